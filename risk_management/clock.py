@@ -1,0 +1,93 @@
+"""The only place that reads the time. Everything else is handed a clock."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+__all__ = ["AnchoredClock", "Clock", "ManualClock", "SystemClock"]
+
+
+class Clock(Protocol):
+    """Wall time for records, monotonic time for intervals."""
+
+    def now(self) -> datetime:
+        """Aware UTC wall time."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never step back; only differences mean something."""
+        ...
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class AnchoredClock:
+    """Starts at a given moment and runs on with the machine's monotonic time.
+
+    Sample data and frames handed in carry such a clock: their last date is their now, so that
+    nothing is stale by accident.
+
+    Parameters
+    ----------
+    start : datetime
+        Aware moment at which the clock starts.
+    """
+
+    def __init__(self, start: datetime) -> None:
+        self._start = _utc(start)
+        self._origin = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=time.monotonic() - self._origin)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class ManualClock:
+    """Moves only when told to: for tests, replays and simulations.
+
+    Parameters
+    ----------
+    start : datetime
+        Aware moment at which the clock stands.
+    """
+
+    def __init__(self, start: datetime) -> None:
+        self._now = _utc(start)
+        self._monotonic = 0.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Move wall and monotonic time forward together."""
+        if not seconds >= 0:
+            raise ValueError(f"a clock advances by zero or more seconds, got {seconds!r}")
+        self._now += timedelta(seconds=seconds)
+        self._monotonic += seconds
+
+    def move_to(self, moment: datetime) -> None:
+        """Set the wall time; monotonic time advances by the same amount, never backwards."""
+        step = (_utc(moment) - self._now).total_seconds()
+        self._now = _utc(moment)
+        self._monotonic += max(step, 0.0)
+
+
+def _utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError(f"a clock needs an aware time, got the naive {moment!r}; add tzinfo=UTC")
+    return moment.astimezone(UTC)

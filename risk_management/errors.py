@@ -1,0 +1,113 @@
+"""Every exception that this package raises, as one tree.
+
+    RiskError
+    ├── ConfigurationError      a setting is wrong: mend the named key and load again
+    ├── InvalidRequest          a call is malformed: nothing was changed, mend the named field
+    │   └── UnknownRequest      a report names a request id that this system never gave out
+    ├── MarketDataError         prices could not be read or aligned
+    │   └── MissingExtra        an optional library is not installed
+    ├── MeasureError            a number can't be computed from these inputs
+    │   ├── InsufficientData    too few observations for the method
+    │   ├── InvalidReturns      NaN, infinity or a wrong shape in the inputs
+    │   └── UndefinedMeasure    outside the method's domain (a constant series, infinite variance)
+    ├── RegistryError           two extensions claim one name, or one can't be loaded
+    ├── SharedBookError         a monitor that shares the manager's book was asked to replace it
+    ├── AlreadyInitialized      the process-wide instance exists with another configuration
+    └── LedgerError             an invariant of the ledger does not hold: stop trading
+
+A refused trade is never an exception: it is a `TradeDecision` with codes.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AlreadyInitialized",
+    "ConfigurationError",
+    "InsufficientData",
+    "InvalidRequest",
+    "InvalidReturns",
+    "LedgerError",
+    "MarketDataError",
+    "MeasureError",
+    "MissingExtra",
+    "RegistryError",
+    "RiskError",
+    "SharedBookError",
+    "UndefinedMeasure",
+    "UnknownRequest",
+]
+
+
+class RiskError(Exception):
+    """Base of all errors of this package; catch it to catch them all."""
+
+
+class ConfigurationError(RiskError, ValueError):
+    """A setting is wrong. The text names the key, its source and the remedy."""
+
+
+class InvalidRequest(RiskError, ValueError):
+    """A call is malformed. Nothing was changed; mend `field` and call again.
+
+    Parameters
+    ----------
+    code : str
+        Stable upper-case code, such as ``NOT_POSITIVE``.
+    field : str
+        Name of the argument at fault.
+    message : str
+        A sentence for a person: the value and the remedy.
+    """
+
+    def __init__(self, code: str, field: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class UnknownRequest(InvalidRequest):
+    """A fill report names a request id that was never given out. It was recorded, not booked."""
+
+
+class MarketDataError(RiskError, ValueError):
+    """Prices could not be read or aligned. The text names the file, line or symbol."""
+
+
+class MissingExtra(MarketDataError):
+    """An optional library is not installed; the text says which extra to install."""
+
+
+class MeasureError(RiskError, ValueError):
+    """A risk number can't be computed from these inputs; the text says why."""
+
+
+class InsufficientData(MeasureError):
+    """Fewer observations than the method needs. Hand in a longer history or choose another method."""
+
+
+class InvalidReturns(MeasureError):
+    """The inputs hold NaN, infinity, text or a wrong shape. Clean them before measuring."""
+
+
+class UndefinedMeasure(MeasureError):
+    """The inputs lie outside the method's domain, such as a constant series for a correlation."""
+
+
+class RegistryError(RiskError):
+    """Two extensions claim one name, or one can't be loaded. The start stops here."""
+
+
+class SharedBookError(RiskError):
+    """A monitor made by the manager shares its book; change the book through the manager instead."""
+
+
+class AlreadyInitialized(RiskError):
+    """The process-wide instance exists with another configuration; shut it down first."""
+
+
+class LedgerError(RiskError):
+    """An invariant of the ledger does not hold. Trading stops; report it with the journal."""
