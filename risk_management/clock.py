@@ -25,9 +25,11 @@ class SystemClock:
     """The machine's own time."""
 
     def now(self) -> datetime:
+        """The machine's wall time."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
+        """The machine's monotonic seconds."""
         return time.monotonic()
 
 
@@ -48,9 +50,11 @@ class AnchoredClock:
         self._origin = time.monotonic()
 
     def now(self) -> datetime:
+        """The start plus what has passed since."""
         return self._start + timedelta(seconds=time.monotonic() - self._origin)
 
     def monotonic(self) -> float:
+        """The machine's monotonic seconds."""
         return time.monotonic()
 
 
@@ -68,9 +72,11 @@ class ManualClock:
         self._monotonic = 0.0
 
     def now(self) -> datetime:
+        """Where the clock stands."""
         return self._now
 
     def monotonic(self) -> float:
+        """Seconds moved forward so far."""
         return self._monotonic
 
     def advance(self, seconds: float) -> None:

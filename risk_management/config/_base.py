@@ -1,0 +1,72 @@
+"""The base of all settings: ranges in the fields, errors for people, one place for cross-field rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from risk_management.errors import ConfigurationError
+
+__all__ = ["Fraction", "Leverage", "PositiveMoney", "Seconds", "Settings", "readable_errors"]
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+"""A share from 0 to 1; 0.15 is 15 %."""
+Leverage = Annotated[float, Field(ge=0.0, le=20.0)]
+"""A multiple of equity from 0 to 20; 1.0 is 100 %."""
+PositiveMoney = Annotated[float, Field(gt=0.0, le=1e13)]
+"""Money in the base currency, above 0."""
+Seconds = Annotated[float, Field(ge=0.0, le=1e8)]
+"""A span of time in seconds."""
+
+
+class Settings(BaseModel):
+    """A group of settings that refuses unknown keys, wrong types and values out of range.
+
+    Assigning a wrong value raises ConfigurationError and keeps the old one.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", validate_assignment=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            super().__setattr__(name, value)
+        except ValidationError as problem:
+            lines = readable_errors(problem, prefix=type(self).__name__)
+            raise ConfigurationError("; ".join(lines)) from None
+        except ValueError as problem:
+            raise ConfigurationError(f"{type(self).__name__}: {problem}") from None
+
+
+def readable_errors(
+    problem: ValidationError, *, prefix: str = "", names: dict[str, str] | None = None
+) -> list[str]:
+    """One sentence for each mistake, with the key, its source and the remedy; values of secrets stay out.
+
+    Parameters
+    ----------
+    problem : ValidationError
+    prefix : str
+        Put before the key, such as the class name.
+    names : dict of str to str, optional
+        Where a dotted key came from, such as ``{"portfolio_value": "PORTFOLIO_VALUE (environment)"}``.
+    """
+    lines = []
+    for error in problem.errors(include_url=False):
+        key = ".".join(str(part) for part in error["loc"])
+        shown = (names or {}).get(key) or ".".join(part for part in (prefix, key) if part)
+        lines.append(f"{shown}: {error['msg'].removeprefix('Value error, ')}{_hint(error)}")
+    return lines
+
+
+def _hint(error: Any) -> str:
+    value, context = error.get("input"), error.get("ctx") or {}
+    if error["type"] == "extra_forbidden":
+        return "; no such setting, see 'risk config show'"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    if 1.0 in (context.get("le"), context.get("lt")) and 1 < value <= 100:
+        return f", got {value:g}: write {value / 100:g} for {value:g} %"
+    return f", got {value:g}"

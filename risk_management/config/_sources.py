@@ -1,0 +1,118 @@
+"""Gather raw settings from keywords, the environment and a TOML file, and remember where each came from."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings, EnvSettingsSource
+
+from risk_management.errors import ConfigurationError
+
+__all__ = ["FLAT_NAMES", "gather"]
+
+FLAT_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "RISK_LEVEL": ("risk_level",),
+    "PORTFOLIO_VALUE": ("portfolio_value",),
+    "MAX_PORTFOLIO_DRAWDOWN": ("drawdown_config", "max_portfolio_drawdown"),
+    "TELEGRAM_BOT_TOKEN": ("alert_config", "telegram_bot_token"),
+    "TELEGRAM_CHAT_ID": ("alert_config", "telegram_chat_id"),
+    "DISCORD_WEBHOOK_URL": ("alert_config", "discord_webhook_url"),
+    "SLACK_WEBHOOK_URL": ("alert_config", "slack_webhook_url"),
+    "WEBHOOK_URL": ("alert_config", "webhook_url"),
+    "SMTP_SERVER": ("alert_config", "smtp_server"),
+    "SMTP_PORT": ("alert_config", "smtp_port"),
+    "SMTP_USERNAME": ("alert_config", "smtp_username"),
+    "SMTP_PASSWORD": ("alert_config", "smtp_password"),
+    "ALERT_EMAIL_TO": ("alert_config", "email_to"),
+    "ALERT_URLS": ("alert_config", "urls"),
+    "RISK_STORE": ("store",),
+}
+"""The flat environment names and the setting that each gives."""
+
+NESTED_PREFIX: Final = "RISK__"
+
+
+def gather(
+    model: type[BaseModel], path: str | Path | None, overrides: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Merge all sources, the strongest last.
+
+    Returns
+    -------
+    values : dict
+        Nested raw values for `model`.
+    names : dict of str to str
+        For every dotted key the name and kind of its source, for error texts.
+    """
+    values: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    chosen = path if path is not None else os.environ.get("RISK_CONFIG")
+    if chosen:
+        _merge(values, names, _read_toml(Path(chosen)), lambda key: f"{key} ({chosen})")
+    nested = _read_nested(model)
+    _merge(values, names, nested, lambda key: f"{_nested_name(key)} (environment)")
+    for variable, keys in FLAT_NAMES.items():
+        text = os.environ.get(variable)
+        if text:
+            _merge(values, names, _at(keys, _typed(variable, text)), _from_variable(variable))
+    _merge(values, names, overrides, lambda key: f"{key} (keyword)")
+    return values, names
+
+
+def _typed(variable: str, text: str) -> Any:
+    if variable == "RISK_LEVEL":
+        return text.strip().lower()
+    if variable == "ALERT_URLS":
+        return tuple(part for part in text.split() if part)
+    return text
+
+
+def _from_variable(variable: str) -> Any:
+    return lambda _key: f"{variable} (environment)"
+
+
+def _at(keys: tuple[str, ...], value: Any) -> dict[str, Any]:
+    for key in reversed(keys):
+        value = {key: value}
+    return dict(value)
+
+
+def _merge(target: dict[str, Any], names: dict[str, str], source: Any, name: Any, at: str = "") -> None:
+    for key, value in source.items():
+        dotted = f"{at}{key}"
+        if isinstance(value, BaseModel):
+            value = value.model_dump(exclude_unset=True)  # noqa: PLW2901
+        if isinstance(value, dict) and isinstance(target.get(key, {}), dict):
+            _merge(target.setdefault(key, {}), names, value, name, f"{dotted}.")
+        else:
+            target[key] = value
+            names[dotted] = name(dotted)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as problem:
+        raise ConfigurationError(f"{path}: can't be read ({problem.strerror}); check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise ConfigurationError(f"{path}: not valid TOML: {problem}") from None
+
+
+def _read_nested(model: type[BaseModel]) -> dict[str, Any]:
+    class Nested(BaseSettings, model):  # type: ignore[misc, valid-type]
+        """Only names the fields for the source below."""
+
+    source = EnvSettingsSource(Nested, env_prefix=NESTED_PREFIX, env_nested_delimiter="__")
+    try:
+        return source()
+    except Exception as problem:  # noqa: BLE001 - the library raises its own kinds for unreadable JSON
+        raise ConfigurationError(f"a variable that starts with {NESTED_PREFIX}: {problem}") from None
+
+
+def _nested_name(key: str) -> str:
+    return NESTED_PREFIX + key.upper().replace(".", "__")
