@@ -1,0 +1,108 @@
+"""What the drawdown rules remember: value per unit, its peak, and the spans that losses are counted over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+__all__ = ["DrawdownState", "Recovery"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """A tranche that may be traded again after a stop, while the mark is kept.
+
+    Parameters
+    ----------
+    multiplier : float
+        Position multiplier of the tranche, 0 to 1.
+    start_value : float
+        Value per unit when it began or was last doubled.
+    since : date
+    """
+
+    multiplier: float
+    start_value: float
+    since: date
+
+
+@dataclass(frozen=True, slots=True)
+class DrawdownState:
+    """Value per unit and what it is held against. Deposits change units, never the value per unit.
+
+    Parameters
+    ----------
+    units : float
+        Units outstanding; one unit is worth 1 at the start.
+    value : float
+        Value per unit now.
+    peak : float
+        Highest value per unit that was accepted.
+    peak_at : datetime
+    day, week : date
+        Trading day, and the Monday of its week.
+    day_start, week_start : float
+        Value per unit at their starts.
+    closes : tuple of float
+        Values per unit at the ends of past trading days, oldest first.
+    multiplier : float
+        Position multiplier by tier, with hysteresis; 1 is full size.
+    stopped_on : date or None
+        Trading day on which entries were stopped, None while they are not.
+    stopped_days : int
+        Trading days since then.
+    recovery : Recovery or None
+    quarantined : float or None
+        Equity that was not believed, None when all is well.
+    under_water_days : int
+        Trading days since the peak.
+    """
+
+    units: float
+    value: float
+    peak: float
+    peak_at: datetime
+    day: date
+    week: date
+    day_start: float
+    week_start: float
+    closes: tuple[float, ...] = ()
+    multiplier: float = 1.0
+    stopped_on: date | None = None
+    stopped_days: int = 0
+    recovery: Recovery | None = None
+    quarantined: float | None = None
+    under_water_days: int = 0
+
+    @property
+    def drawdown(self) -> float:
+        """Fraction below the peak, 0 to 1."""
+        return max(0.0, 1.0 - self.value / self.peak)
+
+    @property
+    def high_water_mark(self) -> float:
+        """The peak in money, for the units that are outstanding now."""
+        return self.peak * self.units
+
+    @property
+    def effective_multiplier(self) -> float:
+        """Multiplier of new positions: the recovery tranche's while one runs."""
+        if self.multiplier == 0.0 and self.recovery is not None:
+            return self.recovery.multiplier
+        return self.multiplier
+
+    @property
+    def daily_loss(self) -> float:
+        """Loss since the trading day began, as a fraction; negative for a gain."""
+        return 1.0 - self.value / self.day_start
+
+    @property
+    def weekly_loss(self) -> float:
+        """Loss since the trading week began, as a fraction."""
+        return 1.0 - self.value / self.week_start
+
+    def rolling_loss(self, days: int) -> float:
+        """Loss over the last `days` trading days, as a fraction."""
+        if not self.closes:
+            return self.daily_loss
+        return 1.0 - self.value / self.closes[-min(days, len(self.closes))]

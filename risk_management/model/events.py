@@ -1,0 +1,233 @@
+"""Everything that may change the state. An event is a fact: applying it never fails and never decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from risk_management.model.drawdown import DrawdownState
+from risk_management.model.instrument import Instrument
+from risk_management.model.portfolio import (
+    Bot,
+    Hold,
+    PositionKey,
+    Quote,
+    Rate,
+    Reservation,
+    ReservationStatus,
+    Scope,
+)
+from risk_management.model.risk_model import RiskModel
+
+__all__ = [
+    "BotChanged",
+    "CashKind",
+    "CashMoved",
+    "DrawdownAdjusted",
+    "EquityReported",
+    "Event",
+    "Filled",
+    "HoldReleased",
+    "HoldSet",
+    "InstrumentDefined",
+    "Marked",
+    "ModelRefreshed",
+    "PositionAdded",
+    "QuotesReceived",
+    "RateReceived",
+    "ReservationClosed",
+    "SplitApplied",
+    "TradeDecided",
+    "VarHaltChanged",
+]
+
+
+class CashKind(StrEnum):
+    """Why cash moved. Deposits and withdrawals are neutral to performance; all else is profit or loss."""
+
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    FEE = "fee"
+    FUNDING = "funding"
+    BORROW = "borrow"
+    INTEREST = "interest"
+    DIVIDEND = "dividend"
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether it changes units and not the value of a unit."""
+        return self in (CashKind.DEPOSIT, CashKind.WITHDRAWAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events.
+
+    Parameters
+    ----------
+    at : datetime
+        Aware UTC time.
+    actor : str
+        Who caused it.
+    """
+
+    at: datetime
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class PositionAdded(Event):
+    """A position that exists already: imported, or added by a person. Cash falls by its cost.
+
+    `quantity` and `cost` are signed ledger integers; `stop_risk` a positive one.
+    """
+
+    key: PositionKey
+    quantity: int
+    cost: int
+    stop_risk: int
+    has_stop: bool
+    takes_cash: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class QuotesReceived(Event):
+    """New prices, by symbol."""
+
+    quotes: tuple[tuple[str, Quote], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RateReceived(Event):
+    """A new exchange rate to the base currency."""
+
+    currency: str
+    rate: Rate
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentDefined(Event):
+    """The facts of an instrument."""
+
+    instrument: Instrument
+
+
+@dataclass(frozen=True, slots=True)
+class CashMoved(Event):
+    """Cash that came (positive) or went (negative), in ledger units of the base currency."""
+
+    account_id: str
+    kind: CashKind
+    amount: int
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitApplied(Event):
+    """Every unit of a symbol became `ratio` units; its price falls by the same ratio."""
+
+    symbol: str
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class BotChanged(Event):
+    """A bot was registered, changed, enabled or disabled."""
+
+    bot: Bot
+
+
+@dataclass(frozen=True, slots=True)
+class TradeDecided(Event):
+    """A request was judged. An approval that reserves brings its reservation."""
+
+    request_id: str
+    bot: str
+    symbol: str
+    side: int
+    size: int
+    outcome: str
+    opening: bool
+    reservation: Reservation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filled(Event):
+    """A fill at the broker. `quantity` is signed, amounts are ledger integers.
+
+    `cost` is the signed money paid in the base currency, without `fee`.
+    """
+
+    request_id: str
+    execution_id: str
+    key: PositionKey
+    quantity: int
+    cost: int
+    fee: int
+    final: bool
+    used_opening: int
+    used_closing: int
+    used_quantity: int
+    stop_risk: int = 0
+    has_stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationClosed(Event):
+    """What is left of an approval no longer counts, or is past its time and still does."""
+
+    request_id: str
+    status: ReservationStatus
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSet(Event):
+    """A scope is no longer ACTIVE."""
+
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class HoldReleased(Event):
+    """One hold is gone; others of the same scope stay."""
+
+    scope: Scope
+    name: str
+    cause: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VarHaltChanged(Event):
+    """What increases VaR is stopped, or is no longer."""
+
+    halted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRefreshed(Event):
+    """A worker prepared a new market model."""
+
+    model: RiskModel
+
+
+@dataclass(frozen=True, slots=True)
+class EquityReported(Event):
+    """Equity from outside, in money: cash is set so that equity comes out at it."""
+
+    equity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Marked(Event):
+    """Time passed: spans and days are rolled on, equity is taken at its present value."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawdownAdjusted(Event):
+    """A person or the recovery rule changed what the drawdown rules remember."""
+
+    drawdown: DrawdownState
+    reason: str

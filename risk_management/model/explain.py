@@ -1,0 +1,109 @@
+"""Findings and decisions in sentences for people."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from risk_management.model.trade import Finding, TradeDecision
+
+__all__ = ["amount", "explanation", "sentence"]
+
+SENTENCES: Final[dict[str, str]] = {
+    "HALTED": "trading is halted: {subject}",
+    "REDUCING": "only closing passes now: {subject}",
+    "BOT_DISABLED": "bot {subject} is disabled",
+    "UNKNOWN_BOT": "bot {subject} is not registered",
+    "SYMBOL_BLOCKED": "{subject} is not on the list of what may be opened",
+    "NO_PRICE": "{subject} has never had a price here",
+    "STALE_PRICE": "the newest price of {subject} is {measured} old, allowed are {limit}",
+    "NO_RATE": "there is no fresh exchange rate for {subject}",
+    "EQUITY_UNKNOWN": "equity is unknown: {subject} has no price",
+    "EQUITY_QUARANTINED": "equity jumped without a reason and awaits confirmation",
+    "PRICE_COLLAR": "the limit price is {measured} away from ours, allowed are {limit}",
+    "ORDER_SIZE": "the order is {measured}, allowed are {limit}",
+    "ORDER_QUANTITY": "the order is {measured} units, allowed are {limit}",
+    "VOLUME_SHARE": "the order is {measured} of a day's volume, allowed are {limit}",
+    "MIN_TRADE_SIZE": "what passes is {measured}, the smallest trade is {limit}",
+    "DUPLICATE_INTENT": "the same order came {measured} ago, within {limit}",
+    "RATE_LIMIT": "{measured} requests in a minute by {subject}, allowed are {limit}",
+    "SINGLE_NAME_LIMIT": "{subject} would be {measured} of equity, allowed are {limit}",
+    "SECTOR_LIMIT": "sector {subject} would be {measured} of equity, allowed are {limit}",
+    "STRATEGY_LIMIT": "strategy {subject} would be {measured} of equity, allowed are {limit}",
+    "BOT_LIMIT": "bot {subject} would hold {measured}, allowed are {limit}",
+    "GROSS_LIMIT": "gross exposure would be {measured} of equity, allowed are {limit}",
+    "NET_LIMIT": "net exposure would be {measured} of equity, allowed are {limit}",
+    "LEVERAGE_LIMIT": "account {subject} would stand at {measured} of its equity, allowed are {limit}",
+    "POSITION_COUNT": "there would be {measured} positions, allowed are {limit}",
+    "CASH_LIMIT": "cash would fall to {measured} of equity, {limit} must remain",
+    "SHORTS_NOT_ALLOWED": "{subject} can't be sold short here",
+    "UNSUPPORTED_CONTRACT": "{subject} is a kind of contract that is not supported yet",
+    "HEAT_LIMIT": "portfolio heat would be {measured}, allowed are {limit}",
+    "RISK_PER_TRADE": "the trade risks {measured} of equity, allowed are {limit}",
+    "CLUSTER_LIMIT": "the correlation cluster of {subject} would be {measured} of equity, allowed are {limit}",
+    "VAR_LIMIT": "one-day VaR at 95 % would be {measured} of equity, allowed are {limit}",
+    "VAR_HALT": "VaR stands near its limit and this would increase it: {measured} of equity, limit {limit}",
+    "ES_LIMIT": "one-day expected shortfall at 97.5 % would be {measured} of equity, allowed are {limit}",
+    "DRAWDOWN_LIMIT": "the drawdown is {measured}: new positions stand at {limit} of their size",
+    "LOW_CONFIDENCE": "a confidence of {measured} is below full confidence of {limit}",
+    "KELLY_LIMIT": "bot {subject} would stand at {measured} of equity, its Kelly share is {limit}",
+    "STRESS_LIMIT": "scenario {subject} would lose {measured} of equity, allowed are {limit}",
+    "SELF_MATCH": "it would meet a working order of {subject}, another bot of this account",
+    "CHECK_ERROR": "the check {subject} failed, so nothing new is opened",
+    "NOTHING_TO_CLOSE": "there is nothing left of {subject} to close",
+}
+"""A sentence for each code; the stable list of codes is made of its keys."""
+
+
+def amount(value: float, unit: str) -> str:
+    """A number with its unit, as a person writes it."""
+    if math.isnan(value):
+        return "n/a"
+    if math.isinf(value):
+        return "unlimited"
+    forms = {
+        "money": "{:,.2f}",
+        "fraction": "{:.2%}",
+        "score": "{:.1f}",
+        "count": "{:,.0f}",
+        "seconds": "{:,.0f} s",
+        "price": "{:,.4f}",
+        "number": "{:.2f}",
+    }
+    return forms[unit].format(value)
+
+
+def sentence(finding: Finding) -> str:
+    """One sentence for a finding, with the numbers compared."""
+    template = SENTENCES.get(finding.code, "{subject}: {measured}, limit {limit}")
+    return template.format(
+        subject=finding.subject or finding.check,
+        measured=amount(finding.measured, finding.unit),
+        limit=amount(finding.limit, finding.unit),
+    )
+
+
+def explanation(decision: TradeDecision) -> str:
+    """A decision in a few lines: the outcome, each reason, what it leans on."""
+    head = {
+        "approved": f"Approved in full: {decision.action} {decision.symbol} {decision.recommended_size:,.2f}.",
+        "cut": f"Cut: {decision.action} {decision.symbol} {decision.recommended_size:,.2f} "
+        f"of the {decision.requested_size:,.2f} asked for.",
+        "refused": f"Refused: {decision.action} {decision.symbol} {decision.requested_size:,.2f}.",
+    }[decision.outcome]
+    lines = [head]
+    if decision.shadow:
+        lines.append(f"Shadow mode blocks nothing; {decision.shadow_size:,.2f} would have passed.")
+    by_code = {f.code: f for f in decision.findings}
+    for code in decision.rejection_reasons:
+        finding = by_code.get(code) or decision.binding
+        if finding is not None:
+            mark = "binding" if decision.binding is not None and code == decision.binding.code else "also"
+            lines.append(f"  {code} ({mark}): {sentence(finding)}.")
+    lines += [f"  note {f.code}: {sentence(f)}." for f in decision.notes]
+    if decision.closing_size:
+        lines.append(f"  {decision.closing_size:,.2f} of it closes a position and always passes.")
+    if decision.leans_on:
+        lines.append("  Leans on: " + "; ".join(decision.leans_on) + ".")
+    return "\n".join(lines)

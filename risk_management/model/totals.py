@@ -1,0 +1,163 @@
+"""Sums over positions and reservations that are carried along, so that a decision adds one column.
+
+Money sums are ledger integers of 1e-8: they return to exactly zero. P&L vectors are floats and are
+re-based from time to time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["EMPTY_NAME", "NO_SIDES", "NameTotals", "SideRisk", "Sides", "Totals"]
+
+Float = NDArray[np.float64]
+
+
+class Sides(NamedTuple):
+    """Net exposure and the openings that are approved on each side, in ledger units."""
+
+    net: int
+    buys: int
+    sells: int
+
+    @property
+    def worst(self) -> int:
+        """Largest absolute exposure over all ways in which the openings may fill."""
+        return max(abs(self.net + self.buys), abs(self.net - self.sells))
+
+    def plus(self, other: Sides, sign: int = 1) -> Sides:
+        """Sum with another; with ``sign=-1`` its sides swap."""
+        if sign > 0:
+            return Sides(self.net + other.net, self.buys + other.buys, self.sells + other.sells)
+        return Sides(self.net - other.net, self.buys + other.sells, self.sells + other.buys)
+
+    def minus(self, other: Sides, sign: int = 1) -> Sides:
+        """Difference with another; with ``sign=-1`` its sides swap."""
+        if sign > 0:
+            return Sides(self.net - other.net, self.buys - other.buys, self.sells - other.sells)
+        return Sides(self.net + other.net, self.buys - other.sells, self.sells - other.buys)
+
+
+NO_SIDES = Sides(0, 0, 0)
+
+
+class SideRisk(NamedTuple):
+    """Open risk of a cluster by the side on which it moves, in ledger units; approved openings included."""
+
+    up: int
+    down: int
+
+    @property
+    def worst(self) -> int:
+        """Risks of one side add; the other side is a hedge and adds nothing."""
+        return self.up if self.up > self.down else self.down
+
+
+class NameTotals(NamedTuple):
+    """All that is held and approved in one symbol.
+
+    Parameters
+    ----------
+    sides : Sides
+        The account's net and the approved openings.
+    owners : tuple of (str, str, str, Sides)
+        Account, strategy, bot and what that owner holds and may open.
+    value : int
+        What the positions add to equity, ledger units.
+    cash_claim : int
+        Cash that approved purchases will take.
+    risk : SideRisk
+        Open risk by the symbol's own direction: long is up.
+    column : int
+        Column of the risk model.
+    reserved : int
+        Number of open reservations.
+    held : bool
+        Whether any position is not flat.
+    closing_buys, closing_sells : int
+        Units of approved closing parts, ledger units.
+    """
+
+    sides: Sides
+    owners: tuple[tuple[str, str, str, Sides], ...]
+    value: int
+    cash_claim: int
+    risk: SideRisk
+    column: int
+    reserved: int
+    held: bool
+    closing_buys: int
+    closing_sells: int
+
+
+EMPTY_NAME = NameTotals(NO_SIDES, (), 0, 0, SideRisk(0, 0), -1, 0, False, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the whole book.
+
+    Parameters
+    ----------
+    names : Mapping of str to NameTotals
+        Symbols that are held or approved.
+    equity : float or None
+        None while a position has no price.
+    portfolio : Sides
+        Net over all symbols.
+    gross : int
+        Worst gross over all owners, approved openings included; ledger units.
+    long, short : int
+        Held exposure by side, ledger units, both positive.
+    sectors : Mapping of str to Sides
+    clusters : Mapping of int to Sides
+        By the side on which the cluster moves.
+    strategies, bots, accounts : Mapping of str to int
+        Worst gross by owner, ledger units.
+    cash_claim : int
+        Cash that approved purchases will take, ledger units.
+    cluster_risk : Mapping of int to SideRisk
+    open_risk_squared : float
+        Sum over clusters of the square of the worst open risk, money squared.
+    exposures : ndarray of shape (N,)
+        Net held exposure by column, money.
+    pnl : ndarray of shape (T,)
+        P&L of what is held in each scenario of the risk model, money.
+    reserved_pnl : ndarray of shape (T,)
+        Sum over approved openings of the losses they may bring, 0 or below.
+    stress : ndarray of shape (S,)
+        P&L of what is held in each gate scenario.
+    reserved_stress : ndarray of shape (S,)
+        The losses that approved openings may bring.
+    unpriced : frozenset of str
+        Symbols held without a price or exchange rate.
+    updates : int
+        Changes since the vectors were last computed from scratch.
+    """
+
+    names: Mapping[str, NameTotals]
+    equity: float | None
+    portfolio: Sides
+    gross: int
+    long: int
+    short: int
+    sectors: Mapping[str, Sides]
+    clusters: Mapping[int, Sides]
+    strategies: Mapping[str, int]
+    bots: Mapping[str, int]
+    accounts: Mapping[str, int]
+    cash_claim: int
+    cluster_risk: Mapping[int, SideRisk]
+    open_risk_squared: float
+    exposures: Float
+    pnl: Float
+    reserved_pnl: Float
+    stress: Float
+    reserved_stress: Float
+    unpriced: frozenset[str]
+    updates: int = 0
