@@ -207,6 +207,8 @@ class DrawdownConfig(Settings):
     """Zone of the trading day."""
     day_roll: time = time(17, 0)
     """Local time at which a trading day ends."""
+    trades_weekends: bool = False
+    """Whether Saturday and Sunday are trading days of their own; else they belong to Monday."""
     recovery_wait_days: Annotated[int, Field(ge=1, le=1000)] = 20
     """Trading days in a stop before the recovery tranche may open."""
     recovery_size: Fraction = 0.25
@@ -399,6 +401,8 @@ class MarketDataConfig(Settings):
         default_factory=lambda: {"equity": 60.0, "index_fund": 60.0, "crypto": 15.0, "other": 60.0}
     )
     """Seconds after which a quote authorises nothing, by asset class."""
+    quote_jump: Annotated[float, Field(gt=0.0, le=100.0)] = 0.5
+    """Change of a price in one step, as a fraction, that a second quote must confirm."""
     stand_in_volatility: dict[str, PositiveMoney] = Field(
         default_factory=lambda: {"equity": 0.60, "index_fund": 0.40, "crypto": 1.20, "other": 0.80}
     )

@@ -41,6 +41,8 @@ class DrawdownState:
     peak_at : datetime
     day, week : date
         Trading day, and the Monday of its week.
+    day_ends : datetime
+        Moment at which the trading day ends.
     day_start, week_start : float
         Value per unit at their starts.
     closes : tuple of float
@@ -64,6 +66,7 @@ class DrawdownState:
     peak_at: datetime
     day: date
     week: date
+    day_ends: datetime
     day_start: float
     week_start: float
     closes: tuple[float, ...] = ()

@@ -16,8 +16,9 @@ SENTENCES: Final[dict[str, str]] = {
     "BOT_DISABLED": "bot {subject} is disabled",
     "UNKNOWN_BOT": "bot {subject} is not registered",
     "SYMBOL_BLOCKED": "{subject} is not on the list of what may be opened",
-    "NO_PRICE": "{subject} has never had a price here",
+    "NO_PRICE": "there is no price of {subject} here",
     "STALE_PRICE": "the newest price of {subject} is {measured} old, allowed are {limit}",
+    "STALE_MODEL": "the market model is {measured} old, allowed are {limit}",
     "NO_RATE": "there is no fresh exchange rate for {subject}",
     "EQUITY_UNKNOWN": "equity is unknown: {subject} has no price",
     "EQUITY_QUARANTINED": "equity jumped without a reason and awaits confirmation",
@@ -41,7 +42,7 @@ SENTENCES: Final[dict[str, str]] = {
     "UNSUPPORTED_CONTRACT": "{subject} is a kind of contract that is not supported yet",
     "HEAT_LIMIT": "portfolio heat would be {measured}, allowed are {limit}",
     "RISK_PER_TRADE": "the trade risks {measured} of equity, allowed are {limit}",
-    "CLUSTER_LIMIT": "the correlation cluster of {subject} would be {measured} of equity, allowed are {limit}",
+    "CLUSTER_LIMIT": "the cluster of {subject} would be {measured} of equity, allowed are {limit}",
     "VAR_LIMIT": "one-day VaR at 95 % would be {measured} of equity, allowed are {limit}",
     "VAR_HALT": "VaR stands near its limit and this would increase it: {measured} of equity, limit {limit}",
     "ES_LIMIT": "one-day expected shortfall at 97.5 % would be {measured} of equity, allowed are {limit}",
@@ -86,11 +87,12 @@ def sentence(finding: Finding) -> str:
 
 def explanation(decision: TradeDecision) -> str:
     """A decision in a few lines: the outcome, each reason, what it leans on."""
+    order = f"{decision.action} {decision.symbol}"
+    passed, asked = f"{decision.recommended_size:,.2f}", f"{decision.requested_size:,.2f}"
     head = {
-        "approved": f"Approved in full: {decision.action} {decision.symbol} {decision.recommended_size:,.2f}.",
-        "cut": f"Cut: {decision.action} {decision.symbol} {decision.recommended_size:,.2f} "
-        f"of the {decision.requested_size:,.2f} asked for.",
-        "refused": f"Refused: {decision.action} {decision.symbol} {decision.requested_size:,.2f}.",
+        "approved": f"Approved in full: {order} {passed}.",
+        "cut": f"Cut: {order} {passed} of the {asked} asked for.",
+        "refused": f"Refused: {order} {asked}.",
     }[decision.outcome]
     lines = [head]
     if decision.shadow:

@@ -59,6 +59,8 @@ class PriceHistory:
         Name of the source.
     is_sample : bool
         True for the embedded demonstration data.
+    as_of : datetime or None
+        Aware moment at which the source stands if nobody says otherwise; None for a living source.
     """
 
     dates: NDArray[np.datetime64]
@@ -67,6 +69,7 @@ class PriceHistory:
     info: Mapping[str, SeriesInfo]
     source: str
     is_sample: bool = False
+    as_of: datetime | None = None
 
 
 class HistoryKind(StrEnum):

@@ -1,4 +1,4 @@
-"""Ledger units: cash, quantities and reserved amounts are integers of 1e-8, so sums return to exactly zero."""
+"""Ledger units: money and quantities are integers of 1e-8, so that sums return to exactly zero."""
 
 from __future__ import annotations
 

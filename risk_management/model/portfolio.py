@@ -32,6 +32,7 @@ __all__ = [
     "Reservation",
     "ReservationStatus",
     "Scope",
+    "StrategyRecord",
     "TradingMode",
 ]
 
@@ -316,6 +317,14 @@ class Bot:
 
 
 @dataclass(frozen=True, slots=True)
+class StrategyRecord:
+    """Closed profit of a strategy and the highest profit seen, open positions included; ledger units."""
+
+    realised: int = 0
+    peak: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """Cash of one account, ledger integers of 1e-8 in the base currency."""
 
@@ -353,6 +362,7 @@ class PortfolioState:
     executions : Mapping of str to tuple
         Execution id to what it booked, for repeated reports.
     bots : Mapping of str to Bot
+    strategies : Mapping of str to StrategyRecord
     holds : Mapping of (Scope, str, str) to Hold
     var_halted : bool
         Nothing that increases VaR is approved.
@@ -380,6 +390,7 @@ class PortfolioState:
     settled: Mapping[str, Reservation]
     executions: Mapping[str, tuple[str, int, float]]
     bots: Mapping[str, Bot]
+    strategies: Mapping[str, StrategyRecord]
     holds: Mapping[tuple[Scope, str, str], Hold]
     var_halted: bool
     requests: Mapping[str, tuple[datetime, ...]]

@@ -6,6 +6,7 @@ re-based from time to time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,13 +14,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EMPTY_NAME", "NO_SIDES", "NameTotals", "SideRisk", "Sides", "Totals"]
+from risk_management.model.money import SCALE
+from risk_management.model.portfolio import PositionKey
+
+__all__ = ["EMPTY_NAME", "NO_RISK", "NO_SIDES", "NameTotals", "SideRisk", "Sides", "Totals"]
 
 Float = NDArray[np.float64]
 
 
 class Sides(NamedTuple):
-    """Net exposure and the openings that are approved on each side, in ledger units."""
+    """Net exposure and the orders that are approved on each side, in ledger units."""
 
     net: int
     buys: int
@@ -75,12 +79,16 @@ class NameTotals(NamedTuple):
         Open risk by the symbol's own direction: long is up.
     column : int
         Column of the risk model.
-    reserved : int
-        Number of open reservations.
-    held : bool
-        Whether any position is not flat.
+    keys : tuple of PositionKey
+        Its positions that are not flat.
+    reservations : tuple of str
+        Its open reservations, by request id.
+    long_quantity, short_quantity : int
+        Units held on each side, both positive, ledger units.
     closing_buys, closing_sells : int
         Units of approved closing parts, ledger units.
+    priced : bool
+        Whether every position has a mark in the base currency.
     """
 
     sides: Sides
@@ -89,13 +97,31 @@ class NameTotals(NamedTuple):
     cash_claim: int
     risk: SideRisk
     column: int
-    reserved: int
-    held: bool
+    keys: tuple[PositionKey, ...]
+    reservations: tuple[str, ...]
+    long_quantity: int
+    short_quantity: int
     closing_buys: int
     closing_sells: int
+    priced: bool
 
 
-EMPTY_NAME = NameTotals(NO_SIDES, (), 0, 0, SideRisk(0, 0), -1, 0, False, 0, 0)
+NO_RISK = SideRisk(0, 0)
+EMPTY_NAME = NameTotals(
+    sides=NO_SIDES,
+    owners=(),
+    value=0,
+    cash_claim=0,
+    risk=NO_RISK,
+    column=-1,
+    keys=(),
+    reservations=(),
+    long_quantity=0,
+    short_quantity=0,
+    closing_buys=0,
+    closing_sells=0,
+    priced=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +132,10 @@ class Totals:
     ----------
     names : Mapping of str to NameTotals
         Symbols that are held or approved.
+    cash, value : int
+        Cash of all accounts, and what positions add to it; ledger units.
     equity : float or None
-        None while a position has no price.
+        Their sum in money; None while a position has no price.
     portfolio : Sides
         Net over all symbols.
     gross : int
@@ -122,8 +150,8 @@ class Totals:
     cash_claim : int
         Cash that approved purchases will take, ledger units.
     cluster_risk : Mapping of int to SideRisk
-    open_risk_squared : float
-        Sum over clusters of the square of the worst open risk, money squared.
+    open_risk_squared : int
+        Sum over clusters of the square of the worst open risk, ledger units squared.
     exposures : ndarray of shape (N,)
         Net held exposure by column, money.
     pnl : ndarray of shape (T,)
@@ -141,6 +169,8 @@ class Totals:
     """
 
     names: Mapping[str, NameTotals]
+    cash: int
+    value: int
     equity: float | None
     portfolio: Sides
     gross: int
@@ -153,7 +183,7 @@ class Totals:
     accounts: Mapping[str, int]
     cash_claim: int
     cluster_risk: Mapping[int, SideRisk]
-    open_risk_squared: float
+    open_risk_squared: int
     exposures: Float
     pnl: Float
     reserved_pnl: Float
@@ -161,3 +191,8 @@ class Totals:
     reserved_stress: Float
     unpriced: frozenset[str]
     updates: int = 0
+
+    @property
+    def open_risk(self) -> float:
+        """Open risk of the book in money: they add in a cluster, across clusters in squares."""
+        return float(math.sqrt(self.open_risk_squared)) / SCALE

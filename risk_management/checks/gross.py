@@ -1,0 +1,15 @@
+"""Sum of all long and short exposures, approved orders at their worst."""
+
+from __future__ import annotations
+
+from risk_management.checks._limit import at_equity, gross_used
+from risk_management.core.proposal import Proposal
+from risk_management.model.trade import Finding
+
+__all__ = ["check"]
+
+
+def check(p: Proposal) -> Finding:
+    """The whole book."""
+    limit = p.config.portfolio_limits.max_gross_exposure
+    return at_equity("gross", "GROSS_LIMIT", p, gross_used(p, p.state.totals.gross), limit)

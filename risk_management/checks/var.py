@@ -1,0 +1,16 @@
+"""One-day VaR at 95 %, with the book's reservations and this request."""
+
+from __future__ import annotations
+
+from risk_management.checks._limit import in_tail
+from risk_management.core.proposal import Proposal
+from risk_management.model.trade import Finding
+
+__all__ = ["check"]
+
+
+def check(p: Proposal) -> Finding:
+    """Only what increases VaR is held against the limit; a hedge passes while the book is over it."""
+    limit = p.config.var_config.daily_var_limit
+    halted = p.state.var_halted
+    return in_tail("var", "VAR_HALT" if halted else "VAR_LIMIT", p, (0, 0), limit, closed=halted)

@@ -1,0 +1,178 @@
+"""How the drawdown rules move on: a pure step from one `DrawdownState` to the next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from risk_management.config.risk_config import DrawdownConfig
+from risk_management.model.drawdown import DrawdownState, Recovery
+
+__all__ = ["TIER_TOLERANCE", "advance", "begin", "flow", "start_recovery", "tier_multiplier", "trading_day"]
+
+TIER_TOLERANCE: Final = 1e-9
+"""Tiers are inclusive: 1 - 9,500 / 10,000 is 0.05000000000000004 and so is 5 %."""
+KEPT_DAYS: Final = 260
+
+
+def trading_day(moment: datetime, settings: DrawdownConfig) -> tuple[date, datetime]:
+    """Trading day that a moment belongs to, and the moment at which that day ends.
+
+    Daylight saving makes days of 23 and 25 hours; a weekend belongs to Monday unless
+    `trades_weekends` is set.
+    """
+    zone = _zone(settings.timezone)
+    local = moment.astimezone(zone)
+    day = local.date() if local.timetz().replace(tzinfo=None) < settings.day_roll else _next(local.date())
+    if not settings.trades_weekends:
+        day += timedelta(days={5: 2, 6: 1}.get(day.weekday(), 0))
+    ends = datetime.combine(day, settings.day_roll, tzinfo=zone).astimezone(UTC)
+    return day, ends
+
+
+def begin(equity: float, now: datetime, settings: DrawdownConfig) -> DrawdownState:
+    """The first state: one unit for each unit of money, the mark at the initial capital."""
+    day, ends = trading_day(now, settings)
+    return DrawdownState(
+        units=equity,
+        value=1.0,
+        peak=1.0,
+        peak_at=now,
+        day=day,
+        week=_monday(day),
+        day_ends=ends,
+        day_start=1.0,
+        week_start=1.0,
+    )
+
+
+def tier_multiplier(drawdown: float, settings: DrawdownConfig) -> float:
+    """Position multiplier of a drawdown, both as fractions; 1 below the first tier."""
+    multiplier = 1.0
+    for level, value in settings.tier_levels():
+        if drawdown >= level - TIER_TOLERANCE:
+            multiplier = value
+    return multiplier
+
+
+def flow(state: DrawdownState, amount: float) -> DrawdownState:
+    """A deposit (positive) or withdrawal changes the units, never the value of one."""
+    return replace(state, units=max(state.units + amount / state.value, 0.0))
+
+
+def advance(
+    state: DrawdownState, equity: float, now: datetime, settings: DrawdownConfig, *, explained: bool = True
+) -> DrawdownState:
+    """The state after equity was seen at `equity`.
+
+    Parameters
+    ----------
+    state : DrawdownState
+    equity : float
+        Money; zero and negative equity are taken as a total loss.
+    now : datetime
+        Aware UTC. A clock that steps back rolls nothing.
+    settings : DrawdownConfig
+    explained : bool
+        False where no fill, cash event or price explains the change: a jump beyond
+        `quarantine_jump` is then kept aside until a second report confirms it.
+    """
+    if now >= state.day_ends:
+        state = _roll(state, now, settings)
+    if state.units <= 0.0:
+        return state
+    value = equity / state.units
+    if not explained and _is_doubtful(state, value, settings):
+        return replace(state, quarantined=equity)
+    value = max(value, 0.0)
+    peak, peak_at, under = state.peak, state.peak_at, state.under_water_days
+    if value >= peak:
+        peak, peak_at, under = value, now, 0
+    drawdown = max(0.0, 1.0 - value / peak)
+    multiplier = _with_hysteresis(state.multiplier, drawdown, settings)
+    moved = replace(
+        state,
+        value=value,
+        peak=peak,
+        peak_at=peak_at,
+        under_water_days=under,
+        multiplier=multiplier,
+        quarantined=None,
+    )
+    return _with_stop(moved, settings)
+
+
+def start_recovery(state: DrawdownState, settings: DrawdownConfig) -> DrawdownState:
+    """A tranche with a loss budget of its own may be traded; the mark is kept."""
+    tranche = Recovery(settings.recovery_size, state.value, state.day)
+    return replace(state, recovery=tranche)
+
+
+def _with_hysteresis(current: float, drawdown: float, settings: DrawdownConfig) -> float:
+    down = tier_multiplier(drawdown, settings)
+    if down < current:
+        return down
+    return max(current, tier_multiplier(drawdown + settings.hysteresis, settings))
+
+
+def _with_stop(state: DrawdownState, settings: DrawdownConfig) -> DrawdownState:
+    if state.multiplier > 0.0:
+        if state.stopped_on is None and state.recovery is None:
+            return state
+        return replace(state, stopped_on=None, stopped_days=0, recovery=None)
+    if state.stopped_on is None:
+        return replace(state, stopped_on=state.day, stopped_days=0, recovery=None)
+    tranche = state.recovery
+    if tranche is None:
+        return state
+    budget = settings.recovery_loss_budget
+    if state.value <= tranche.start_value * (1.0 - budget) * (1.0 + TIER_TOLERANCE):
+        return replace(state, recovery=None, stopped_days=0)
+    if state.value >= tranche.start_value * (1.0 + budget):
+        doubled = Recovery(min(1.0, 2.0 * tranche.multiplier), state.value, tranche.since)
+        return replace(state, recovery=doubled)
+    return state
+
+
+def _is_doubtful(state: DrawdownState, value: float, settings: DrawdownConfig) -> bool:
+    jump = abs(value / state.value - 1.0) if state.value > 0.0 else 0.0
+    if value > 0.0 and jump <= settings.quarantine_jump:
+        return False
+    if state.quarantined is None:
+        return True
+    before = state.quarantined / state.units
+    return before <= 0.0 or abs(value / before - 1.0) > settings.quarantine_jump
+
+
+def _roll(state: DrawdownState, now: datetime, settings: DrawdownConfig) -> DrawdownState:
+    day, ends = trading_day(now, settings)
+    if day <= state.day:
+        return state
+    week = _monday(day)
+    return replace(
+        state,
+        day=day,
+        week=week,
+        day_ends=ends,
+        day_start=state.value,
+        week_start=state.value if week > state.week else state.week_start,
+        closes=(*state.closes, state.value)[-KEPT_DAYS:],
+        stopped_days=state.stopped_days + (state.stopped_on is not None),
+        under_water_days=state.under_water_days + 1,
+    )
+
+
+@lru_cache(maxsize=8)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def _next(day: date) -> date:
+    return day + timedelta(days=1)
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())

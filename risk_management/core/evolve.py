@@ -1,0 +1,456 @@
+"""The fold: a pure step from a state and an event to the next state. Events are facts and never fail here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core import drawdown as drawdown_rules
+from risk_management.core.fills import book_fill
+from risk_management.core.totals import empty_totals, name_totals, rebased, swap, with_cash
+from risk_management.model.events import (
+    BotChanged,
+    CashMoved,
+    DrawdownAdjusted,
+    EquityReported,
+    Event,
+    Filled,
+    HoldReleased,
+    HoldSet,
+    InstrumentDefined,
+    Marked,
+    ModelRefreshed,
+    PositionAdded,
+    QuotesReceived,
+    RateReceived,
+    ReservationClosed,
+    SplitApplied,
+    TradeDecided,
+    VarHaltChanged,
+)
+from risk_management.model.instrument import ContractKind, Instrument
+from risk_management.model.money import SCALE, to_ledger
+from risk_management.model.portfolio import (
+    Account,
+    PortfolioState,
+    Position,
+    PositionKey,
+    Reservation,
+    ReservationStatus,
+    StrategyRecord,
+)
+from risk_management.model.risk_model import RiskModel
+from risk_management.model.totals import EMPTY_NAME, Totals
+
+__all__ = ["evolve", "initial_state"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+KEPT_SETTLED: Final = 10_000
+KEPT_INTENTS: Final = 4096
+MINUTE: Final = timedelta(seconds=60)
+
+
+def initial_state(
+    config: RiskManagementConfig,
+    model: RiskModel,
+    now: datetime,
+    instruments: Mapping[str, Instrument] | None = None,
+) -> PortfolioState:
+    """An empty book with the initial capital in cash."""
+    cash = to_ledger(config.portfolio_value)
+    empty: Mapping[Any, Any] = MappingProxyType({})
+    return PortfolioState(
+        version=0,
+        as_of=now,
+        environment=config.environment,
+        base_currency=config.base_currency,
+        accounts=MappingProxyType({config.account_id: Account(config.account_id, cash)}),
+        positions=empty,
+        quotes=empty,
+        rates=empty,
+        instruments=MappingProxyType(dict(instruments or {})),
+        reservations=empty,
+        settled=empty,
+        executions=empty,
+        bots=empty,
+        strategies=empty,
+        holds=empty,
+        var_halted=False,
+        requests=empty,
+        intents=empty,
+        model=model,
+        totals=empty_totals(model, cash),
+        drawdown=drawdown_rules.begin(config.portfolio_value, now, config.drawdown_config),
+    )
+
+
+def evolve(state: PortfolioState, event: Event, config: RiskManagementConfig) -> PortfolioState:
+    """The state after one event.
+
+    Raises
+    ------
+    KeyError
+        For an event of an unknown kind.
+    """
+    return _STEPS[type(event)](state, event, config)
+
+
+def _next(state: PortfolioState, event: Event, **changes: Any) -> PortfolioState:
+    as_of = event.at if event.at > state.as_of else state.as_of
+    return replace(state, version=state.version + 1, as_of=as_of, **changes)
+
+
+def put(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
+    """A read-only copy with one more entry."""
+    fresh: dict[K, V] = mapping.copy()  # type: ignore[attr-defined]
+    fresh[key] = value
+    return MappingProxyType(fresh)
+
+
+def without(mapping: Mapping[K, V], keys: Iterable[K]) -> Mapping[K, V]:
+    """A read-only copy with some entries gone."""
+    fresh: dict[K, V] = mapping.copy()  # type: ignore[attr-defined]
+    for key in keys:
+        fresh.pop(key, None)
+    return MappingProxyType(fresh)
+
+
+def _settle(
+    state: PortfolioState,
+    event: Event,
+    config: RiskManagementConfig,
+    symbols: Iterable[str],
+    *,
+    new_keys: Iterable[PositionKey] = (),
+    new_reservation: str | None = None,
+    explained: bool = True,
+    moves_equity: bool = True,
+) -> PortfolioState:
+    """Recompute the named symbols and the sums, then let the drawdown rules see the new equity."""
+    cash = sum(account.cash for account in state.accounts.values())
+    changes = {}
+    fresh = tuple(new_keys)
+    for symbol in symbols:
+        old = state.totals.names.get(symbol, EMPTY_NAME)
+        keys = dict.fromkeys((*old.keys, *(key for key in fresh if key.symbol == symbol)))
+        ids = dict.fromkeys(
+            old.reservations if new_reservation is None else (*old.reservations, new_reservation)
+        )
+        instrument = state.instruments[symbol]
+        changes[symbol] = name_totals(
+            (state.positions[key] for key in keys if key in state.positions),
+            (state.reservations[i] for i in ids if i in state.reservations),
+            quote=state.quotes.get(symbol),
+            rate=rate_of(state, instrument.currency),
+            instrument=instrument,
+            model=state.model,
+        )
+    if changes:
+        totals = swap(state.totals, changes, model=state.model, instruments=state.instruments, cash=cash)
+    else:
+        totals = with_cash(state.totals, cash)
+    moved = _next(state, event, totals=totals)
+    return _marked(moved, event, config, explained=explained) if moves_equity else moved
+
+
+def _marked(
+    state: PortfolioState, event: Event, config: RiskManagementConfig, *, explained: bool
+) -> PortfolioState:
+    equity = state.totals.equity
+    if equity is None:
+        return state
+    moved = drawdown_rules.advance(
+        state.drawdown, equity, event.at, config.drawdown_config, explained=explained
+    )
+    return replace(state, drawdown=moved)
+
+
+def rate_of(state: PortfolioState, currency: str) -> float | None:
+    """Base currency for one unit of `currency`; None where no rate is known."""
+    if currency == state.base_currency:
+        return 1.0
+    rate = state.rates.get(currency)
+    return None if rate is None else rate.value
+
+
+def _position_added(
+    state: PortfolioState, event: PositionAdded, config: RiskManagementConfig
+) -> PortfolioState:
+    old = state.positions.get(event.key)
+    quantity, cost = event.quantity, event.cost
+    stop, has_stop, opened = event.stop_risk, event.has_stop, event.at
+    realised = turnover = 0
+    if old is not None:
+        quantity, cost = old.quantity + quantity, old.cost + cost
+        stop, has_stop = old.stop_risk + stop, old.has_stop and has_stop
+        opened, realised, turnover = old.opened_at, old.realised, old.turnover
+    position = Position(
+        event.key,
+        quantity,
+        cost,
+        opened,
+        stop,
+        has_stop,
+        realised=realised,
+        turnover=max(turnover, abs(cost)),
+    )
+    instrument = state.instruments[event.key.symbol]
+    paid = event.cost if event.takes_cash and instrument.kind is not ContractKind.LINEAR else 0
+    positions = put(state.positions, event.key, position)
+    if quantity == 0:
+        positions = without(positions, [event.key])
+    changed = replace(
+        state, positions=positions, accounts=_with_cash_moved(state, event.key.account_id, -paid)
+    )
+    return _settle(changed, event, config, [event.key.symbol], new_keys=[event.key])
+
+
+def _with_cash_moved(state: PortfolioState, account_id: str, amount: int) -> Mapping[str, Account]:
+    account = state.accounts.get(account_id, Account(account_id, 0))
+    return put(state.accounts, account_id, Account(account_id, account.cash + amount))
+
+
+def _quotes(state: PortfolioState, event: QuotesReceived, config: RiskManagementConfig) -> PortfolioState:
+    quotes: dict[str, Any] = state.quotes.copy()  # type: ignore[attr-defined]
+    quotes.update(event.quotes)
+    held = [symbol for symbol, _ in event.quotes if symbol in state.totals.names]
+    return _settle(replace(state, quotes=MappingProxyType(quotes)), event, config, held)
+
+
+def _rate(state: PortfolioState, event: RateReceived, config: RiskManagementConfig) -> PortfolioState:
+    changed = replace(state, rates=put(state.rates, event.currency, event.rate))
+    held = [s for s in state.totals.names if state.instruments[s].currency == event.currency]
+    return _settle(changed, event, config, held)
+
+
+def _instrument(
+    state: PortfolioState, event: InstrumentDefined, config: RiskManagementConfig
+) -> PortfolioState:
+    symbol = event.instrument.symbol
+    changed = replace(state, instruments=put(state.instruments, symbol, event.instrument))
+    if symbol not in state.totals.names:
+        return _next(changed, event)
+    # its sector or class may have moved: rebuild all sums
+    return _next(changed, event, totals=_all_totals(changed, changed.model))
+
+
+def _cash(state: PortfolioState, event: CashMoved, config: RiskManagementConfig) -> PortfolioState:
+    changed = replace(state, accounts=_with_cash_moved(state, event.account_id, event.amount))
+    if event.kind.is_flow:
+        changed = replace(changed, drawdown=drawdown_rules.flow(state.drawdown, event.amount / SCALE))
+    return _settle(changed, event, config, [])
+
+
+def _split(state: PortfolioState, event: SplitApplied, config: RiskManagementConfig) -> PortfolioState:
+    name = state.totals.names.get(event.symbol, EMPTY_NAME)
+    positions: dict[PositionKey, Position] = state.positions.copy()  # type: ignore[attr-defined]
+    for key in name.keys:
+        old = positions[key]
+        positions[key] = replace(old, quantity=round(old.quantity * event.ratio))
+    quotes = state.quotes
+    if event.symbol in quotes:
+        quote = quotes[event.symbol]
+        quotes = put(quotes, event.symbol, quote._replace(price=quote.price / event.ratio))
+    changed = replace(state, positions=MappingProxyType(positions), quotes=quotes)
+    return _settle(changed, event, config, [event.symbol] if name.keys else [])
+
+
+def _bot(state: PortfolioState, event: BotChanged, config: RiskManagementConfig) -> PortfolioState:
+    return _next(state, event, bots=put(state.bots, event.bot.name, event.bot))
+
+
+def _decided(state: PortfolioState, event: TradeDecided, config: RiskManagementConfig) -> PortfolioState:
+    changes: dict[str, Any] = {}
+    bot = state.bots.get(event.bot)
+    if bot is not None:
+        counted = {event.outcome: getattr(bot.record, event.outcome) + 1, "last_seen": event.at}
+        changes["bots"] = put(state.bots, event.bot, replace(bot, record=replace(bot.record, **counted)))
+    if event.opening:
+        recent = tuple(t for t in state.requests.get(event.bot, ()) if event.at - t < MINUTE)
+        changes["requests"] = put(state.requests, event.bot, (*recent, event.at))
+        intents = put(state.intents, (event.bot, event.symbol, event.side, event.size), event.at)
+        changes["intents"] = _pruned_intents(intents, event.at, config)
+    if event.reservation is None:
+        return _next(state, event, **changes)
+    changes["reservations"] = put(state.reservations, event.request_id, event.reservation)
+    return _settle(
+        replace(state, **changes),
+        event,
+        config,
+        [event.symbol],
+        new_reservation=event.request_id,
+        moves_equity=False,
+    )
+
+
+def _pruned_intents(
+    intents: Mapping[tuple[str, str, int, int], datetime], now: datetime, config: RiskManagementConfig
+) -> Mapping[tuple[str, str, int, int], datetime]:
+    if len(intents) < KEPT_INTENTS:
+        return intents
+    window = timedelta(seconds=config.order_config.duplicate_window)
+    return MappingProxyType({intent: at for intent, at in intents.items() if now - at <= window})
+
+
+def _filled(state: PortfolioState, event: Filled, config: RiskManagementConfig) -> PortfolioState:
+    booked = book_fill(state, event, config.kelly_config)
+    positions: dict[PositionKey, Position] = state.positions.copy()  # type: ignore[attr-defined]
+    for key, position in booked.positions.items():
+        if position is None:
+            positions.pop(key, None)
+        else:
+            positions[key] = position
+    bots, strategies = state.bots, state.strategies
+    for name, bot in booked.bots.items():
+        bots = put(bots, name, bot)
+    for name, amount in booked.realised.items():
+        record = strategies.get(name, StrategyRecord())
+        strategies = put(strategies, name, replace(record, realised=record.realised + amount))
+    fact = (event.request_id, event.quantity, event.cost / SCALE)
+    changed = replace(
+        state,
+        positions=MappingProxyType(positions),
+        accounts=_with_cash_moved(state, event.key.account_id, booked.cash),
+        bots=bots,
+        strategies=strategies,
+        executions=_bounded(put(state.executions, event.execution_id, fact)),
+    )
+    changed = _with_reservation_used(changed, event)
+    return _settle(changed, event, config, [event.key.symbol], new_keys=booked.positions)
+
+
+def _with_reservation_used(state: PortfolioState, event: Filled) -> PortfolioState:
+    old = state.reservations.get(event.request_id)
+    if old is None:
+        late = state.settled.get(event.request_id)
+        if late is None:
+            return state
+        filled = replace(late, filled=late.filled + abs(event.cost))
+        return replace(state, settled=put(state.settled, event.request_id, filled))
+    opening = max(0, old.opening - event.used_opening)
+    left = replace(
+        old,
+        opening=opening,
+        closing=max(0, old.closing - event.used_closing),
+        closing_quantity=max(0, old.closing_quantity - event.used_quantity),
+        filled=old.filled + abs(event.cost),
+        risk=old.risk * opening // old.opening if old.opening else 0,
+        status=ReservationStatus.PARTIAL,
+    )
+    if event.final or (left.opening == 0 and left.closing_quantity == 0):
+        return _with_settled(state, replace(left, status=ReservationStatus.FILLED))
+    return replace(state, reservations=put(state.reservations, event.request_id, left))
+
+
+def _with_settled(state: PortfolioState, reservation: Reservation) -> PortfolioState:
+    return replace(
+        state,
+        reservations=without(state.reservations, [reservation.request_id]),
+        settled=_bounded(put(state.settled, reservation.request_id, reservation)),
+    )
+
+
+def _bounded(mapping: Mapping[str, V]) -> Mapping[str, V]:
+    if len(mapping) <= KEPT_SETTLED:
+        return mapping
+    oldest = list(mapping)[: len(mapping) - KEPT_SETTLED]
+    return without(mapping, oldest)
+
+
+def _reservation_closed(
+    state: PortfolioState, event: ReservationClosed, config: RiskManagementConfig
+) -> PortfolioState:
+    old = state.reservations.get(event.request_id)
+    if old is None:
+        return _next(state, event)
+    changed = replace(old, status=event.status)
+    if event.status.is_open:
+        return _next(state, event, reservations=put(state.reservations, event.request_id, changed))
+    return _settle(_with_settled(state, changed), event, config, [old.key.symbol], moves_equity=False)
+
+
+def _hold_set(state: PortfolioState, event: HoldSet, config: RiskManagementConfig) -> PortfolioState:
+    return _next(state, event, holds=put(state.holds, event.hold.key, event.hold))
+
+
+def _hold_released(
+    state: PortfolioState, event: HoldReleased, config: RiskManagementConfig
+) -> PortfolioState:
+    return _next(state, event, holds=without(state.holds, [(event.scope, event.name, event.cause)]))
+
+
+def _var_halt(state: PortfolioState, event: VarHaltChanged, config: RiskManagementConfig) -> PortfolioState:
+    return _next(state, event, var_halted=event.halted)
+
+
+def _model(state: PortfolioState, event: ModelRefreshed, config: RiskManagementConfig) -> PortfolioState:
+    changed = replace(state, model=event.model)
+    return _next(changed, event, totals=_all_totals(changed, event.model))
+
+
+def _all_totals(state: PortfolioState, model: RiskModel) -> Totals:
+    """All sums from scratch."""
+    cash = sum(account.cash for account in state.accounts.values())
+    changes = {
+        symbol: name_totals(
+            (state.positions[key] for key in name.keys),
+            (state.reservations[i] for i in name.reservations),
+            quote=state.quotes.get(symbol),
+            rate=rate_of(state, state.instruments[symbol].currency),
+            instrument=state.instruments[symbol],
+            model=model,
+        )
+        for symbol, name in state.totals.names.items()
+    }
+    fresh = swap(empty_totals(model, cash), changes, model=model, instruments=state.instruments, cash=cash)
+    return rebased(fresh, model)
+
+
+def _equity(state: PortfolioState, event: EquityReported, config: RiskManagementConfig) -> PortfolioState:
+    """Cash makes up the difference, unless the report is not believed."""
+    moved = drawdown_rules.advance(
+        state.drawdown, event.equity, event.at, config.drawdown_config, explained=False
+    )
+    if moved.quarantined is not None:
+        return _next(state, event, drawdown=moved)
+    account_id = next(iter(state.accounts))
+    difference = to_ledger(event.equity) - state.totals.value - state.totals.cash
+    accounts = _with_cash_moved(state, account_id, difference)
+    cash = sum(account.cash for account in accounts.values())
+    return _next(state, event, accounts=accounts, totals=with_cash(state.totals, cash), drawdown=moved)
+
+
+def _mark(state: PortfolioState, event: Marked, config: RiskManagementConfig) -> PortfolioState:
+    return _marked(_next(state, event), event, config, explained=True)
+
+
+def _drawdown_adjusted(
+    state: PortfolioState, event: DrawdownAdjusted, config: RiskManagementConfig
+) -> PortfolioState:
+    return _next(state, event, drawdown=event.drawdown)
+
+
+_STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementConfig], PortfolioState]]] = {
+    PositionAdded: _position_added,
+    QuotesReceived: _quotes,
+    RateReceived: _rate,
+    InstrumentDefined: _instrument,
+    CashMoved: _cash,
+    SplitApplied: _split,
+    BotChanged: _bot,
+    TradeDecided: _decided,
+    Filled: _filled,
+    ReservationClosed: _reservation_closed,
+    HoldSet: _hold_set,
+    HoldReleased: _hold_released,
+    VarHaltChanged: _var_halt,
+    ModelRefreshed: _model,
+    EquityReported: _equity,
+    Marked: _mark,
+    DrawdownAdjusted: _drawdown_adjusted,
+}
