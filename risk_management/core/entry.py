@@ -1,0 +1,187 @@
+"""Positions and requests as people write them, checked and turned into events and records."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from risk_management.errors import InvalidRequest
+from risk_management.model.events import Event, InstrumentDefined, PositionAdded
+from risk_management.model.instrument import Instrument
+from risk_management.model.money import to_ledger
+from risk_management.model.portfolio import OPERATOR, PortfolioState, PositionKey
+
+__all__ = [
+    "checked_name",
+    "checked_number",
+    "checked_symbol",
+    "entry_event",
+    "instrument_event",
+    "weight_events",
+]
+
+logger = logging.getLogger(__name__)
+
+SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:=^-]{0,31}\Z")
+NAME: Final = re.compile(r"[^\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff]{1,128}\Z")
+LARGEST: Final = 1e12
+
+
+def checked_symbol(symbol: object) -> str:
+    """A symbol of plain letters, digits and ``. _ / : = ^ -``, at most 32 long.
+
+    Raises
+    ------
+    InvalidRequest
+        With the code ``INVALID_SYMBOL``.
+    """
+    if isinstance(symbol, str) and SYMBOL.match(symbol) and ".." not in symbol:
+        return symbol
+    raise InvalidRequest(
+        "INVALID_SYMBOL",
+        "symbol",
+        "a symbol is 1 to 32 letters, digits or . _ / : = ^ -, such as 'AAPL' or 'BTC/USDT'; "
+        f"got {symbol!r:.60}",
+    )
+
+
+def checked_name(value: object, field: str, *, empty: bool = False) -> str:
+    """A name of at most 128 printable characters without leading or trailing blanks."""
+    if isinstance(value, str) and ((value == "" and empty) or (NAME.match(value) and value.strip() == value)):
+        return value
+    raise InvalidRequest(
+        "INVALID_NAME", field, f"{field} is 1 to 128 printable characters; got {value!r:.60}"
+    )
+
+
+def checked_number(
+    value: object,
+    field: str,
+    *,
+    signed: bool = False,
+    zero: bool = False,
+    most: float = LARGEST,
+) -> float:
+    """A finite number in range, by default above 0.
+
+    Raises
+    ------
+    InvalidRequest
+        ``WRONG_TYPE``, ``NOT_FINITE``, ``NOT_POSITIVE`` or ``OUT_OF_RANGE``.
+    """
+    if isinstance(value, bool) or not _is_real(value):
+        raise InvalidRequest("WRONG_TYPE", field, f"{field} must be a number; got {value!r:.60}")
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        raise InvalidRequest("OUT_OF_RANGE", field, f"{field} is too large; at most {most:g}") from None
+    if not math.isfinite(number):
+        raise InvalidRequest("NOT_FINITE", field, f"{field} must be a finite number; got {number}")
+    if number == 0.0 and not zero:
+        raise InvalidRequest("NOT_POSITIVE", field, f"{field} must not be 0")
+    if number < 0.0 and not signed:
+        raise InvalidRequest("NOT_POSITIVE", field, f"{field} must be above 0; got {number:g}")
+    if abs(number) > most:
+        raise InvalidRequest("OUT_OF_RANGE", field, f"{field} may be at most {most:g}; got {number:g}")
+    return number
+
+
+def entry_event(  # noqa: PLR0913 - the facts of a position
+    state: PortfolioState,
+    symbol: str,
+    size: float,
+    entry_price: float,
+    strategy: str,
+    risk_amount: float | None,
+    now: datetime,
+    *,
+    bot: str = OPERATOR,
+    account_id: str | None = None,
+    takes_cash: bool = True,
+    actor: str = OPERATOR,
+) -> PositionAdded:
+    """The event of a position that exists already.
+
+    Parameters
+    ----------
+    size : float
+        Money, signed; the quantity is ``size / entry_price``.
+    entry_price : float
+        Above 0.
+    risk_amount : float or None
+        Money lost if its stop is hit. More than the notional can't be lost: it is cut to it, with a
+        logged warning.
+    """
+    symbol = checked_symbol(symbol)
+    size = checked_number(size, "size", signed=True)
+    price = checked_number(entry_price, "entry_price")
+    strategy = checked_name(strategy, "strategy", empty=True)
+    bot = checked_name(bot, "bot_name")
+    risk = 0.0
+    if risk_amount is not None:
+        risk = checked_number(risk_amount, "risk_amount", zero=True)
+        if risk > abs(size):
+            logger.warning(
+                "risk_amount %.2f of %s is more than its size %.2f; taken as %.2f",
+                risk,
+                symbol,
+                abs(size),
+                abs(size),
+            )
+            risk = abs(size)
+    account = account_id or next(iter(state.accounts))
+    return PositionAdded(
+        at=now,
+        actor=actor,
+        key=PositionKey(account, symbol, strategy, bot),
+        quantity=to_ledger(size / price),
+        cost=to_ledger(size),
+        stop_risk=to_ledger(risk),
+        has_stop=risk_amount is not None and risk > 0.0,
+        takes_cash=takes_cash,
+    )
+
+
+def instrument_event(
+    state: PortfolioState, symbol: str, now: datetime, actor: str = OPERATOR
+) -> InstrumentDefined | None:
+    """The event that makes an unknown symbol known, None for a known one."""
+    if symbol in state.instruments:
+        return None
+    return InstrumentDefined(at=now, actor=actor, instrument=Instrument(symbol, currency=state.base_currency))
+
+
+def weight_events(state: PortfolioState, sizes: Mapping[str, float], now: datetime) -> list[Event]:
+    """The events that make a book of given sizes in money.
+
+    Raises
+    ------
+    InvalidRequest
+        For a symbol or a number that means nothing.
+    """
+    if not isinstance(sizes, Mapping):
+        raise InvalidRequest("WRONG_TYPE", "positions", "positions are a mapping of symbol to money")
+    events: list[Event] = []
+    for symbol, size in sizes.items():
+        symbol = checked_symbol(symbol)  # noqa: PLW2901
+        if checked_number(size, f"positions[{symbol}]", signed=True, zero=True) == 0.0:
+            continue
+        known = instrument_event(state, symbol, now)
+        events += [known] if known else []
+        # sizes without prices: a unit is taken to cost 1
+        events.append(entry_event(state, symbol, size, 1.0, "", None, now))
+    return events
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, int | float) or (
+        # numpy scalars are numbers too; anything else that only converts, such as text, is not
+        type(value).__module__ == "numpy"
+        and hasattr(value, "dtype")
+        and getattr(value, "ndim", 1) == 0
+        and getattr(value.dtype, "kind", "") in "iuf"
+    )

@@ -1,0 +1,165 @@
+"""What every front stands on: prices, the market model, instruments and a clock, from one place.
+
+The manager and each calculator that is used alone come here; it is the one place of the core that
+asks for data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from risk_management.calculators.scenarios import Scenario, ScenarioRule, ScenarioUse, load_scenarios
+from risk_management.clock import AnchoredClock, Clock, SystemClock
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.book import Book
+from risk_management.core.risk_model import ModelPreparation, stand_in_symbols
+from risk_management.market_data.instruments import load_instrument_facts
+from risk_management.market_data.returns import build_returns
+from risk_management.market_data.source import load_source
+from risk_management.model.instrument import AssetClass, Instrument
+from risk_management.model.market import PriceHistory, ReturnMatrix
+from risk_management.model.risk_model import RiskModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Foundation", "lay_foundation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """Everything that a front needs before its first position.
+
+    Parameters
+    ----------
+    config : RiskManagementConfig
+        A deep copy; later changes to the caller's object change nothing here.
+    history : PriceHistory
+        Closes of all symbols that the source serves.
+    preparation : ModelPreparation
+    model : RiskModel
+    instruments : Mapping of str to Instrument
+    scenarios : Mapping of str to Scenario
+    clock : Clock
+    """
+
+    config: RiskManagementConfig
+    history: PriceHistory
+    preparation: ModelPreparation
+    model: RiskModel
+    instruments: Mapping[str, Instrument]
+    scenarios: Mapping[str, Scenario]
+    clock: Clock
+
+    def new_book(self, portfolio_value: float | None = None) -> Book:
+        """An empty book on these prices, with the configured capital or the given one."""
+        config = self.config
+        if portfolio_value is not None:
+            config = config.model_copy(update={"portfolio_value": portfolio_value})
+        return Book(config, self.model, self.clock.now(), instruments=self.instruments)
+
+
+def lay_foundation(
+    config: RiskManagementConfig | None = None,
+    *,
+    prices: pd.DataFrame | PriceHistory | None = None,
+    sectors: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+    as_of: datetime | None = None,
+) -> Foundation:
+    """Load prices and prepare the market model.
+
+    Parameters
+    ----------
+    config : RiskManagementConfig, optional
+        The defaults without one. It is checked and copied.
+    prices : DataFrame or PriceHistory, optional
+        Closes, dates x symbols; without them the configured source serves, by default the sample.
+    sectors : Mapping of str to str, optional
+        Sector of a symbol, before all other maps.
+    clock : Clock, optional
+        By default the sample and a frame start at their last date and run on; other sources use the
+        machine's time.
+    as_of : datetime, optional
+        Nothing later is read; by default the clock's now.
+
+    Raises
+    ------
+    ConfigurationError, MarketDataError
+    """
+    config = (config or RiskManagementConfig()).model_copy(deep=True)
+    config.adjust_for_risk_level()
+    config.check()
+    history = _history(config, prices)
+    moment = as_of or (clock.now() if clock is not None else None)
+    instruments = _instruments(config, history.symbols, sectors or {})
+    matrix = _matrix(config, history, instruments, moment)
+    own_clock = clock
+    if own_clock is None:
+        anchored = history.is_sample or prices is not None
+        own_clock = AnchoredClock(matrix.as_of) if anchored else SystemClock()
+    scenarios = load_scenarios(config.stress_config.scenario_dir)
+    gates = tuple(
+        s for s in scenarios.values() if s.use is ScenarioUse.GATE and s.rule is ScenarioRule.LINEAR
+    )
+    preparation = ModelPreparation.of(matrix, config, instruments, gates, history)
+    model = preparation.model()
+    return Foundation(config, history, preparation, model, instruments, scenarios, own_clock)
+
+
+def _history(config: RiskManagementConfig, prices: pd.DataFrame | PriceHistory | None) -> PriceHistory:
+    if isinstance(prices, PriceHistory):
+        return prices
+    if prices is not None:
+        from risk_management.market_data.frame import history_from_frame  # noqa: PLC0415 - pandas is late
+
+        return history_from_frame(prices)
+    settings = config.market_data_config
+    return load_source(settings).history()
+
+
+def _instruments(
+    config: RiskManagementConfig, symbols: tuple[str, ...], sectors: Mapping[str, str]
+) -> dict[str, Instrument]:
+    facts = load_instrument_facts()
+    settings = config.market_data_config
+    named = {**settings.sectors, **sectors}
+    wanted = dict.fromkeys((*symbols, *facts, *named, *settings.asset_classes, *settings.proxies))
+    found = {}
+    for symbol in wanted:
+        known = facts.get(symbol)
+        kind = settings.asset_classes.get(symbol) or (known.asset_class if known else AssetClass.EQUITY)
+        sector = named.get(symbol) or (known.sector if known else "unknown")
+        calendar = "24/7" if kind == AssetClass.CRYPTO else "XNYS"
+        found[symbol] = Instrument(
+            symbol, str(kind), sector, currency=config.base_currency, calendar=calendar
+        )
+    return found
+
+
+def _matrix(
+    config: RiskManagementConfig,
+    history: PriceHistory,
+    instruments: Mapping[str, Instrument],
+    moment: datetime | None,
+) -> ReturnMatrix:
+    settings = config.market_data_config
+    stand_ins = stand_in_symbols()
+    proxied = tuple(s for s in settings.proxies if s not in history.symbols)
+    symbols = (*history.symbols, *proxied, *stand_ins)
+    classes = {s: instruments[s].asset_class for s in (*history.symbols, *proxied)}
+    return build_returns(
+        history,
+        symbols=symbols,
+        window=settings.window,
+        min_observations=settings.min_observations,
+        max_gap=settings.max_gap,
+        proxies=settings.proxies,
+        asset_classes={**classes, **stand_ins},
+        as_of=moment,
+        stand_in_volatility=settings.stand_in_volatility,
+        stale_days=settings.stale_days,
+    )

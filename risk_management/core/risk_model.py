@@ -1,0 +1,234 @@
+"""Prepare the market model: scale returns to present volatility, find clusters, resolve scenario shocks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from risk_management.calculators.scenarios import Scenario, shock_matrix
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.errors import MeasureError
+from risk_management.market_data.returns import rows_until
+from risk_management.measures.dependence import cluster, correlation
+from risk_management.measures.tail import var_es
+from risk_management.measures.volatility import ewma_forecasts
+from risk_management.model.instrument import AssetClass, Instrument
+from risk_management.model.market import PriceHistory, ReturnMatrix, frozen_columns
+from risk_management.model.risk_model import STAND_IN, RiskModel
+
+__all__ = ["ModelPreparation", "book_correlation", "build_risk_model", "stand_in_symbols"]
+
+logger = logging.getLogger(__name__)
+
+Float = NDArray[np.float64]
+
+
+def stand_in_symbols() -> dict[str, str]:
+    """Pseudo-symbols, one a class, whose columns serve every symbol without history."""
+    return {STAND_IN + str(kind): str(kind) for kind in AssetClass}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPreparation:
+    """What is computed once for a whole history, so that a model of any day costs little.
+
+    Parameters
+    ----------
+    matrix : ReturnMatrix
+        The whole history (T, N).
+    deviations : ndarray of shape (T + 1, N)
+        Volatility forecast for each row made before it; the last row looks past the end.
+    market_deviations : ndarray of shape (T + 1,)
+        The same for the equal-weight book of the symbols with history.
+    config : RiskManagementConfig
+    instruments : Mapping of str to Instrument
+    scenarios : tuple of Scenario
+        Gate scenarios.
+    closes : PriceHistory or None
+        Prices that scenarios are replayed on.
+    """
+
+    matrix: ReturnMatrix
+    deviations: Float
+    market_deviations: Float
+    config: RiskManagementConfig
+    instruments: Mapping[str, Instrument]
+    scenarios: tuple[Scenario, ...]
+    closes: PriceHistory | None
+
+    @classmethod
+    def of(
+        cls,
+        matrix: ReturnMatrix,
+        config: RiskManagementConfig,
+        instruments: Mapping[str, Instrument],
+        scenarios: tuple[Scenario, ...],
+        closes: PriceHistory | None,
+    ) -> ModelPreparation:
+        """Run the volatility recursion over the whole history once."""
+        decay = config.var_config.ewma_decay
+        real = [matrix.columns[s] for s in matrix.symbols if not s.startswith(STAND_IN)]
+        market = matrix.values[:, real].mean(axis=1, keepdims=True)
+        return cls(
+            matrix=matrix,
+            deviations=ewma_forecasts(matrix.values, decay),
+            market_deviations=ewma_forecasts(market, decay)[:, 0],
+            config=config,
+            instruments=instruments,
+            scenarios=scenarios,
+            closes=closes,
+        )
+
+    def model(self, rows: int | None = None, *, like: RiskModel | None = None) -> RiskModel:
+        """The model after the first `rows` rows of the history; nothing later is read.
+
+        Parameters
+        ----------
+        rows : int, optional
+            Number of rows that are known; all by default.
+        like : RiskModel, optional
+            Take clusters, correlations and shocks from it: they are refitted less often.
+        """
+        end = len(self.matrix.dates) if rows is None else rows
+        matrix = rows_until(self.matrix, end, self.config.market_data_config.window)
+        start = end - len(matrix.dates)
+        now = self.deviations[end]
+        scaled = _scaled(matrix.values, self.deviations[start:end], now)
+        parts = (
+            _Slow(like.cluster, like.cluster_sign, like.correlation, like.scenario_ids, like.shocks)
+            if like
+            else _slow(self, matrix)
+        )
+        scenarios = scaled if self.config.var_config.default_method == "volatility_scaled" else matrix.values
+        return RiskModel(
+            matrix=matrix,
+            scenarios=scenarios,
+            volatility=_sealed(now.copy()),
+            es99_long=_tails(scenarios, 1.0),
+            es99_short=_tails(scenarios, -1.0),
+            stop_free_risk=_stop_free_risk(matrix, now, self.config),
+            cluster=parts.labels,
+            cluster_sign=parts.signs,
+            correlation=parts.correlation,
+            scenario_ids=parts.scenario_ids,
+            shocks=parts.shocks,
+            market_volatility_ratio=_ratio(self.market_deviations[start : end + 1]),
+            columns=frozen_columns(matrix.symbols),
+        )
+
+
+def build_risk_model(
+    matrix: ReturnMatrix,
+    config: RiskManagementConfig,
+    instruments: Mapping[str, Instrument],
+    scenarios: tuple[Scenario, ...],
+    closes: PriceHistory | None = None,
+) -> RiskModel:
+    """The model at the end of a matrix."""
+    return ModelPreparation.of(matrix, config, instruments, scenarios, closes).model()
+
+
+def book_correlation(values: Float, config: RiskManagementConfig) -> Float:
+    """Correlation of all columns by the configured estimator over the configured window, shape (N, N).
+
+    A constant column has no correlation: it is taken as uncorrelated here, for clusters only.
+    """
+    settings = config.correlation_config
+    recent = values[-settings.window :]
+    moving = recent.std(axis=0) > 0.0
+    result = np.eye(values.shape[1])
+    if moving.sum() >= 2:
+        chosen = np.ix_(moving, moving)
+        options = {"decay": settings.ewma_decay} if settings.method == "ewma" else {}
+        result[chosen] = correlation(np.ascontiguousarray(recent[:, moving]), settings.method, **options)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Slow:
+    """What is refitted every few weeks and not every day."""
+
+    labels: tuple[int, ...]
+    signs: tuple[int, ...]
+    correlation: Float
+    scenario_ids: tuple[str, ...]
+    shocks: Float
+
+
+def _slow(preparation: ModelPreparation, matrix: ReturnMatrix) -> _Slow:
+    config = preparation.config
+    rho = book_correlation(matrix.values, config)
+    try:
+        groups = cluster(rho, threshold=config.correlation_config.cluster_threshold)
+        labels, signs = tuple(map(int, groups.labels)), tuple(map(int, groups.signs))
+    except MeasureError as problem:
+        # fail closed: names that can't be told apart count as one cluster
+        logger.warning("no clusters (%s): all names count as one", problem)
+        labels, signs = (0,) * len(matrix.symbols), (1,) * len(matrix.symbols)
+    today = matrix.as_of.date()
+    known = tuple(s for s in preparation.scenarios if _has_happened(s, today))
+    classes = {s: _class_of(s, preparation.instruments) for s in matrix.symbols}
+    sectors = {s: i.sector for s, i in preparation.instruments.items() if s in matrix.columns}
+    shocks = shock_matrix(
+        known,
+        matrix.symbols,
+        asset_classes=classes,
+        sectors=sectors,
+        matrix=matrix,
+        closes=preparation.closes,
+        unknown_beta=config.stress_config.unknown_beta,
+    )
+    return _Slow(labels, signs, _sealed(rho), tuple(s.id for s in known), _sealed(np.asfortranarray(shocks)))
+
+
+def _has_happened(scenario: Scenario, today: date) -> bool:
+    """A replay must not know a crisis before it came."""
+    return scenario.end is None or scenario.end <= today
+
+
+def _class_of(symbol: str, instruments: Mapping[str, Instrument]) -> str:
+    if symbol.startswith(STAND_IN):
+        return symbol.removeprefix(STAND_IN)
+    found = instruments.get(symbol)
+    return str(AssetClass.OTHER) if found is None else found.asset_class
+
+
+def _scaled(values: Float, before: Float, now: Float) -> Float:
+    """Each return over the volatility forecast made before it, times the present forecast (Hull-White)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = np.where(before > 0.0, now / before, 1.0)
+    return _sealed(np.asfortranarray(np.maximum(values * factor, -1.0)))
+
+
+def _tails(scenarios: Float, side: float) -> Float:
+    return _sealed(
+        np.array([var_es(side * scenarios[:, j], (0.99,))[0][1] for j in range(scenarios.shape[1])])
+    )
+
+
+def _stop_free_risk(matrix: ReturnMatrix, volatility: Float, config: RiskManagementConfig) -> Float:
+    settings = config.heat_config
+    floors = np.array(
+        [
+            settings.min_risk_crypto
+            if matrix.asset_classes.get(s) == AssetClass.CRYPTO
+            else settings.min_risk
+            for s in matrix.symbols
+        ]
+    )
+    return _sealed(np.minimum(np.maximum(settings.volatility_multiple * volatility, floors), 1.0))
+
+
+def _ratio(deviations: Float) -> float:
+    median = float(np.median(deviations))
+    return float(deviations[-1]) / median if median > 0.0 else 1.0
+
+
+def _sealed(array: Float) -> Float:
+    array.flags.writeable = False
+    return array
