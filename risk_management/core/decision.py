@@ -230,4 +230,12 @@ def _reservation(proposal: Proposal, decision: TradeDecision, may_close: bool) -
         valid_until=decision.valid_until,
         quantity=round(decision.recommended_size / price * SCALE) if price else None,
         risk=int(opening * proposal.risk_rate),
+        stop_risk=_stop_risk(request, opening),
     )
+
+
+def _stop_risk(request: TradeRequest, opening: int) -> int:
+    """The stop's loss in proportion to what is opened, never more than all of it."""
+    if request.risk_amount is None:
+        return 0
+    return min(opening, round(opening * request.risk_amount / request.size))

@@ -229,6 +229,8 @@ class Reservation:
         Units approved, where the price was known.
     risk : int
         Open risk that the opening part adds.
+    stop_risk : int
+        Money lost if the stop of the whole opening part is hit; 0 without a stop.
     """
 
     request_id: str
@@ -245,6 +247,7 @@ class Reservation:
     status: ReservationStatus = ReservationStatus.RESERVED
     quantity: int | None = None
     risk: int = 0
+    stop_risk: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,204 @@
+"""A fill report, and how much of an approval's closing and opening part it uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.entry import checked_name, checked_number
+from risk_management.core.evolve import rate_of
+from risk_management.errors import InvalidRequest
+from risk_management.model.events import Filled
+from risk_management.model.money import SCALE, to_ledger
+from risk_management.model.portfolio import PortfolioState, Reservation
+from risk_management.model.trade import Execution
+
+__all__ = ["Booking", "FillReport", "fill_event"]
+
+FINAL_WITHIN: Final = 0.005
+"""A fill this close to the approved size is the last one, unless the report says otherwise."""
+SAME: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class FillReport:
+    """What a bot or broker says of an order.
+
+    Parameters
+    ----------
+    request_id : str
+    size : float
+        Money filled, 0 or more.
+    price : float
+        Price of the fill; not looked at where nothing was filled.
+    success : bool
+        False: nothing more will come.
+    execution_id : str or None
+        The broker's id of this fill; without one equal reports are told apart by what is left.
+    final : bool or None
+        Whether this is the last report.
+    quantity : float or None
+        Units filled, where known; else ``size / price``.
+    fee : float
+        Money, 0 or more.
+    """
+
+    request_id: str
+    size: float
+    price: float
+    success: bool = True
+    execution_id: str | None = None
+    final: bool | None = None
+    quantity: float | None = None
+    fee: float = 0.0
+
+    def checked(self) -> FillReport:
+        """The same with plain types; InvalidRequest for what means nothing."""
+        if not isinstance(self.success, bool):
+            raise InvalidRequest(
+                "WRONG_TYPE", "success", f"success is True or False; got {self.success!r:.60}"
+            )
+        size = checked_number(self.size, "executed_size", zero=True)
+        quantity = self.quantity
+        if quantity is not None:
+            quantity = checked_number(quantity, "executed_quantity", zero=True)
+        needs_price = size > 0.0 or bool(quantity)
+        price = checked_number(self.price, "executed_price") if needs_price else 0.0
+        return replace(
+            self,
+            request_id=checked_name(self.request_id, "request_id"),
+            size=size,
+            price=price,
+            execution_id=None
+            if self.execution_id is None
+            else checked_name(self.execution_id, "execution_id"),
+            quantity=quantity,
+            fee=checked_number(self.fee, "fee", zero=True),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """The event of a report, and what a person must know about it."""
+
+    event: Filled
+    duplicate: bool
+    conflict: bool
+    flags: tuple[str, ...]
+
+    def execution(self, state: PortfolioState) -> Execution:
+        """The answer to the reporter, after the event was applied."""
+        left = state.reservations.get(self.event.request_id)
+        return Execution(
+            request_id=self.event.request_id,
+            execution_id=self.event.execution_id,
+            booked=0.0 if self.duplicate else abs(self.event.cost) / SCALE,
+            quantity=0.0 if self.duplicate else self.event.quantity / SCALE,
+            remaining=0.0 if left is None else (left.opening + left.closing) / SCALE,
+            duplicate=self.duplicate,
+            flags=self.flags,
+        )
+
+
+def fill_event(
+    state: PortfolioState,
+    reservation: Reservation,
+    report: FillReport,
+    config: RiskManagementConfig,
+    now: datetime,
+) -> Booking:
+    """Turn a checked report into the event that books it.
+
+    A close is approved in units: a report in money is read in proportion to the approved money, so
+    that a position closed in full is flat although the price moved.
+    """
+    is_open = report.request_id in state.reservations
+    instrument = state.instruments[reservation.key.symbol]
+    unit_price = report.price * instrument.multiplier * (rate_of(state, instrument.currency) or 1.0)
+    closing_units, opening_units, used_closing, used_opening = _split(reservation, report, unit_price)
+    units = closing_units + opening_units
+    cost = round(units * unit_price)
+    filled = reservation.filled + abs(cost)
+    final = report.final
+    if final is None:
+        final = not report.success or filled >= reservation.approved * (1.0 - FINAL_WITHIN)
+    event = Filled(
+        at=now,
+        actor=reservation.key.bot,
+        request_id=report.request_id,
+        execution_id=report.execution_id or _next_id(state, report.request_id),
+        key=reservation.key,
+        quantity=reservation.side * units,
+        cost=reservation.side * cost,
+        fee=to_ledger(report.fee),
+        final=final or not report.success,
+        used_opening=used_opening,
+        used_closing=used_closing,
+        used_quantity=closing_units,
+        stop_risk=_stop_share(reservation, used_opening),
+        has_stop=reservation.stop_risk > 0,
+    )
+    duplicate, conflict = _seen(state, event, report, is_open=is_open)
+    return Booking(event, duplicate, conflict, _flags(reservation, event, config, is_open=is_open))
+
+
+def _split(reservation: Reservation, report: FillReport, unit_price: float) -> tuple[int, int, int, int]:
+    """Units that close and that open, and the approved money of each that they use; ledger units."""
+    closing_left = reservation.closing_quantity
+    if report.quantity is not None:
+        units = to_ledger(report.quantity)
+        closing_units = min(units, closing_left)
+        used_closing = reservation.closing * closing_units // closing_left if closing_left else 0
+        opening_units = units - closing_units
+        return closing_units, opening_units, used_closing, round(opening_units * unit_price)
+    money = to_ledger(report.size)
+    if not closing_left:
+        return 0, round(money / unit_price), 0, money
+    whole = reservation.closing + reservation.opening
+    near = abs(money - whole) <= FINAL_WITHIN * whole
+    used_closing = reservation.closing if near else min(money, reservation.closing)
+    closing_units = closing_left * used_closing // reservation.closing
+    used_opening = reservation.opening if near else money - used_closing
+    return closing_units, round(used_opening / unit_price), used_closing, used_opening
+
+
+def _stop_share(reservation: Reservation, used_opening: int) -> int:
+    if reservation.stop_risk == 0 or reservation.approved == 0:
+        return 0
+    return min(used_opening, reservation.stop_risk * used_opening // reservation.approved)
+
+
+def _next_id(state: PortfolioState, request_id: str) -> str:
+    number = 1
+    while f"{request_id}#{number}" in state.executions:
+        number += 1
+    return f"{request_id}#{number}"
+
+
+def _seen(state: PortfolioState, event: Filled, report: FillReport, *, is_open: bool) -> tuple[bool, bool]:
+    """Whether the report was booked before, and whether its id was booked with other numbers."""
+    known = state.executions.get(event.execution_id)
+    if known is not None:
+        same = known[0] == event.request_id and abs(known[2] - event.cost / SCALE) <= max(
+            SAME, SAME * abs(known[2])
+        )
+        return same, not same
+    if report.execution_id is not None or is_open:
+        return False, False
+    # no id and nothing left: an equal report is the same one told again
+    return any(
+        fact[0] == event.request_id and abs(fact[2] - event.cost / SCALE) <= SAME
+        for fact in state.executions.values()
+    ), False
+
+
+def _flags(
+    reservation: Reservation, event: Filled, config: RiskManagementConfig, *, is_open: bool
+) -> tuple[str, ...]:
+    flags = [] if is_open and event.at <= reservation.valid_until else ["LATE_FILL"]
+    money = reservation.filled + abs(event.cost)
+    if money > reservation.approved * (1.0 + config.order_config.price_collar) + to_ledger(SAME):
+        flags.append("OVERFILL")
+    return tuple(flags)

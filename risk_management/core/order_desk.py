@@ -1,0 +1,318 @@
+"""The way of an order over a Book: asked, approved and reserved, filled, cancelled, expired."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from risk_management.checks import CHECKS
+from risk_management.clock import Clock
+from risk_management.core.book import Book
+from risk_management.core.decision import judge
+from risk_management.core.entry import (
+    checked_name,
+    checked_number,
+    checked_symbol,
+    instrument_event,
+)
+from risk_management.core.fill_report import FillReport, fill_event
+from risk_management.errors import InvalidRequest, UnknownRequest
+from risk_management.model.events import BotChanged, ReservationClosed, TradeDecided
+from risk_management.model.money import to_ledger
+from risk_management.model.portfolio import OPERATOR, Bot, ReservationStatus
+from risk_management.model.trade import Execution, TradeDecision, TradeRequest
+
+__all__ = ["OrderDesk", "OrderTicket"]
+
+logger = logging.getLogger(__name__)
+
+ACTIONS: Final = {"buy": 1, "sell": -1}
+KEPT_ANSWERS: Final = 100_000
+KEPT_UNKNOWN: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTicket:
+    """A request as a caller writes it, before it is checked.
+
+    Parameters
+    ----------
+    symbol, action : str
+    size : float
+        Money.
+    strategy : str
+    bot_name : str or None
+        None is an operator.
+    confidence : float
+    price : float or None
+        Limit price.
+    risk_amount : float or None
+        Money lost at the stop.
+    account_id, request_id : str or None
+    """
+
+    symbol: str
+    action: str
+    size: float
+    strategy: str = ""
+    bot_name: str | None = None
+    confidence: float = 1.0
+    price: float | None = None
+    risk_amount: float | None = None
+    account_id: str | None = None
+    request_id: str | None = None
+
+
+class OrderDesk:
+    """Judges requests and books what became of them; every call is one step under the Book's lock.
+
+    Parameters
+    ----------
+    book : Book
+    clock : Clock
+    alarm : callable
+        Told ``(code, sentence)`` of what a person must know: unknown reports, overfills, failed checks.
+    """
+
+    def __init__(self, book: Book, clock: Clock, alarm: Callable[[str, str], None]) -> None:
+        self._book = book
+        self._clock = clock
+        self._alarm = alarm
+        self._checks = tuple(CHECKS.items())
+        self._digest = book.config.digest()
+        self._boot = secrets.token_hex(4)
+        self._numbers = count(1)
+        self._answers: dict[str, tuple[OrderTicket, TradeDecision]] = {}
+        self._asked: deque[str] = deque()
+        self.unknown_reports: deque[FillReport] = deque(maxlen=KEPT_UNKNOWN)
+        self.failed_in_a_row = 0
+
+    def reconfigured(self) -> None:
+        """Take the digest of the Book's new settings."""
+        self._digest = self._book.config.digest()
+
+    def ask(self, ticket: OrderTicket) -> TradeDecision:
+        """Judge a request and change nothing."""
+        request = self._request(ticket, reserves=False)
+        decision = judge(
+            self._book.state, request, self._book.config, self._checks, request.requested_at, self._digest
+        )
+        self._count_failures(decision.failed_checks)
+        return decision.decision
+
+    def request(self, ticket: OrderTicket) -> TradeDecision:
+        """Judge a request and reserve what is approved, with nobody in between.
+
+        Raises
+        ------
+        InvalidRequest
+            Malformed, or ``REQUEST_ID_REUSED``: the id was given before with another request.
+        """
+        with self._book.lock:
+            known = self._answers.get(ticket.request_id) if ticket.request_id is not None else None
+            if known is not None:
+                return _same_answer(known, ticket)
+            request = self._request(ticket, reserves=True)
+            self._register(request)
+            book = self._book
+            judgement = judge(
+                book.state, request, book.config, self._checks, request.requested_at, self._digest
+            )
+            self._count_failures(judgement.failed_checks)
+            decision = judgement.decision
+            known_instrument = instrument_event(book.state, request.symbol, request.requested_at)
+            if judgement.reservation is not None and known_instrument is not None:
+                book.apply(known_instrument)
+            book.apply(
+                TradeDecided(
+                    at=request.requested_at,
+                    actor=request.bot,
+                    request_id=request.request_id,
+                    bot=request.bot,
+                    symbol=request.symbol,
+                    side=request.side,
+                    size=to_ledger(request.size),
+                    outcome=decision.outcome,
+                    opening=decision.closing_size < request.size,
+                    reservation=judgement.reservation,
+                )
+            )
+            self._remember(ticket, decision)
+        logger.info(
+            "%s %s %s %.2f by %s: %s %.2f %s",
+            request.request_id,
+            request.action,
+            request.symbol,
+            request.size,
+            request.bot,
+            decision.outcome,
+            decision.recommended_size,
+            ",".join(decision.rejection_reasons),
+        )
+        return decision
+
+    def execute(self, report: FillReport) -> Execution:
+        """Book a fill report.
+
+        Raises
+        ------
+        UnknownRequest
+            The id was never given out; the report was recorded, not booked, and people are told.
+        InvalidRequest
+            Malformed, or ``EXECUTION_CONFLICT``: the execution id was booked with other numbers.
+        """
+        report = report.checked()
+        with self._book.lock:
+            state = self._book.state
+            reservation = state.reservations.get(report.request_id) or state.settled.get(report.request_id)
+            if reservation is None:
+                self.unknown_reports.append(report)
+                text = f"a fill names the unknown request {report.request_id!r}; it was recorded, not booked"
+                self._alarm("UNKNOWN_REQUEST", text)
+                raise UnknownRequest("UNKNOWN_REQUEST", "request_id", text)
+            if report.size == 0.0 and report.quantity in (None, 0.0):
+                return self._not_filled(report)
+            booking = fill_event(state, reservation, report, self._book.config, self._clock.now())
+            if booking.duplicate:
+                return booking.execution(state)
+            if booking.conflict:
+                text = f"execution {booking.event.execution_id!r} was booked with other numbers"
+                self._alarm("EXECUTION_CONFLICT", text)
+                raise InvalidRequest("EXECUTION_CONFLICT", "execution_id", text)
+            after = self._book.apply(booking.event)
+            for flag in booking.flags:
+                self._alarm(flag, f"fill of {report.request_id} by {reservation.key.bot}: {flag}")
+            return booking.execution(after)
+
+    def cancel(self, request_id: str, reason: str = "") -> None:
+        """Free what is left of an approval; cancelling one that is closed changes nothing.
+
+        Raises
+        ------
+        UnknownRequest
+            The id was never given out.
+        """
+        with self._book.lock:
+            state = self._book.state
+            if request_id in state.reservations:
+                self._close(request_id, ReservationStatus.CANCELLED, reason)
+            elif request_id not in state.settled and request_id not in self._answers:
+                raise UnknownRequest("UNKNOWN_REQUEST", "request_id", f"no request has the id {request_id!r}")
+
+    def cancel_all(self, reason: str, *, bot: str | None = None, openings_only: bool = False) -> int:
+        """Free all open approvals, or those of one bot; returns how many.
+
+        With `openings_only` those that only close a position stay: protective orders are kept.
+        """
+        with self._book.lock:
+            chosen = [
+                r.request_id
+                for r in self._book.state.reservations.values()
+                if (bot is None or r.key.bot == bot) and (r.opening > 0 or not openings_only)
+            ]
+            for request_id in chosen:
+                self._close(request_id, ReservationStatus.CANCELLED, reason)
+        return len(chosen)
+
+    def expire(self) -> int:
+        """Mark approvals that are past their time; they count until someone says what became of them."""
+        now = self._clock.now()
+        with self._book.lock:
+            late = [
+                r.request_id
+                for r in self._book.state.reservations.values()
+                if r.valid_until < now and r.status is not ReservationStatus.EXPIRED_UNCONFIRMED
+            ]
+            for request_id in late:
+                self._close(request_id, ReservationStatus.EXPIRED_UNCONFIRMED, "past its time")
+        return len(late)
+
+    def decision(self, request_id: str) -> TradeDecision | None:
+        """The answer that a request got, None for an unknown id."""
+        known = self._answers.get(request_id)
+        return None if known is None else known[1]
+
+    def _not_filled(self, report: FillReport) -> Execution:
+        if report.request_id in self._book.state.reservations:
+            status = ReservationStatus.CANCELLED if report.success else ReservationStatus.NOT_SENT
+            self._close(report.request_id, status, "reported as not filled")
+        return Execution(report.request_id, report.execution_id or "", 0.0, 0.0, 0.0)
+
+    def _close(self, request_id: str, status: ReservationStatus, reason: str) -> None:
+        event = ReservationClosed(
+            at=self._clock.now(), actor=OPERATOR, request_id=request_id, status=status, reason=reason
+        )
+        self._book.apply(event)
+
+    def _count_failures(self, failed: tuple[str, ...]) -> None:
+        self.failed_in_a_row = self.failed_in_a_row + 1 if failed else 0
+        if failed:
+            self._alarm("CHECK_ERROR", f"checks failed and refused what opens: {', '.join(failed)}")
+
+    def _register(self, request: TradeRequest) -> None:
+        if request.bot == OPERATOR or request.bot in self._book.state.bots:
+            return
+        if self._book.config.bot_config.register_unknown:
+            bot = Bot(request.bot, request.strategy, request.requested_at, auto_registered=True)
+            self._book.apply(BotChanged(at=request.requested_at, actor=request.bot, bot=bot))
+
+    def _remember(self, ticket: OrderTicket, decision: TradeDecision) -> None:
+        self._answers[decision.request_id] = (ticket, decision)
+        self._asked.append(decision.request_id)
+        if len(self._asked) > KEPT_ANSWERS:
+            del self._answers[self._asked.popleft()]
+
+    def _request(self, ticket: OrderTicket, *, reserves: bool) -> TradeRequest:
+        side = ACTIONS.get(ticket.action) if isinstance(ticket.action, str) else None
+        if side is None:
+            raise InvalidRequest(
+                "INVALID_ACTION", "action", f"action is 'buy' or 'sell'; got {ticket.action!r:.60}"
+            )
+        bot = OPERATOR if ticket.bot_name is None else checked_name(ticket.bot_name, "bot_name")
+        strategy = checked_name(ticket.strategy, "strategy", empty=True)
+        if not strategy and bot in self._book.state.bots:
+            strategy = self._book.state.bots[bot].strategy
+        account = ticket.account_id or self._book.config.account_id
+        if account not in self._book.state.accounts:
+            raise InvalidRequest(
+                "UNKNOWN_ACCOUNT", "account_id", f"no account is called {account!r:.60}; fund it first"
+            )
+        return TradeRequest(
+            request_id=self._id(ticket.request_id),
+            symbol=checked_symbol(ticket.symbol),
+            side=side,
+            size=checked_number(ticket.size, "size"),
+            strategy=strategy,
+            bot=bot,
+            account_id=account,
+            confidence=checked_number(ticket.confidence, "confidence", zero=True, most=1.0),
+            limit_price=None if ticket.price is None else checked_number(ticket.price, "price"),
+            risk_amount=None
+            if ticket.risk_amount is None
+            else checked_number(ticket.risk_amount, "risk_amount", zero=True),
+            requested_at=self._clock.now(),
+            reserves=reserves,
+        )
+
+    def _id(self, given: str | None) -> str:
+        if given is None:
+            return f"{self._boot}-{next(self._numbers)}"
+        try:
+            return checked_name(given, "request_id")
+        except InvalidRequest as problem:
+            raise InvalidRequest("INVALID_REQUEST_ID", "request_id", problem.message) from None
+
+
+def _same_answer(known: tuple[OrderTicket, TradeDecision], ticket: OrderTicket) -> TradeDecision:
+    if known[0] != ticket:
+        raise InvalidRequest(
+            "REQUEST_ID_REUSED",
+            "request_id",
+            f"request {ticket.request_id!r} was given before with other values; use a new id",
+        )
+    return known[1]

@@ -1,0 +1,53 @@
+"""The one vocabulary: the words of assessments, alert conditions, emergency rows, the API and reports."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+__all__ = ["VOCABULARY", "Word"]
+
+
+class Word(NamedTuple):
+    """A metric: its unit (``fraction``, ``score``, ``money``, ``count``, ``number``) and meaning."""
+
+    unit: str
+    meaning: str
+
+
+VOCABULARY: Final[dict[str, Word]] = {
+    "risk_score": Word("score", "Largest use of any hard limit, 0 to 100 and above; higher is worse."),
+    "equity": Word("money", "Cash and marked positions."),
+    "cash": Word("money", "Cash of all accounts."),
+    "high_water_mark": Word("money", "Highest value that the present units have had."),
+    "portfolio_heat": Word("score", "Open risk over its budget, 0 to 100; the raw figure may be above."),
+    "open_risk": Word("money", "Money at risk if stops are hit or an ordinary bad day comes."),
+    "max_position": Word("fraction", "Largest net position in one symbol, of equity."),
+    "max_sector": Word("fraction", "Largest net exposure to one sector, of equity."),
+    "max_cluster": Word("fraction", "Largest net exposure to one correlation cluster, of equity."),
+    "herfindahl": Word("number", "Sum of squared shares of gross exposure, 0 to 1."),
+    "effective_names": Word("number", "Number of equal positions that would be as concentrated."),
+    "gross_exposure": Word("fraction", "Sum of long and short exposures, of equity."),
+    "net_exposure": Word("fraction", "Signed sum of exposures, of equity."),
+    "leverage": Word("fraction", "Largest gross exposure of an account over its own equity."),
+    "positions": Word("count", "Symbols held."),
+    "pending": Word("count", "Approvals that are not yet filled."),
+    "drawdown": Word("fraction", "Fall from the high-water mark."),
+    "daily_loss": Word("fraction", "Loss since the trading day began; negative for a gain."),
+    "weekly_loss": Word("fraction", "Loss since the trading week began."),
+    "rolling_loss": Word("fraction", "Loss over the rolling span."),
+    "position_multiplier": Word("fraction", "Share of the size that the drawdown allows new positions."),
+    "time_under_water": Word("count", "Trading days since the high-water mark."),
+    "var_95": Word("fraction", "One-day VaR at 95 % by the default method, of equity."),
+    "es_975": Word("fraction", "One-day expected shortfall at 97.5 %, of equity."),
+    "var_utilization": Word("fraction", "VaR over its limit."),
+    "es_utilization": Word("fraction", "Expected shortfall over its limit."),
+    "stress_loss": Word("fraction", "Loss in the worst gate scenario, of equity."),
+    "max_correlation": Word("number", "Largest correlation of two held names, by the sides that are held."),
+    "average_correlation": Word("number", "Average correlation of the held names, weighted by exposure."),
+    "correlation_spike": Word("count", "1 while a pair or the average of the book spikes, else 0."),
+    "volatility_ratio": Word("number", "The book's present volatility over its own median."),
+    "absorption_ratio": Word("fraction", "Share of variance in the first fifth of principal components."),
+    "failed_checks": Word("count", "Checks that failed in a row."),
+    "stale_symbols": Word("count", "Held symbols without a fresh price."),
+}
+"""Every metric that this system speaks of."""
