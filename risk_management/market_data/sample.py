@@ -11,7 +11,9 @@ from importlib.resources import files
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from risk_management.market_data._series import close_moment, join, newest, select
 from risk_management.model.market import PriceHistory, SeriesInfo
@@ -45,16 +47,21 @@ def sample_history(file: str = "closes") -> PriceHistory:
         Its ``as_of`` is the last day common to the proxies and the 20 stocks.
     """
     with (_FOLDER / f"{file}.parquet").open("rb") as raw:
-        table = pq.read_table(raw, use_threads=False)
-    days = table.column("date").to_numpy().astype("datetime64[D]")
+        table = pq.ParquetFile(raw).read(use_threads=False).combine_chunks()
+    days = _array(table.column("date").chunk(0).view("int32")).astype("datetime64[D]")
     about = sample_provenance()
     series, info = {}, {}
     for symbol, facts in about["files"][f"{file}.parquet"]["columns"].items():
-        series[symbol] = (days, table.column(symbol).to_numpy())
+        series[symbol] = (days, _array(table.column(symbol).chunk(0)))
         is_proxy = facts["proxy_for"] is not None
         info[symbol] = SeriesInfo(symbol, "sample", facts["series"], is_proxy, facts.get("note", ""))
     as_of = close_moment(np.datetime64(about["as_of"]))
     return replace(join(series, info, "sample"), is_sample=True, as_of=as_of)
+
+
+def _array(column: pa.Array) -> NDArray[Any]:
+    """The numbers of a column, without `to_numpy`, which would load all of pandas."""
+    return np.from_dlpack(column)
 
 
 class SampleSource:
