@@ -24,6 +24,7 @@ from risk_management.model.events import (
     InstrumentDefined,
     Marked,
     ModelRefreshed,
+    PeaksSeen,
     PositionAdded,
     QuotesReceived,
     RateReceived,
@@ -429,6 +430,16 @@ def _mark(state: PortfolioState, event: Marked, config: RiskManagementConfig) ->
     return _marked(_next(state, event), event, config, explained=True)
 
 
+def _peaks(state: PortfolioState, event: PeaksSeen, config: RiskManagementConfig) -> PortfolioState:
+    bots, strategies = state.bots, state.strategies
+    for name, peak in event.bots:
+        bots = put(bots, name, replace(bots[name], record=replace(bots[name].record, peak=peak)))
+    for name, peak in event.strategies:
+        record = strategies.get(name, StrategyRecord())
+        strategies = put(strategies, name, replace(record, peak=peak))
+    return _next(state, event, bots=bots, strategies=strategies)
+
+
 def _drawdown_adjusted(
     state: PortfolioState, event: DrawdownAdjusted, config: RiskManagementConfig
 ) -> PortfolioState:
@@ -452,5 +463,6 @@ _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementCon
     ModelRefreshed: _model,
     EquityReported: _equity,
     Marked: _mark,
+    PeaksSeen: _peaks,
     DrawdownAdjusted: _drawdown_adjusted,
 }

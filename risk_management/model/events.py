@@ -33,6 +33,7 @@ __all__ = [
     "InstrumentDefined",
     "Marked",
     "ModelRefreshed",
+    "PeaksSeen",
     "PositionAdded",
     "QuotesReceived",
     "RateReceived",
@@ -223,6 +224,14 @@ class EquityReported(Event):
 @dataclass(frozen=True, slots=True)
 class Marked(Event):
     """Time passed: spans and days are rolled on, equity is taken at its present value."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeaksSeen(Event):
+    """New highest profits, open positions included, by bot and by strategy; ledger units."""
+
+    bots: tuple[tuple[str, int], ...]
+    strategies: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,298 @@
+"""The whole book measured at once: every metric of the vocabulary, every limit with its use, one score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.correlation_monitor import CorrelationMetrics, correlation_metrics
+from risk_management.core.portfolio_heat import HeatMetrics, heat_metrics
+from risk_management.core.proposal import GATE_CONFIDENCES
+from risk_management.measures.tail import var_es
+from risk_management.model.instrument import AssetClass
+from risk_management.model.money import SCALE
+from risk_management.model.portfolio import PortfolioState, TradingMode
+from risk_management.monitors.drawdown_protection import DrawdownStatus, drawdown_status
+
+__all__ = ["LimitUse", "Measured", "RiskAssessment", "measure"]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitUse:
+    """One limit and how much of it is used.
+
+    Parameters
+    ----------
+    name : str
+        Name of the limit.
+    subject : str
+        The symbol, sector, bot or scenario that uses most of it.
+    used, limit : float
+        In `unit`.
+    unit : str
+        ``fraction`` of equity, ``score``, ``count`` or ``money``.
+    hard : bool
+        Counts for the risk score.
+    """
+
+    name: str
+    subject: str
+    used: float
+    limit: float
+    unit: str
+    hard: bool = True
+
+    @property
+    def use(self) -> float:
+        """Used over limit; 1 is the limit itself."""
+        if self.limit > 0.0:
+            return self.used / self.limit
+        return 0.0 if self.used <= 0.0 else float("inf")
+
+    @property
+    def room(self) -> float:
+        """What is left, in `unit`."""
+        return self.limit - self.used
+
+    @property
+    def level(self) -> str:
+        """``ok``, ``warning`` from 80 %, ``critical`` from 95 %, ``breached`` above the limit."""
+        if self.use > 1.0 + 1e-9:
+            return "breached"
+        if self.use >= 0.95:
+            return "critical"
+        return "warning" if self.use >= 0.80 else "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Everything that is measured of a state, before anyone acts on it."""
+
+    metrics: Mapping[str, float]
+    limits: tuple[LimitUse, ...]
+    heat: HeatMetrics
+    correlation: CorrelationMetrics
+    drawdown: DrawdownStatus
+    stress_scenario: str
+
+
+@dataclass(frozen=True, slots=True)
+class RiskAssessment:
+    """The state of the book at one moment.
+
+    Parameters
+    ----------
+    overall_risk_score : float
+        Largest use of any hard limit x 100, 0 to 100; higher is worse.
+    score_driver : str
+        The limit that it comes from.
+    level : str
+        ``green``, ``amber`` from 80, ``red`` from 95.
+    new_trades_allowed : bool
+        From mode and limits, never from the score.
+    blocked_by : tuple of str
+        Why not.
+    mode : TradingMode
+    metrics : Mapping of str to float
+        Every word of the vocabulary; NaN where it can't be said.
+    limits : tuple of LimitUse
+        The most used first.
+    heat : HeatMetrics
+    correlation : CorrelationMetrics
+    drawdown : DrawdownStatus
+    stress_scenario : str
+        The worst gate scenario.
+    emergencies : tuple of str
+        Protocols that acted in this assessment, each as a sentence.
+    alerts : tuple of str
+        Alerts that fired, each as a sentence.
+    equity : float or None
+    as_of : datetime
+    state_version : int
+    leans_on : tuple of str
+    """
+
+    overall_risk_score: float
+    score_driver: str
+    level: str
+    new_trades_allowed: bool
+    blocked_by: tuple[str, ...]
+    mode: TradingMode
+    metrics: Mapping[str, float]
+    limits: tuple[LimitUse, ...]
+    heat: HeatMetrics
+    correlation: CorrelationMetrics
+    drawdown: DrawdownStatus
+    stress_scenario: str
+    emergencies: tuple[str, ...]
+    alerts: tuple[str, ...]
+    equity: float | None
+    as_of: datetime
+    state_version: int
+    leans_on: tuple[str, ...]
+
+    def explain(self) -> str:
+        """The assessment in a few lines for a person."""
+        lines = [
+            f"Risk score {self.overall_risk_score:.0f}/100 ({self.level}), driven by {self.score_driver}.",
+            f"Mode {self.mode.value}; new trades {'allowed' if self.new_trades_allowed else 'stopped'}.",
+        ]
+        lines += [f"  stopped by: {reason}" for reason in self.blocked_by]
+        lines += [f"  emergency: {text}" for text in self.emergencies]
+        if self.leans_on:
+            lines.append("Leans on: " + "; ".join(self.leans_on) + ".")
+        return "\n".join(lines)
+
+
+def measure(
+    state: PortfolioState,
+    config: RiskManagementConfig,
+    *,
+    failed_checks: int,
+    now: datetime,
+    leans_on: tuple[str, ...] = (),
+) -> Measured:
+    """Measure a state.
+
+    Parameters
+    ----------
+    state : PortfolioState
+    config : RiskManagementConfig
+    failed_checks : int
+        Decisions in a row in which a check failed.
+    now : datetime
+    leans_on : tuple of str
+    """
+    heat = heat_metrics(state, config, leans_on)
+    correlation = correlation_metrics(state, config)
+    drawdown = drawdown_status(state, config)
+    totals = state.totals
+    equity = totals.equity
+    base = equity if equity is not None and equity > 0.0 else float("nan")
+    (var, _), (_, es) = var_es(totals.pnl + totals.reserved_pnl, GATE_CONFIDENCES)
+    stress = totals.stress + totals.reserved_stress
+    worst = int(stress.argmin()) if stress.size else -1
+    metrics = {
+        "equity": float("nan") if equity is None else equity,
+        "cash": totals.cash / SCALE,
+        "high_water_mark": state.high_water_mark,
+        "portfolio_heat": heat.raw_heat,
+        "open_risk": heat.open_risk,
+        "max_position": heat.max_single_position_pct,
+        "max_sector": max(map(abs, heat.by_sector.values()), default=0.0),
+        "max_cluster": max((s.worst for s in totals.clusters.values()), default=0) / SCALE / base,
+        "herfindahl": heat.herfindahl,
+        "effective_names": heat.effective_names,
+        "gross_exposure": heat.gross_exposure,
+        "net_exposure": heat.net_exposure,
+        "leverage": heat.leverage,
+        "positions": float(heat.positions),
+        "pending": float(heat.pending),
+        "drawdown": state.drawdown.drawdown,
+        "daily_loss": state.drawdown.daily_loss,
+        "weekly_loss": state.drawdown.weekly_loss,
+        "rolling_loss": state.drawdown.rolling_loss(config.drawdown_config.rolling_days),
+        "position_multiplier": state.drawdown.effective_multiplier,
+        "time_under_water": float(state.drawdown.under_water_days),
+        "var_95": var / base,
+        "es_975": es / base,
+        "var_utilization": var / base / config.var_config.daily_var_limit,
+        "es_utilization": es / base / config.var_config.daily_es_limit,
+        "stress_loss": -float(stress[worst]) / base if worst >= 0 else float("nan"),
+        "max_correlation": correlation.max_pairwise_correlation,
+        "average_correlation": correlation.average_correlation,
+        "correlation_spike": float(correlation.spike is not None),
+        "volatility_ratio": correlation.volatility_ratio,
+        "absorption_ratio": correlation.absorption_ratio,
+        "failed_checks": float(failed_checks),
+        "stale_symbols": float(_stale(state, config, now)),
+    }
+    limits = tuple(sorted(_limits(state, config, metrics, heat, worst), key=lambda u: -u.use))
+    hard = [use.use for use in limits if use.hard]
+    metrics["risk_score"] = 100.0 * max(hard, default=0.0)
+    scenario = state.model.scenario_ids[worst] if worst >= 0 else ""
+    return Measured(MappingProxyType(metrics), limits, heat, correlation, drawdown, scenario)
+
+
+def _limits(
+    state: PortfolioState,
+    config: RiskManagementConfig,
+    metrics: Mapping[str, float],
+    heat: HeatMetrics,
+    worst: int,
+) -> Iterator[LimitUse]:
+    limits, drawdown = config.portfolio_limits, config.drawdown_config
+    yield from _names(state, config)
+    yield _largest("sector", heat.by_sector, limits.max_sector_exposure)
+    yield LimitUse("cluster", "", metrics["max_cluster"], limits.max_cluster_exposure, "fraction")
+    for strategy, share in heat.by_strategy.items():
+        budget = limits.strategy_budgets.get(strategy, limits.max_strategy_exposure)
+        yield LimitUse("strategy", strategy, share, budget, "fraction")
+    yield LimitUse("gross", "", heat.gross_exposure, limits.max_gross_exposure, "fraction")
+    yield LimitUse("net", "", abs(heat.net_exposure), limits.max_net_exposure, "fraction")
+    yield _largest("leverage", heat.by_account, limits.max_leverage)
+    yield LimitUse("positions", "", metrics["positions"], limits.max_positions, "count")
+    yield LimitUse("heat", "", heat.raw_heat, 100.0, "score")
+    scenario = state.model.scenario_ids[worst] if worst >= 0 else "none is loaded"
+    yield LimitUse(
+        "stress", scenario, metrics["stress_loss"], config.stress_config.max_stress_loss, "fraction"
+    )
+    yield LimitUse("drawdown", "", metrics["drawdown"], drawdown.max_portfolio_drawdown, "fraction")
+    yield LimitUse("daily_loss", "", metrics["daily_loss"], drawdown.daily_loss_limit, "fraction")
+    yield LimitUse("weekly_loss", "", metrics["weekly_loss"], drawdown.weekly_loss_limit, "fraction")
+    yield LimitUse("rolling_loss", "", metrics["rolling_loss"], drawdown.rolling_loss_limit, "fraction")
+    yield LimitUse("var", "", metrics["var_95"], config.var_config.daily_var_limit, "fraction", hard=False)
+    yield LimitUse(
+        "expected_shortfall", "", metrics["es_975"], config.var_config.daily_es_limit, "fraction", hard=False
+    )
+
+
+def _names(state: PortfolioState, config: RiskManagementConfig) -> Iterator[LimitUse]:
+    """The most used single-name limit of each class."""
+    equity = state.totals.equity
+    if equity is None or equity <= 0.0:
+        return
+    limits = config.portfolio_limits
+    best: dict[str, LimitUse] = {}
+    for symbol, name in state.totals.names.items():
+        kind = state.instruments[symbol].asset_class
+        if kind == AssetClass.INDEX_FUND:
+            label, limit = "index_fund", limits.max_index_fund_position
+        elif kind == AssetClass.CRYPTO and symbol in limits.major_coins:
+            label, limit = "major_coin", limits.max_major_coin_position
+        elif kind == AssetClass.CRYPTO:
+            label, limit = "coin", limits.max_coin_position
+        else:
+            label, limit = "single_name", limits.max_single_position
+        use = LimitUse(label, symbol, name.sides.worst / SCALE / equity, limit, "fraction")
+        if label not in best or use.use > best[label].use:
+            best[label] = use
+    yield from best.values()
+
+
+def _largest(name: str, shares: Mapping[str, float], limit: float) -> LimitUse:
+    subject = max(shares, key=lambda key: abs(shares[key]), default="")
+    return LimitUse(name, subject, abs(shares[subject]) if subject else 0.0, limit, "fraction")
+
+
+def _stale(state: PortfolioState, config: RiskManagementConfig, now: datetime) -> int:
+    """Held symbols whose price or history is too old, or missing."""
+    settings = config.market_data_config
+    count = 0
+    for symbol, name in state.totals.names.items():
+        quote = state.quotes.get(symbol)
+        if not name.keys:
+            continue
+        if quote is None:
+            coverage = state.model.matrix.coverage.get(symbol)
+            count += coverage is None or coverage.stale
+            continue
+        kind = state.instruments[symbol].asset_class
+        allowed = settings.quote_age.get(kind, settings.quote_age.get("other", 60.0))
+        if quote.daily:
+            allowed = settings.stale_days * 86_400.0
+        count += (now - quote.time).total_seconds() > allowed
+    return count

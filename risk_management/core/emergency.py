@@ -1,0 +1,242 @@
+"""Emergency protocols as data: rows of metric, threshold and action, and what they remember."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from math import isnan
+from types import MappingProxyType
+
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.errors import ConfigurationError
+from risk_management.model.vocabulary import VOCABULARY
+
+__all__ = ["EmergencyAction", "EmergencyMemory", "EmergencyRow", "Step", "emergency_rows", "step"]
+
+
+class EmergencyAction(StrEnum):
+    """What a row does."""
+
+    WARN = "warn"
+    HALT_NEW_RISK = "halt_new_risk"
+    """Nothing that increases VaR is approved."""
+    REDUCE_ONLY = "reduce_only"
+    """The mode is REDUCING while the row holds."""
+    REDUCE_CORRELATED = "reduce_correlated"
+    """The smaller contributor of the pair that spikes is cut."""
+    TRIM = "trim"
+    """The largest marginal contributors are cut until the book is back at its target."""
+    HALT = "halt"
+    """All trading stops until a named person releases it."""
+    LIQUIDATE = "liquidate"
+    """Everything is closed, then all trading stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyRow:
+    """One protocol.
+
+    Parameters
+    ----------
+    name : str
+    metric : str
+        A word of the vocabulary.
+    threshold : float
+        The row holds while the metric is at or above it.
+    action : EmergencyAction
+    confirmations : int
+        Fresh assessments in a row, or trading days where `by_day`.
+    release : float or None
+        The row ends below this, by default below `threshold`.
+    release_after : int
+        Assessments or trading days in a row below `release`.
+    by_day : bool
+        Count trading days instead of assessments.
+    once_a_day : bool
+        Once it acted, it waits for the next trading day.
+    """
+
+    name: str
+    metric: str
+    threshold: float
+    action: EmergencyAction
+    confirmations: int = 1
+    release: float | None = None
+    release_after: int = 1
+    by_day: bool = False
+    once_a_day: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    above: int = 0
+    below: int = 0
+    day: date | None = None
+    active: bool = False
+    acted: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyMemory:
+    """How often each row was seen above and below its threshold in a row."""
+
+    counts: Mapping[str, _Count] = field(default_factory=lambda: MappingProxyType({}))
+
+    def is_active(self, name: str) -> bool:
+        """Whether a row holds now."""
+        return self.counts.get(name, _Count()).active
+
+    def forget(self, name: str) -> EmergencyMemory:
+        """Start a row anew, after a person released it."""
+        return EmergencyMemory(MappingProxyType({k: v for k, v in self.counts.items() if k != name}))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an assessment did to the rows.
+
+    Parameters
+    ----------
+    memory : EmergencyMemory
+    acting : tuple of EmergencyRow
+        Rows that are confirmed and act now.
+    pending : tuple of EmergencyRow
+        Rows above their threshold that still wait for confirmations.
+    released : tuple of EmergencyRow
+        Rows that held and hold no more.
+    """
+
+    memory: EmergencyMemory
+    acting: tuple[EmergencyRow, ...]
+    pending: tuple[EmergencyRow, ...]
+    released: tuple[EmergencyRow, ...]
+
+
+def emergency_rows(config: RiskManagementConfig) -> tuple[EmergencyRow, ...]:
+    """The rows of a configuration: the built-in ones, then the user's own.
+
+    Raises
+    ------
+    ConfigurationError
+        A user's row names an unknown metric or the name of another row.
+    """
+    settings, drawdown = config.emergency_config, config.drawdown_config
+    built_in = (
+        EmergencyRow(
+            "emergency_drawdown",
+            "drawdown",
+            settings.liquidation_drawdown,
+            EmergencyAction.LIQUIDATE,
+            settings.confirmations,
+        ),
+        EmergencyRow(
+            "drawdown_trim",
+            "drawdown",
+            drawdown.max_portfolio_drawdown,
+            EmergencyAction.TRIM,
+            release=drawdown.max_portfolio_drawdown - drawdown.hysteresis,
+        ),
+        EmergencyRow(
+            "var_halt",
+            "var_utilization",
+            settings.var_halt,
+            EmergencyAction.HALT_NEW_RISK,
+            release=settings.var_release,
+            release_after=settings.var_release_days,
+            by_day=True,
+        ),
+        EmergencyRow(
+            "var_trim",
+            "var_utilization",
+            settings.var_trim,
+            EmergencyAction.TRIM,
+            settings.var_trim_days,
+            by_day=True,
+            once_a_day=True,
+        ),
+        EmergencyRow(
+            "correlation_spike",
+            "correlation_spike",
+            1.0,
+            EmergencyAction.REDUCE_CORRELATED,
+            once_a_day=True,
+        ),
+        EmergencyRow("daily_loss", "daily_loss", drawdown.daily_loss_limit, EmergencyAction.REDUCE_ONLY),
+        EmergencyRow("weekly_loss", "weekly_loss", drawdown.weekly_loss_limit, EmergencyAction.REDUCE_ONLY),
+        EmergencyRow(
+            "rolling_loss", "rolling_loss", drawdown.rolling_loss_limit, EmergencyAction.REDUCE_ONLY
+        ),
+        EmergencyRow("system_error", "failed_checks", settings.max_check_errors, EmergencyAction.HALT),
+    )
+    own = tuple(
+        EmergencyRow(row.name, row.metric, row.threshold, EmergencyAction(row.action), row.confirmations)
+        for row in settings.rows
+    )
+    names = [row.name for row in (*built_in, *own)]
+    for row in own:
+        if row.metric not in VOCABULARY:
+            raise ConfigurationError(
+                f"emergency_config.rows: {row.name!r} watches the unknown metric {row.metric!r}; "
+                f"known are {', '.join(VOCABULARY)}"
+            )
+        if names.count(row.name) > 1:
+            raise ConfigurationError(f"emergency_config.rows: the name {row.name!r} stands twice")
+    return (*built_in, *own)
+
+
+def step(
+    rows: Iterable[EmergencyRow],
+    metrics: Mapping[str, float],
+    memory: EmergencyMemory,
+    day: date,
+    *,
+    confirmed: bool = False,
+) -> Step:
+    """Hold the rows against fresh metrics. A metric that is missing or NaN moves no row.
+
+    Parameters
+    ----------
+    rows : iterable of EmergencyRow
+    metrics : Mapping of str to float
+    memory : EmergencyMemory
+    day : date
+        Trading day of the metrics.
+    confirmed : bool
+        One assessment is enough: the data are daily bars that passed quarantine.
+    """
+    counts = dict(memory.counts)
+    acting, pending, released = [], [], []
+    for row in rows:
+        value = metrics.get(row.metric, float("nan"))
+        if isnan(value):
+            continue
+        before = counts.get(row.name, _Count())
+        after = _counted(row, value, before, day)
+        needed = 1 if confirmed and not row.by_day else row.confirmations
+        if after.above >= needed:
+            if not (row.once_a_day and after.acted == day):
+                acting.append(row)
+            after = _Count(after.above, 0, day, active=True, acted=day)
+        elif after.above:
+            pending.append(row)
+        elif after.active and after.below >= row.release_after:
+            released.append(row)
+            after = _Count(0, after.below, day)
+        counts[row.name] = after
+    return Step(EmergencyMemory(MappingProxyType(counts)), tuple(acting), tuple(pending), tuple(released))
+
+
+def _counted(row: EmergencyRow, value: float, before: _Count, day: date) -> _Count:
+    is_above = value >= row.threshold - 1e-9
+    release = row.threshold if row.release is None else row.release
+    is_below = not is_above and value < release
+    if row.by_day and before.day == day:
+        # a day that was counted already may still turn: it counts for the side it is on now
+        above = max(1, before.above) if is_above else 0
+        below = max(1, before.below) if is_below else 0
+    else:
+        above = before.above + 1 if is_above else 0
+        below = before.below + 1 if is_below else 0
+    return _Count(above, below, day, before.active, before.acted)

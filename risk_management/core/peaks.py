@@ -1,0 +1,86 @@
+"""Drawdown of each bot and strategy, from the same positions as the portfolio's."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.reduction import marked
+from risk_management.model.events import BotChanged, Event, HoldSet, PeaksSeen
+from risk_management.model.money import SCALE
+from risk_management.model.portfolio import (
+    SYSTEM,
+    Hold,
+    PortfolioState,
+    Scope,
+    StrategyRecord,
+    TradingMode,
+)
+
+__all__ = ["bot_and_strategy_events"]
+
+
+def bot_and_strategy_events(
+    state: PortfolioState, config: RiskManagementConfig, now: datetime
+) -> Iterator[Event]:
+    """New peaks, bots that are disabled and strategies that only close, after losses of their own.
+
+    A loss is counted from the highest profit, open positions included, and held against what the bot
+    may hold or the strategy's budget.
+    """
+    if not state.bots and not state.strategies:
+        return
+    open_by_bot: dict[str, int] = defaultdict(int)
+    open_by_strategy: dict[str, int] = defaultdict(int)
+    for position in state.positions.values():
+        profit = marked(state, position) - position.cost
+        open_by_bot[position.key.bot] += profit
+        open_by_strategy[position.key.strategy] += profit
+    bots = {n: b.record.realised + open_by_bot[n] for n, b in state.bots.items()}
+    strategies = {n: s.realised + open_by_strategy[n] for n, s in state.strategies.items()}
+    new_bots = tuple((n, v) for n, v in bots.items() if v > state.bots[n].record.peak)
+    new_strategies = tuple((n, v) for n, v in strategies.items() if v > state.strategies[n].peak)
+    if new_bots or new_strategies:
+        yield PeaksSeen(at=now, actor=SYSTEM, bots=new_bots, strategies=new_strategies)
+    equity = max(state.totals.equity or 0.0, 0.0)
+    yield from _bots(state, config, bots, equity, now)
+    yield from _strategies(state, config, strategies, equity, now)
+
+
+def _bots(
+    state: PortfolioState,
+    config: RiskManagementConfig,
+    profits: dict[str, int],
+    equity: float,
+    now: datetime,
+) -> Iterator[Event]:
+    limit = config.drawdown_config.max_bot_drawdown
+    for name, bot in state.bots.items():
+        capital = bot.max_exposure or config.bot_config.max_exposure * equity
+        loss = (max(bot.record.peak, profits[name]) - profits[name]) / SCALE
+        if bot.enabled and capital > 0.0 and loss / capital >= limit:
+            reason = f"lost {loss / capital:.1%} of what it may hold from its peak (limit {limit:.1%})"
+            yield BotChanged(at=now, actor=SYSTEM, bot=replace(bot, enabled=False, disabled_reason=reason))
+
+
+def _strategies(
+    state: PortfolioState,
+    config: RiskManagementConfig,
+    profits: dict[str, int],
+    equity: float,
+    now: datetime,
+) -> Iterator[Event]:
+    limit = config.drawdown_config.max_strategy_drawdown
+    limits = config.portfolio_limits
+    for name, profit in profits.items():
+        record = state.strategies.get(name, StrategyRecord())
+        budget = limits.strategy_budgets.get(name, limits.max_strategy_exposure) * equity
+        loss = (max(record.peak, profit) - profit) / SCALE
+        key = (Scope.STRATEGY, name, "strategy_drawdown")
+        if budget > 0.0 and loss / budget >= limit and key not in state.holds:
+            reason = f"lost {loss / budget:.1%} of its budget from its peak (limit {limit:.1%})"
+            hold = Hold(*key, TradingMode.REDUCING, SYSTEM, reason, now, latched=True)
+            yield HoldSet(at=now, actor=SYSTEM, hold=hold)

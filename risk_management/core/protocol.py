@@ -1,0 +1,286 @@
+"""The emergency protocols at work: hold the rows against fresh metrics and carry out what they say."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from risk_management.clock import Clock
+from risk_management.core import drawdown as drawdown_rules
+from risk_management.core.assessment import Measured
+from risk_management.core.book import Book
+from risk_management.core.emergency import (
+    EmergencyAction,
+    EmergencyMemory,
+    EmergencyRow,
+    emergency_rows,
+    step,
+)
+from risk_management.core.order_desk import OrderDesk
+from risk_management.core.reduction import (
+    CloseIntent,
+    close_all,
+    cut_symbol,
+    cut_to_gross,
+    cut_to_var,
+    marked,
+)
+from risk_management.model.events import DrawdownAdjusted, Filled, HoldReleased, HoldSet, VarHaltChanged
+from risk_management.model.money import SCALE
+from risk_management.model.portfolio import SYSTEM, Hold, Scope, TradingMode
+
+__all__ = ["EmergencyProtocol", "EmergencyReport", "Executor"]
+
+logger = logging.getLogger(__name__)
+
+Executor = Callable[[Sequence[CloseIntent]], None]
+"""Trades what the protocols want closed."""
+TRIM_SHARE = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyReport:
+    """One protocol that acted or ended: its row, what happened, and how grave it is."""
+
+    row: str
+    text: str
+    is_emergency: bool
+
+
+class EmergencyProtocol:
+    """Carries out the rows on a Book.
+
+    Parameters
+    ----------
+    book : Book
+    desk : OrderDesk
+    clock : Clock
+    executor : callable, optional
+        Handed what is to be closed. Without one it is booked at the marks at once: the book of the
+        paper account.
+    """
+
+    def __init__(self, book: Book, desk: OrderDesk, clock: Clock, executor: Executor | None = None) -> None:
+        self._book = book
+        self._desk = desk
+        self._clock = clock
+        self._rows = emergency_rows(book.config)
+        self._numbers = count(1)
+        self.memory = EmergencyMemory()
+        self.execute: Executor = executor or self.book_at_marks
+
+    def reconfigured(self) -> None:
+        """Take the rows of the Book's new settings."""
+        self._rows = emergency_rows(self._book.config)
+
+    def step(self, measured: Measured, *, confirmed: bool) -> list[EmergencyReport]:
+        """Act on fresh metrics; `confirmed` where they come from daily bars that passed quarantine."""
+        state = self._book.state
+        rows: Sequence[EmergencyRow] = self._rows
+        if state.drawdown.recovery is not None:
+            # the tranche has a loss budget of its own; the old mark is kept and would close it at once
+            rows = [r for r in rows if r.action is not EmergencyAction.LIQUIDATE]
+        result = step(rows, measured.metrics, self.memory, state.drawdown.day, confirmed=confirmed)
+        was_active = {row.name for row in rows if self.memory.is_active(row.name)}
+        self.memory = result.memory
+        reports = [text for row in result.pending for text in self._pending(row, measured)]
+        for row in result.acting:
+            reports += self._act(row, measured, is_new=row.name not in was_active)
+        for row in result.released:
+            reports += self._release(row)
+        return reports + self._recover()
+
+    def stop(self, cause: str, actor: str, reason: str) -> None:
+        """Halt everything: the mode first, then entries are cancelled; protective orders stay."""
+        self._hold(cause, TradingMode.HALTED, actor, reason, latched=True)
+        self._desk.cancel_all(reason, openings_only=True)
+
+    def release(self, actor: str, reason: str) -> tuple[str, ...]:
+        """End every latched stop of the portfolio; returns what was released, in words.
+
+        While the drawdown is still in its no-entry tier a recovery tranche begins: the mark is kept.
+        """
+        with self._book.lock:
+            state = self._book.state
+            latched = [h for h in state.holds.values() if h.latched and h.scope is Scope.PORTFOLIO]
+            for hold in latched:
+                self._unhold(hold.scope, hold.name, hold.cause, actor, reason)
+                self.memory = self.memory.forget(hold.cause)
+            said = [f"{hold.cause}: {hold.reason}" for hold in latched]
+            if latched and self._book.state.drawdown.effective_multiplier == 0.0:
+                self.start_recovery(actor, reason)
+                said.append("the drawdown is still in its no-entry tier: a recovery tranche begins")
+        return tuple(said)
+
+    def start_recovery(self, actor: str, reason: str) -> None:
+        """Open a recovery tranche; nothing happens while one runs or none is needed."""
+        with self._book.lock:
+            drawdown = self._book.state.drawdown
+            if drawdown.multiplier > 0.0 or drawdown.recovery is not None:
+                return
+            begun = drawdown_rules.start_recovery(drawdown, self._book.config.drawdown_config)
+            now = self._clock.now()
+            self._book.apply(DrawdownAdjusted(at=now, actor=actor, drawdown=begun, reason=reason))
+
+    def book_at_marks(self, intents: Sequence[CloseIntent]) -> None:
+        """Close at the marks, without a broker: for the account in memory."""
+        with self._book.lock:
+            for intent in intents:
+                self.book_close(intent)
+
+    def book_close(self, intent: CloseIntent, price: float | None = None, fee: int = 0) -> None:
+        """Book that an intent was filled, at a price or at the mark; more than is held is not closed."""
+        with self._book.lock:
+            state = self._book.state
+            position = state.positions.get(intent.key)
+            if position is None or position.quantity * intent.quantity >= 0:
+                return
+            quantity = intent.quantity
+            if abs(quantity) > abs(position.quantity):
+                quantity = -position.quantity
+            if price is None:
+                cost = marked(state, position) * quantity // position.quantity
+            else:
+                cost = round(quantity * price * state.instruments[intent.key.symbol].multiplier)
+            name = f"{SYSTEM}-{intent.reason}-{next(self._numbers)}"
+            self._book.apply(
+                Filled(
+                    at=self._clock.now(),
+                    actor=SYSTEM,
+                    request_id=name,
+                    execution_id=name,
+                    key=intent.key,
+                    quantity=quantity,
+                    cost=cost,
+                    fee=fee,
+                    final=True,
+                    used_opening=0,
+                    used_closing=0,
+                    used_quantity=0,
+                )
+            )
+
+    def _pending(self, row: EmergencyRow, measured: Measured) -> list[EmergencyReport]:
+        """A liquidation that waits for confirmation stops entries at once."""
+        if row.action is not EmergencyAction.LIQUIDATE or self._is_held(row.name):
+            return []
+        text = f"{_said(row, measured)}: entries cancelled, closing only, until it is confirmed"
+        self._desk.cancel_all(row.name, openings_only=True)
+        self._hold(row.name, TradingMode.REDUCING, SYSTEM, text, latched=False)
+        return [EmergencyReport(row.name, text, is_emergency=True)]
+
+    def _act(self, row: EmergencyRow, measured: Measured, *, is_new: bool) -> list[EmergencyReport]:
+        said = _said(row, measured)
+        if row.action is EmergencyAction.LIQUIDATE:
+            return self._liquidate(row, said)
+        if row.action is EmergencyAction.TRIM:
+            return self._trim(row, said)
+        if row.action is EmergencyAction.REDUCE_CORRELATED:
+            return self._reduce_pair(row, measured)
+        if not is_new:
+            return []
+        if row.action is EmergencyAction.HALT:
+            self.stop(row.name, SYSTEM, said)
+            return [EmergencyReport(row.name, f"{said}: all trading stopped", is_emergency=True)]
+        if row.action is EmergencyAction.HALT_NEW_RISK:
+            self._book.apply(VarHaltChanged(at=self._clock.now(), actor=SYSTEM, halted=True))
+            return [
+                EmergencyReport(row.name, f"{said}: nothing that adds VaR is approved", is_emergency=False)
+            ]
+        if row.action is EmergencyAction.REDUCE_ONLY:
+            self._hold(row.name, TradingMode.REDUCING, SYSTEM, said, latched=False)
+            return [EmergencyReport(row.name, f"{said}: closing only", is_emergency=False)]
+        return [EmergencyReport(row.name, said, is_emergency=False)]
+
+    def _liquidate(self, row: EmergencyRow, said: str) -> list[EmergencyReport]:
+        intents = close_all(self._book.state, row.name)
+        if not intents and self._is_held(row.name, TradingMode.HALTED):
+            return []
+        self.stop(row.name, SYSTEM, said)
+        self._desk.cancel_all(row.name)
+        self.execute(intents)
+        text = f"{said}: {len(intents)} positions closed, all trading stopped"
+        return [EmergencyReport(row.name, text, is_emergency=True)]
+
+    def _trim(self, row: EmergencyRow, said: str) -> list[EmergencyReport]:
+        state, config = self._book.state, self._book.config
+        equity = max(state.totals.equity or 0.0, 0.0)
+        gross = (state.totals.long + state.totals.short) / SCALE
+        if row.metric == "drawdown":
+            kept = [m for _, m in config.drawdown_config.tiers if m > 0.0]
+            share = state.drawdown.effective_multiplier or (kept[-1] if kept else 0.0)
+            target = share * config.portfolio_limits.max_gross_exposure * equity
+            intents = cut_to_gross(state, target, row.name)
+        elif row.metric.startswith("var"):
+            intents = cut_to_var(state, config.var_config.daily_var_limit * equity, row.name)
+        else:
+            intents = cut_to_gross(state, TRIM_SHARE * gross, row.name)
+        if not intents:
+            return []
+        self.execute(intents)
+        names = ", ".join(sorted({i.key.symbol for i in intents}))
+        return [EmergencyReport(row.name, f"{said}: trimmed {names}", is_emergency=True)]
+
+    def _reduce_pair(self, row: EmergencyRow, measured: Measured) -> list[EmergencyReport]:
+        spike = measured.correlation.spike
+        if spike is None or not spike.cut:
+            return []
+        intents = cut_symbol(self._book.state, spike.cut, 1.0, row.name)
+        if not intents:
+            return []
+        self.execute(intents)
+        return [EmergencyReport(row.name, f"{spike.explain()}: {spike.cut} closed", is_emergency=True)]
+
+    def _release(self, row: EmergencyRow) -> list[EmergencyReport]:
+        if row.action is EmergencyAction.HALT_NEW_RISK:
+            self._book.apply(VarHaltChanged(at=self._clock.now(), actor=SYSTEM, halted=False))
+        elif self._is_held(row.name) and not self._is_held(row.name, TradingMode.HALTED):
+            self._unhold(Scope.PORTFOLIO, "", row.name, SYSTEM, "back below its threshold")
+        else:
+            return []
+        return [EmergencyReport(row.name, f"{row.name} ended", is_emergency=False)]
+
+    def _recover(self) -> list[EmergencyReport]:
+        """In a replay the recovery tranche opens by rule; live it needs a person."""
+        state, settings = self._book.state, self._book.config.drawdown_config
+        drawdown = state.drawdown
+        waits = drawdown.multiplier == 0.0 and drawdown.recovery is None
+        calm = state.model.market_volatility_ratio < 1.0
+        if not (waits and calm and drawdown.stopped_days >= settings.recovery_wait_days):
+            return []
+        if state.environment != "replay":
+            return []
+        reason = f"{drawdown.stopped_days} trading days stopped and volatility under its median"
+        for hold in list(state.holds.values()):
+            if hold.scope is Scope.PORTFOLIO and hold.cause == "emergency_drawdown":
+                self._unhold(hold.scope, hold.name, hold.cause, SYSTEM, reason)
+                self.memory = self.memory.forget(hold.cause)
+        self.start_recovery(SYSTEM, reason)
+        return [EmergencyReport("recovery", f"recovery tranche opened: {reason}", is_emergency=False)]
+
+    def _hold(self, cause: str, mode: TradingMode, actor: str, reason: str, *, latched: bool) -> None:
+        now = self._clock.now()
+        hold = Hold(Scope.PORTFOLIO, "", cause, mode, actor, reason, now, latched)
+        self._book.apply(HoldSet(at=now, actor=actor, hold=hold))
+
+    def _unhold(self, scope: Scope, name: str, cause: str, actor: str, reason: str) -> None:
+        event = HoldReleased(
+            at=self._clock.now(), actor=actor, scope=scope, name=name, cause=cause, reason=reason
+        )
+        self._book.apply(event)
+
+    def _is_held(self, cause: str, mode: TradingMode | None = None) -> bool:
+        hold = self._book.state.holds.get((Scope.PORTFOLIO, "", cause))
+        return hold is not None and (mode is None or hold.mode is mode)
+
+
+def _said(row: EmergencyRow, measured: Measured) -> str:
+    from risk_management.model.explain import amount  # noqa: PLC0415 - texts are read late
+    from risk_management.model.vocabulary import VOCABULARY  # noqa: PLC0415
+
+    unit = VOCABULARY[row.metric].unit
+    return (
+        f"{row.metric} {amount(measured.metrics[row.metric], unit)} (threshold {amount(row.threshold, unit)})"
+    )

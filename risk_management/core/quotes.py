@@ -1,0 +1,88 @@
+"""New prices against the old ones: which are taken, which came too late, which are not believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.model.events import Event, HoldReleased, HoldSet, QuotesReceived
+from risk_management.model.portfolio import SYSTEM, Hold, PortfolioState, Quote, Scope, TradingMode
+
+__all__ = ["PriceUpdate", "price_events"]
+
+CAUSE = "price_jump"
+CONFIRMS_WITHIN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class PriceUpdate:
+    """What became of a set of prices.
+
+    Parameters
+    ----------
+    accepted, ignored, quarantined : tuple of str
+        Symbols by outcome: taken; older than what is known; a jump that a second price must confirm.
+    events : tuple of Event
+    """
+
+    accepted: tuple[str, ...]
+    ignored: tuple[str, ...]
+    quarantined: tuple[str, ...]
+    events: tuple[Event, ...]
+
+
+def price_events(
+    state: PortfolioState,
+    config: RiskManagementConfig,
+    prices: Mapping[str, float],
+    at: datetime,
+    source: str,
+    *,
+    daily: bool,
+    now: datetime,
+) -> PriceUpdate:
+    """Sort checked prices. A jump beyond `quote_jump` blocks its symbol until the next price is like it."""
+    limit = config.market_data_config.quote_jump
+    taken: list[tuple[str, Quote]] = []
+    late: list[str] = []
+    doubtful: list[str] = []
+    events: list[Event] = []
+    for symbol, price in prices.items():
+        old = state.quotes.get(symbol)
+        held = state.holds.get((Scope.SYMBOL, symbol, CAUSE))
+        if old is not None and at < old.time:
+            late.append(symbol)
+        elif old is not None and abs(price / old.price - 1.0) > limit and not _confirms(held, price):
+            doubtful.append(symbol)
+            events.append(HoldSet(at=now, actor=SYSTEM, hold=_hold(symbol, price, old.price, now)))
+        else:
+            taken.append((symbol, Quote(price, at, source, daily)))
+            if held is not None:
+                events.append(
+                    HoldReleased(
+                        at=now,
+                        actor=SYSTEM,
+                        scope=Scope.SYMBOL,
+                        name=symbol,
+                        cause=CAUSE,
+                        reason="the price was confirmed",
+                    )
+                )
+    if taken:
+        events.insert(0, QuotesReceived(at=now, actor=source, quotes=tuple(taken)))
+    accepted = tuple(symbol for symbol, _ in taken)
+    return PriceUpdate(accepted, tuple(late), tuple(doubtful), tuple(events))
+
+
+def _hold(symbol: str, price: float, before: float, now: datetime) -> Hold:
+    reason = f"price {price!r} after {before!r} awaits a second one"
+    return Hold(Scope.SYMBOL, symbol, CAUSE, TradingMode.REDUCING, SYSTEM, reason, now)
+
+
+def _confirms(held: Hold | None, price: float) -> bool:
+    if held is None:
+        return False
+    seen = float(held.reason.split()[1])
+    return abs(price / seen - 1.0) <= CONFIRMS_WITHIN

@@ -1,0 +1,667 @@
+"""`AdvancedRiskManager`: puts the parts together and decides nothing itself."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager
+from risk_management.calculators.kelly_optimizer import KellyOptimizer
+from risk_management.calculators.stress_tester import StressTester
+from risk_management.calculators.var_calculator import VaRCalculator
+from risk_management.clock import Clock
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.assessment import RiskAssessment, measure
+from risk_management.core.book import Book
+from risk_management.core.correlation_monitor import CorrelationMonitor
+from risk_management.core.entry import (
+    checked_name,
+    checked_number,
+    checked_symbol,
+    entry_event,
+    instrument_event,
+)
+from risk_management.core.fill_report import FillReport
+from risk_management.core.foundation import Foundation, lay_foundation
+from risk_management.core.order_desk import OrderDesk, OrderTicket
+from risk_management.core.peaks import bot_and_strategy_events
+from risk_management.core.portfolio_heat import PortfolioHeatMonitor
+from risk_management.core.protocol import EmergencyProtocol, EmergencyReport, Executor
+from risk_management.core.quotes import PriceUpdate, price_events
+from risk_management.errors import InvalidRequest
+from risk_management.model.events import (
+    BotChanged,
+    CashKind,
+    CashMoved,
+    Event,
+    Filled,
+    HoldReleased,
+    HoldSet,
+    InstrumentDefined,
+    Marked,
+    ModelRefreshed,
+    RateReceived,
+    SplitApplied,
+)
+from risk_management.model.instrument import ContractKind, Instrument
+from risk_management.model.money import to_ledger
+from risk_management.model.portfolio import (
+    EXTERNAL,
+    OPERATOR,
+    Bot,
+    Hold,
+    PortfolioState,
+    PositionKey,
+    Rate,
+    Scope,
+    TradingMode,
+)
+from risk_management.model.risk_model import RiskModel
+from risk_management.model.trade import Execution, TradeDecision
+from risk_management.monitors.drawdown_protection import DrawdownProtection
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from risk_management.market_data.positions_file import PositionRow
+
+__all__ = ["AdvancedRiskManager", "library_actor"]
+
+logger = logging.getLogger(__name__)
+
+FUTURE = timedelta(seconds=5)
+
+
+def library_actor() -> str:
+    """Who calls from Python without naming an actor: ``user@host (library)``."""
+    return f"{getpass.getuser()}@{socket.gethostname()} (library)"
+
+
+class AdvancedRiskManager:
+    """The whole book, every order's judge, and what watches between orders.
+
+    Parameters
+    ----------
+    config : RiskManagementConfig, optional
+        Checked and copied; later changes go through `reconfigure`.
+    prices : DataFrame, optional
+        Closes, dates x symbols; without one the configured source serves, by default the sample.
+    sectors : Mapping of str to str, optional
+        Sector of a symbol.
+    clock : Clock, optional
+        By default the sample and a frame start at their last date; other sources use real time.
+    executor : callable, optional
+        Trades what the emergency protocols close; by default it is booked at the marks.
+    journal : callable, optional
+        Handed every event in order.
+
+    Raises
+    ------
+    ConfigurationError, MarketDataError
+    """
+
+    def __init__(
+        self,
+        config: RiskManagementConfig | None = None,
+        *,
+        prices: pd.DataFrame | None = None,
+        sectors: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+        executor: Executor | None = None,
+        journal: Callable[[Event], None] | None = None,
+    ) -> None:
+        foundation = lay_foundation(config, prices=prices, sectors=sectors, clock=clock)
+        self._build(foundation, executor, journal)
+
+    @classmethod
+    def on(
+        cls,
+        foundation: Foundation,
+        *,
+        executor: Executor | None = None,
+        journal: Callable[[Event], None] | None = None,
+    ) -> AdvancedRiskManager:
+        """A manager on a foundation that is laid already; several may share one."""
+        manager = cls.__new__(cls)
+        manager._build(foundation, executor, journal)
+        return manager
+
+    def _build(
+        self, foundation: Foundation, executor: Executor | None, journal: Callable[[Event], None] | None
+    ) -> None:
+        self.foundation = foundation
+        self.clock = foundation.clock
+        self.book = Book(
+            foundation.config,
+            foundation.model,
+            self.clock.now(),
+            instruments=foundation.instruments,
+            journal=journal,
+        )
+        self.desk = OrderDesk(self.book, self.clock, self._alarm)
+        self.protocol = EmergencyProtocol(self.book, self.desk, self.clock, executor)
+        self.alert_manager = RiskAlertManager(foundation.config, self.clock)
+        self.heat_monitor = PortfolioHeatMonitor.on(foundation, self.book)
+        self.correlation_monitor = CorrelationMonitor.on(foundation, self.book)
+        self.var_calculator = VaRCalculator.on(foundation, self.book)
+        self.kelly_optimizer = KellyOptimizer.on(foundation, self.book)
+        self.stress_tester = StressTester.on(foundation, self.book)
+        self.drawdown_protection = DrawdownProtection.on(foundation, self.book)
+
+    @property
+    def config(self) -> RiskManagementConfig:
+        """The settings in use; change them with `reconfigure`."""
+        return self.book.config
+
+    @property
+    def state(self) -> PortfolioState:
+        """The current snapshot."""
+        return self.book.state
+
+    # -- the book -----------------------------------------------------------------------------------
+
+    def add_position(
+        self,
+        symbol: str,
+        size: float,
+        entry_price: float,
+        strategy: str = "",
+        risk_amount: float | None = None,
+        *,
+        bot_name: str | None = None,
+        account_id: str | None = None,
+        takes_cash: bool = True,
+    ) -> None:
+        """Take in a position that exists already; it is a fact and kept, whatever the limits say.
+
+        Parameters
+        ----------
+        symbol : str
+        size : float
+            Money paid, negative for a short; cash falls by it unless `takes_cash` is False.
+        entry_price : float
+            Above 0; the position is marked at it until a quote arrives.
+        strategy : str
+        risk_amount : float, optional
+            Money lost if the stop is hit; more than the size is cut to it, with a warning.
+        bot_name : str, optional
+            Who may close it; an operator by default.
+        account_id : str, optional
+
+        Raises
+        ------
+        InvalidRequest
+            Nothing was changed.
+        """
+        now = self.clock.now()
+        with self.book.lock:
+            event = entry_event(
+                self.state,
+                symbol,
+                size,
+                entry_price,
+                strategy,
+                risk_amount,
+                now,
+                bot=bot_name or OPERATOR,
+                account_id=self._account(account_id),
+                takes_cash=takes_cash,
+            )
+            self._know(event.key.symbol)
+            self.book.apply(event)
+
+    def import_positions(self, rows: Iterable[PositionRow]) -> int:
+        """Take in positions read from a file; all or none. Returns how many."""
+        now = self.clock.now()
+        with self.book.lock:
+            events = [
+                entry_event(
+                    self.state,
+                    row.symbol,
+                    row.size,
+                    row.price,
+                    row.strategy,
+                    row.risk_amount,
+                    now,
+                    bot=row.bot or OPERATOR,
+                    account_id=self._account(row.account_id),
+                )
+                for row in rows
+            ]
+            for event in events:
+                self._know(event.key.symbol)
+                self.book.apply(event)
+        return len(events)
+
+    def update_prices(
+        self,
+        prices: Mapping[str, float],
+        *,
+        at: datetime | None = None,
+        source: str = "caller",
+        daily: bool = False,
+    ) -> PriceUpdate:
+        """Take in prices of the instruments themselves.
+
+        Parameters
+        ----------
+        prices : Mapping of str to float
+            In each instrument's currency, above 0.
+        at : datetime, optional
+            Aware time of the prices, by default now; more than 5 s in the future is refused, older
+            than the stored one is ignored.
+        source : str
+        daily : bool
+            Daily closes, whose age is counted in days.
+
+        Raises
+        ------
+        InvalidRequest
+            Nothing was changed.
+        """
+        now = self.clock.now()
+        moment = now if at is None else at
+        if moment.tzinfo is None:
+            raise InvalidRequest("INVALID_TIMESTAMP", "at", f"at must be an aware time; got {moment!r}")
+        if moment > now + FUTURE:
+            raise InvalidRequest("FUTURE_TIMESTAMP", "at", f"prices of {moment} lie in the future of {now}")
+        checked = {checked_symbol(s): checked_number(p, f"price of {s}") for s, p in prices.items()}
+        with self.book.lock:
+            update = price_events(self.state, self.config, checked, moment, source, daily=daily, now=now)
+            for event in update.events:
+                self.book.apply(event)
+        return update
+
+    def record_cash(
+        self, kind: CashKind | str, amount: float, *, account_id: str | None = None, symbol: str = ""
+    ) -> None:
+        """Book cash that came (positive) or went (negative): deposit, withdrawal, fee, funding, ...
+
+        Deposits and withdrawals are neutral to drawdown; all else is profit or loss. A new account is
+        opened by its first deposit.
+        """
+        try:
+            known = CashKind(kind)
+        except ValueError:
+            kinds = ", ".join(CashKind)
+            raise InvalidRequest("INVALID_KIND", "kind", f"kind is one of {kinds}; got {kind!r}") from None
+        money = checked_number(amount, "amount", signed=True)
+        if known is CashKind.DEPOSIT and money < 0.0:
+            raise InvalidRequest(
+                "NOT_POSITIVE", "amount", "a deposit is above 0; record a withdrawal instead"
+            )
+        if known is CashKind.WITHDRAWAL:
+            money = -abs(money)
+        account = account_id or self.config.account_id
+        if account not in self.state.accounts and known is not CashKind.DEPOSIT:
+            raise InvalidRequest("UNKNOWN_ACCOUNT", "account_id", f"no account is called {account!r:.60}")
+        checked_name(account, "account_id")
+        self._apply_now(CashMoved, account_id=account, kind=known, amount=to_ledger(money), symbol=symbol)
+
+    def record_split(self, symbol: str, ratio: float) -> None:
+        """Every unit became `ratio` units (2.0 for two-for-one); the price falls by the same ratio."""
+        self._apply_now(
+            SplitApplied, symbol=checked_symbol(symbol), ratio=checked_number(ratio, "ratio", most=1e4)
+        )
+
+    def set_rate(self, currency: str, rate: float) -> None:
+        """Base currency for one unit of another; without a fresh one nothing opens in it."""
+        value = Rate(checked_number(rate, "rate"), self.clock.now())
+        self._apply_now(RateReceived, currency=checked_name(currency, "currency"), rate=value)
+
+    def define_instrument(self, instrument: Instrument) -> None:
+        """Set the facts of an instrument."""
+        checked_symbol(instrument.symbol)
+        if instrument.kind in (ContractKind.OPTION, ContractKind.INVERSE):
+            raise InvalidRequest(
+                "UNSUPPORTED_CONTRACT", "kind", f"{instrument.kind} contracts are not supported yet"
+            )
+        self._apply_now(InstrumentDefined, instrument=instrument)
+
+    def use_model(self, model: RiskModel) -> None:
+        """Put a freshly prepared market model in place."""
+        self._apply_now(ModelRefreshed, model=model)
+
+    # -- orders -------------------------------------------------------------------------------------
+
+    def evaluate_trade(
+        self,
+        symbol: str,
+        action: str,
+        proposed_size: float,
+        strategy: str = "",
+        *,
+        bot_name: str | None = None,
+        confidence: float = 1.0,
+        price: float | None = None,
+        risk_amount: float | None = None,
+        account_id: str | None = None,
+    ) -> TradeDecision:
+        """Ask what would be approved; nothing is reserved.
+
+        Parameters
+        ----------
+        symbol : str
+        action : str
+            ``buy`` or ``sell``.
+        proposed_size : float
+            Money, above 0.
+        strategy : str
+        bot_name : str, optional
+            Who asks; an operator by default.
+        confidence : float
+            0 to 1; neutral from 0.70 on, it never raises a size.
+        price : float, optional
+            Limit price; without one the order is a market order.
+        risk_amount : float, optional
+            Money lost if the new position's stop is hit.
+        account_id : str, optional
+
+        Raises
+        ------
+        InvalidRequest
+            The call means nothing; a refusal is a decision, never an exception.
+        """
+        return self.desk.ask(
+            OrderTicket(
+                symbol, action, proposed_size, strategy, bot_name, confidence, price, risk_amount, account_id
+            )
+        )
+
+    def request_trade(self, ticket: OrderTicket) -> TradeDecision:
+        """Ask, and reserve what is approved."""
+        return self.desk.request(ticket)
+
+    def execute_trade(self, report: FillReport) -> Execution:
+        """Book a fill report."""
+        return self.desk.execute(report)
+
+    def record_fill(
+        self,
+        symbol: str,
+        action: str,
+        quantity: float,
+        price: float,
+        *,
+        execution_id: str,
+        bot_name: str | None = None,
+        strategy: str = "",
+        fee: float = 0.0,
+    ) -> None:
+        """Book a broker's fill that nobody approved. It is a fact: booked, flagged and told.
+
+        Without a bot it belongs to `EXTERNAL`. The same execution id is booked once.
+        """
+        side = {"buy": 1, "sell": -1}.get(action)
+        if side is None:
+            raise InvalidRequest("INVALID_ACTION", "action", f"action is 'buy' or 'sell'; got {action!r}")
+        symbol = checked_symbol(symbol)
+        units = to_ledger(checked_number(quantity, "quantity"))
+        money = checked_number(price, "price")
+        owner = checked_name(bot_name, "bot_name") if bot_name else EXTERNAL
+        key = PositionKey(self.config.account_id, symbol, strategy, owner)
+        with self.book.lock:
+            if checked_name(execution_id, "execution_id") in self.state.executions:
+                return
+            self._know(symbol)
+            cost = round(units * money * self.state.instruments[symbol].multiplier)
+            self._apply_now(
+                Filled,
+                request_id=f"unapproved-{execution_id}",
+                execution_id=execution_id,
+                key=key,
+                quantity=side * units,
+                cost=side * cost,
+                fee=to_ledger(checked_number(fee, "fee", zero=True)),
+                final=True,
+                used_opening=0,
+                used_closing=0,
+                used_quantity=0,
+            )
+        self._alarm("UNAPPROVED_FILL", f"{owner} filled {action} {quantity:g} {symbol} without an approval")
+
+    # -- bots and modes -----------------------------------------------------------------------------
+
+    def register_bot(
+        self,
+        bot_name: str,
+        strategy_type: str = "",
+        max_position_size: float | None = None,
+        kelly_fraction: float | None = None,
+    ) -> Bot:
+        """Register a bot, or change the limits of a known one; its record is kept."""
+        name = checked_name(bot_name, "bot_name")
+        limit = None if max_position_size is None else checked_number(max_position_size, "max_position_size")
+        share = kelly_fraction
+        if share is not None:
+            share = checked_number(share, "kelly_fraction", zero=True, most=1.0)
+        with self.book.lock:
+            known = self.state.bots.get(name)
+            strategy = checked_name(strategy_type, "strategy_type", empty=True)
+            bot = Bot(
+                name,
+                strategy or (known.strategy if known else ""),
+                known.registered_at if known else self.clock.now(),
+                limit,
+                share,
+                enabled=known.enabled if known else True,
+                disabled_reason=known.disabled_reason if known else "",
+                record=known.record if known else Bot(name, "", self.clock.now()).record,
+            )
+            self._apply_now(BotChanged, bot=bot)
+        return bot
+
+    def set_bot_enabled(self, bot_name: str, *, enabled: bool, reason: str = "") -> tuple[str, ...]:
+        """Enable or disable a bot. Disabled, its exits pass; its open entries are cancelled and returned.
+
+        Raises
+        ------
+        InvalidRequest
+            ``UNKNOWN_BOT``.
+        """
+        with self.book.lock:
+            bot = self.state.bots.get(bot_name)
+            if bot is None:
+                known = ", ".join(self.state.bots) or "none"
+                raise InvalidRequest(
+                    "UNKNOWN_BOT", "bot_name", f"no bot is called {bot_name!r}; known: {known}"
+                )
+            from dataclasses import replace  # noqa: PLC0415
+
+            changed = replace(bot, enabled=enabled, disabled_reason="" if enabled else reason)
+            self._apply_now(BotChanged, bot=changed)
+            if enabled:
+                return ()
+            mine = [r for r in self.state.reservations.values() if r.key.bot == bot_name and r.opening > 0]
+            self.desk.cancel_all(reason or "bot disabled", bot=bot_name, openings_only=True)
+            return tuple(r.request_id for r in mine)
+
+    def set_mode(self, mode: TradingMode, reason: str, *, scope: Scope, name: str, actor: str = "") -> None:
+        """Hold a portfolio, strategy, bot or symbol in a mode; ACTIVE takes the hold away."""
+        who = actor or library_actor()
+        now = self.clock.now()
+        if mode is TradingMode.ACTIVE:
+            self._apply_now(HoldReleased, actor=who, scope=scope, name=name, cause="operator", reason=reason)
+            return
+        hold = Hold(scope, name, "operator", mode, who, reason, now, latched=scope is Scope.PORTFOLIO)
+        self._apply_now(HoldSet, actor=who, hold=hold)
+
+    # -- watching -----------------------------------------------------------------------------------
+
+    def assess_overall_risk(self, *, confirmed: bool | None = None) -> RiskAssessment:
+        """Measure the whole book, act on emergencies, fire alerts.
+
+        Parameters
+        ----------
+        confirmed : bool, optional
+            One assessment is enough for a liquidation; by default in a replay of daily bars.
+        """
+        with self.book.lock:
+            now = self.clock.now()
+            self._apply_now(Marked)
+            self.desk.expire()
+            for event in bot_and_strategy_events(self.state, self.config, now):
+                self.book.apply(event)
+            measured = measure(self.state, self.config, failed_checks=self.desk.failed_in_a_row, now=now)
+            is_sure = self.state.environment == "replay" if confirmed is None else confirmed
+            reports = self._protect(measured.metrics["equity"], measured, confirmed=is_sure)
+            if reports:
+                measured = measure(self.state, self.config, failed_checks=self.desk.failed_in_a_row, now=now)
+            alerts = self.alert_manager.evaluate(measured.metrics, now)
+            return self._assessment(measured, reports, [a.message for a in alerts])
+
+    def _protect(self, equity: float, measured: Any, *, confirmed: bool) -> list[EmergencyReport]:
+        """Emergencies; while equity is unknown no loss is acted on and nothing opens."""
+        if equity != equity or self.state.drawdown.quarantined is not None:  # noqa: PLR0124 - NaN
+            return []
+        reports = self.protocol.step(measured, confirmed=confirmed)
+        for report in reports:
+            logger.warning("emergency %s: %s", report.row, report.text)
+            severity = AlertSeverity.EMERGENCY if report.is_emergency else AlertSeverity.WARNING
+            kind = AlertType.SYSTEM_ERROR if report.row == "system_error" else AlertType.DRAWDOWN
+            if report.row.startswith("var"):
+                kind = AlertType.VAR_BREACH
+            if report.row == "correlation_spike":
+                kind = AlertType.CORRELATION
+            self.alert_manager.raise_alert(
+                kind, severity, report.text, self.clock.now(), key=f"emergency:{report.row}"
+            )
+        return reports
+
+    def _assessment(self, measured: Any, reports: list[EmergencyReport], alerts: list[str]) -> RiskAssessment:
+        state = self.state
+        score = measured.metrics["risk_score"]
+        hard = [use for use in measured.limits if use.hard]
+        driver = hard[0] if hard else None
+        blocked = tuple(self._blocks())
+        said = "nothing" if driver is None or driver.use <= 0.0 else driver.name
+        if driver is not None and driver.subject and said != "nothing":
+            said = f"{driver.name} ({driver.subject})"
+        return RiskAssessment(
+            overall_risk_score=round(min(score, 100.0), 1),
+            score_driver=said,
+            level="red" if score >= 95.0 else "amber" if score >= 80.0 else "green",
+            new_trades_allowed=not blocked,
+            blocked_by=blocked,
+            mode=state.mode,
+            metrics=measured.metrics,
+            limits=measured.limits,
+            heat=measured.heat,
+            correlation=measured.correlation,
+            drawdown=measured.drawdown,
+            stress_scenario=measured.stress_scenario,
+            emergencies=tuple(report.text for report in reports),
+            alerts=tuple(alerts),
+            equity=state.equity,
+            as_of=state.as_of,
+            state_version=state.version,
+            leans_on=self.heat_monitor.leans_on,
+        )
+
+    def _blocks(self) -> Iterable[str]:
+        """Why nothing new is opened, in words."""
+        state = self.state
+        for hold in state.holds.values():
+            if hold.scope is Scope.PORTFOLIO and hold.mode is not TradingMode.ACTIVE:
+                yield f"{hold.mode.value} by {hold.cause}: {hold.reason}"
+        if state.equity is None:
+            yield f"equity is unknown: no price of {', '.join(sorted(state.totals.unpriced))}"
+        elif state.equity <= 0.0:
+            yield "equity is used up"
+        if state.drawdown.quarantined is not None:
+            yield "equity jumped without a reason and awaits confirmation"
+        if state.drawdown.effective_multiplier == 0.0:
+            yield f"drawdown of {state.drawdown.drawdown:.1%} is in its no-entry tier"
+
+    # -- emergencies --------------------------------------------------------------------------------
+
+    def emergency_stop(self, reason: str, *, actor: str = "") -> None:
+        """Stop all trading at once: entries are cancelled, protective orders stay, a person releases."""
+        who = actor or library_actor()
+        self.protocol.stop("emergency_stop", who, reason)
+        text = f"all trading stopped by {who}: {reason}; protective orders stay, release with a reason"
+        self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, text, "emergency_stop")
+
+    def release_emergency(self, actor: str, reason: str) -> tuple[str, ...]:
+        """Release every latched stop of the portfolio; a name and a reason are kept.
+
+        Returns
+        -------
+        tuple of str
+            What was released, in words; empty when nothing was stopped.
+
+        Raises
+        ------
+        InvalidRequest
+            Without an actor or a reason.
+        """
+        checked_name(actor, "actor")
+        checked_name(reason, "reason")
+        said = self.protocol.release(actor, reason)
+        self.desk.failed_in_a_row = 0
+        for text in said:
+            logger.warning("released by %s (%s): %s", actor, reason, text)
+        for key in ("emergency_stop", "emergency:emergency_drawdown", "emergency:system_error"):
+            self.alert_manager.resolve(key, self.clock.now())
+        return said
+
+    def _deactivate_emergency_mode(self, reason: str) -> tuple[str, ...]:
+        """Release the emergency in the name of whoever runs this process."""
+        return self.release_emergency(library_actor(), reason)
+
+    def report_system_error(self, reason: str) -> None:
+        """An invariant does not hold: all trading stops."""
+        self.protocol.stop("system_error", "system", reason)
+        self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, reason, "system_error")
+
+    # -- settings -----------------------------------------------------------------------------------
+
+    def reconfigure(self, config: RiskManagementConfig) -> None:
+        """Use other settings, whole or not at all. Tightening sells nothing; it blocks what increases.
+
+        The market model and the price source stay as they are.
+
+        Raises
+        ------
+        ConfigurationError
+            The settings contradict each other; the old ones stay.
+        """
+        fresh = config.model_copy(deep=True)
+        fresh.adjust_for_risk_level()
+        fresh.check()
+        with self.book.lock:
+            self.book.reconfigure(fresh)
+            self.desk.reconfigured()
+            self.protocol.reconfigured()
+        logger.warning("settings replaced, digest %s", fresh.digest())
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _account(self, account_id: str | None) -> str:
+        account = account_id or self.config.account_id
+        if account not in self.state.accounts:
+            raise InvalidRequest(
+                "UNKNOWN_ACCOUNT",
+                "account_id",
+                f"no account is called {account!r:.60}; deposit into it first",
+            )
+        return account
+
+    def _know(self, symbol: str) -> None:
+        event = instrument_event(self.state, symbol, self.clock.now())
+        if event is not None:
+            self.book.apply(event)
+
+    def _apply_now(self, kind: type[Event], *, actor: str = OPERATOR, **facts: Any) -> None:
+        self.book.apply(kind(at=self.clock.now(), actor=actor, **facts))
+
+    def _alarm(self, code: str, text: str) -> None:
+        kind = AlertType.SYSTEM_ERROR
+        self._alert(kind, AlertSeverity.CRITICAL, text, f"{code}:{text}")
+
+    def _alert(self, kind: AlertType, severity: AlertSeverity, text: str, key: str) -> None:
+        self.alert_manager.raise_alert(kind, severity, text, self.clock.now(), key=key)
