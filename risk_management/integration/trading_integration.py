@@ -1,0 +1,385 @@
+"""What bots call: ask, report, and be stopped. Safe to use from many threads."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Event as Signal
+from threading import Lock, Thread
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from risk_management.clock import Clock
+from risk_management.config.risk_config import RiskManagementConfig, load_risk_config
+from risk_management.core.assessment import RiskAssessment
+from risk_management.core.fill_report import FillReport
+from risk_management.core.order_desk import OrderTicket
+from risk_management.core.protocol import Executor
+from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.errors import AlreadyInitialized, InvalidRequest
+from risk_management.model.portfolio import Bot
+from risk_management.model.trade import Execution, Finding, TradeDecision
+from risk_management.store.journal import Journal, MemoryJournal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "TradeResponse",
+    "TradingSystemIntegration",
+    "get_integration",
+    "initialize_risk_management",
+    "report_trade_execution",
+    "request_trade_approval",
+    "shutdown_risk_management",
+]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TradeResponse:
+    """The answer to a bot.
+
+    Parameters
+    ----------
+    request_id : str
+        Name it in every report.
+    approved : bool
+    recommended_size : float
+        Money that may be sent to the broker, 0 when refused.
+    requested_size : float
+    rejection_reasons : tuple of str
+        Stable codes of every check that refused or cut, the binding one first.
+    explanation : str
+        The same for a person.
+    decision : TradeDecision or None
+        Every number; None when the request was malformed and nothing was judged.
+    """
+
+    request_id: str
+    approved: bool
+    recommended_size: float
+    requested_size: float
+    rejection_reasons: tuple[str, ...]
+    explanation: str
+    decision: TradeDecision | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What every check measured."""
+        return () if self.decision is None else self.decision.findings
+
+    @classmethod
+    def of(cls, decision: TradeDecision) -> TradeResponse:
+        """The answer that a decision gives."""
+        return cls(
+            decision.request_id,
+            decision.approved,
+            decision.recommended_size,
+            decision.requested_size,
+            decision.rejection_reasons,
+            decision.explain(),
+            decision,
+        )
+
+
+class TradingSystemIntegration:
+    """The front that bots share.
+
+    Parameters
+    ----------
+    config : RiskManagementConfig, optional
+        By default `load_risk_config()`.
+    prices, sectors, clock, executor
+        Handed to `AdvancedRiskManager`.
+    journal : Journal, optional
+        Keeps every event; in memory by default.
+    monitoring_interval : float
+        Seconds between assessments of the monitoring thread.
+    """
+
+    def __init__(
+        self,
+        config: RiskManagementConfig | None = None,
+        *,
+        prices: pd.DataFrame | None = None,
+        sectors: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+        executor: Executor | None = None,
+        journal: Journal | None = None,
+        monitoring_interval: float = 5.0,
+    ) -> None:
+        self.journal: Journal = MemoryJournal() if journal is None else journal
+        self.risk_manager = AdvancedRiskManager(
+            load_risk_config() if config is None else config,
+            prices=prices,
+            sectors=sectors,
+            clock=clock,
+            executor=executor,
+            journal=self.journal.append,
+        )
+        self._interval = monitoring_interval
+        self._signal = Signal()
+        self._thread: Thread | None = None
+        self._thread_lock = Lock()
+        self.last_assessment: RiskAssessment | None = None
+
+    # -- orders -------------------------------------------------------------------------------------
+
+    def request_trade(
+        self,
+        bot_name: str,
+        symbol: str,
+        action: str,
+        size: float,
+        confidence: float = 1.0,
+        *,
+        strategy: str = "",
+        price: float | None = None,
+        risk_amount: float | None = None,
+        request_id: str | None = None,
+        account_id: str | None = None,
+    ) -> TradeResponse:
+        """Ask before trading; what is approved is reserved until it is reported, cancelled or expired.
+
+        Parameters
+        ----------
+        bot_name, symbol : str
+        action : str
+            ``buy`` or ``sell``.
+        size : float
+            Money, above 0.
+        confidence : float
+            0 to 1.
+        strategy : str, optional
+            By default the bot's own.
+        price : float, optional
+            Limit price.
+        risk_amount : float, optional
+            Money lost if the stop is hit.
+        request_id : str, optional
+            The caller's own id: asked again with it, the first answer comes back.
+        account_id : str, optional
+
+        Raises
+        ------
+        InvalidRequest
+            Malformed; nothing was judged.
+        """
+        if bot_name is None:
+            raise InvalidRequest("INVALID_NAME", "bot_name", "bot_name is missing")
+        ticket = OrderTicket(
+            symbol, action, size, strategy, bot_name, confidence, price, risk_amount, account_id, request_id
+        )
+        return TradeResponse.of(self.risk_manager.request_trade(ticket))
+
+    def execute_trade(
+        self,
+        request_id: str,
+        executed_size: float,
+        executed_price: float,
+        success: bool = True,
+        *,
+        execution_id: str | None = None,
+        final: bool | None = None,
+        executed_quantity: float | None = None,
+        fee: float = 0.0,
+    ) -> Execution:
+        """Report a fill, or that there was none (``success=False``); several reports a request are normal.
+
+        Parameters
+        ----------
+        request_id : str
+        executed_size : float
+            Money filled.
+        executed_price : float
+        success : bool
+            False books what was filled and frees the rest.
+        execution_id : str, optional
+            The broker's id; a report repeated under it is booked once.
+        final : bool, optional
+            Whether more will come; without it a fill within 0.5 % of the approved size is the last.
+        executed_quantity : float, optional
+            Units, where known.
+        fee : float
+            Money.
+
+        Raises
+        ------
+        UnknownRequest
+            The report was recorded, not booked, and people are told.
+        InvalidRequest
+            Malformed, or the execution id was booked with other numbers.
+        """
+        report = FillReport(
+            request_id, executed_size, executed_price, success, execution_id, final, executed_quantity, fee
+        )
+        return self.risk_manager.execute_trade(report)
+
+    def cancel_trade(self, request_id: str, reason: str = "cancelled by the bot") -> None:
+        """Free what is left of an approval; a second call changes nothing."""
+        self.risk_manager.desk.cancel(request_id, reason)
+
+    # -- bots ---------------------------------------------------------------------------------------
+
+    def register_bot(
+        self,
+        bot_name: str,
+        strategy_type: str = "",
+        max_position_size: float | None = None,
+        kelly_fraction: float | None = None,
+    ) -> Bot:
+        """Register a bot with its own limits, or change them."""
+        return self.risk_manager.register_bot(bot_name, strategy_type, max_position_size, kelly_fraction)
+
+    def disable_bot(self, bot_name: str, reason: str = "disabled by an operator") -> tuple[str, ...]:
+        """Stop a bot's entries; its exits pass. Returns its open approvals, which are cancelled."""
+        return self.risk_manager.set_bot_enabled(bot_name, enabled=False, reason=reason)
+
+    def enable_bot(self, bot_name: str) -> None:
+        """Let a bot open positions again."""
+        self.risk_manager.set_bot_enabled(bot_name, enabled=True)
+
+    # -- emergencies --------------------------------------------------------------------------------
+
+    def emergency_stop_all(self, reason: str, *, actor: str = "") -> None:
+        """Stop all trading; a person releases it with `release_emergency`."""
+        self.risk_manager.emergency_stop(reason, actor=actor)
+
+    def release_emergency(self, actor: str, reason: str) -> tuple[str, ...]:
+        """End every latched stop; returns what was released, in words."""
+        return self.risk_manager.release_emergency(actor, reason)
+
+    # -- monitoring ---------------------------------------------------------------------------------
+
+    def start_monitoring(self) -> None:
+        """Assess the book in the background; a second call changes nothing."""
+        with self._thread_lock:
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self._signal.clear()
+            self._thread = Thread(target=self._monitor, name="risk-monitoring", daemon=True)
+            self._thread.start()
+
+    def stop_monitoring(self) -> None:
+        """End the background assessments and wait for the last one."""
+        with self._thread_lock:
+            self._signal.set()
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+
+    @property
+    def is_monitoring(self) -> bool:
+        """Whether the background thread runs."""
+        thread = self._thread
+        return thread is not None and thread.is_alive()
+
+    def _monitor(self) -> None:
+        while not self._signal.is_set():
+            try:
+                self.last_assessment = self.risk_manager.assess_overall_risk()
+            except Exception as problem:  # the service loop: one failure must not end the watch
+                logger.exception("an assessment failed")
+                self.risk_manager.report_system_error(f"an assessment failed: {type(problem).__name__}")
+            self._signal.wait(self._interval)
+
+    def __enter__(self) -> Self:
+        self.start_monitoring()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop_monitoring()
+
+
+class _Default:
+    """The process-wide instance, held in this one place."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.instance: TradingSystemIntegration | None = None
+        self.digest = ""
+
+
+_default = _Default()
+
+
+def initialize_risk_management(config: RiskManagementConfig | None = None) -> TradingSystemIntegration:
+    """The process-wide instance, made at the first call.
+
+    Raises
+    ------
+    AlreadyInitialized
+        It exists with another configuration.
+    """
+    settings = load_risk_config() if config is None else config
+    with _default.lock:
+        if _default.instance is None:
+            _default.instance = TradingSystemIntegration(settings)
+            _default.digest = settings.digest()
+        elif config is not None and settings.digest() != _default.digest:
+            raise AlreadyInitialized(
+                "risk management runs already with another configuration; use reconfigure() on its manager "
+                "or shutdown_risk_management() first"
+            )
+        return _default.instance
+
+
+def get_integration() -> TradingSystemIntegration:
+    """The process-wide instance, made with the loaded configuration where there is none yet."""
+    return initialize_risk_management()
+
+
+def shutdown_risk_management() -> None:
+    """Stop and forget the process-wide instance; the next call makes a new one."""
+    with _default.lock:
+        instance, _default.instance = _default.instance, None
+    if instance is not None:
+        instance.stop_monitoring()
+
+
+def request_trade_approval(
+    bot_name: str, symbol: str, action: str, size: float, confidence: float = 1.0, **details: object
+) -> TradeResponse:
+    """Ask the process-wide instance. A malformed request is a refusal with its code: a bot's loop must not die.
+
+    `details` are the further keywords of `TradingSystemIntegration.request_trade`.
+    """
+    try:
+        return get_integration().request_trade(
+            bot_name,
+            symbol,
+            action,
+            size,
+            confidence,
+            **details,  # type: ignore[arg-type]
+        )
+    except InvalidRequest as problem:
+        logger.warning("malformed request of %s: %s", bot_name, problem)
+        asked = float(size) if isinstance(size, int | float) and math.isfinite(size) else math.nan
+        return TradeResponse("", False, 0.0, asked, (problem.code,), problem.message)
+
+
+def report_trade_execution(
+    request_id: str,
+    executed_size: float,
+    executed_price: float,
+    success: bool = True,
+    **details: object,
+) -> Execution:
+    """Report a fill to the process-wide instance; `details` are those of `execute_trade`."""
+    return get_integration().execute_trade(
+        request_id,
+        executed_size,
+        executed_price,
+        success,
+        **details,  # type: ignore[arg-type]
+    )
