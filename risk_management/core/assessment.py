@@ -143,7 +143,7 @@ class RiskAssessment:
         lines += [f"  stopped by: {reason}" for reason in self.blocked_by]
         lines += [f"  emergency: {text}" for text in self.emergencies]
         if self.leans_on:
-            lines.append("Leans on: " + "; ".join(self.leans_on) + ".")
+            lines.append("Leans on: " + "; ".join(text.rstrip(".") for text in self.leans_on) + ".")
         return "\n".join(lines)
 
 

