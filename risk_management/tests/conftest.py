@@ -1,0 +1,60 @@
+"""What many tests stand on: the sample's foundation, laid once, and a clock that only tests move."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from risk_management.clock import ManualClock
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.book import Book
+from risk_management.core.foundation import Foundation, lay_foundation
+from risk_management.core.order_desk import OrderDesk
+
+_SETTINGS = (
+    "RISK_",
+    "PORTFOLIO_VALUE",
+    "MAX_PORTFOLIO",
+    "TELEGRAM_",
+    "DISCORD_",
+    "SLACK_",
+    "SMTP_",
+    "WEBHOOK_",
+)
+for _name in [n for n in os.environ if n.startswith(_SETTINGS)]:
+    del os.environ[_name]  # a developer's own settings must not change what the tests see
+
+
+class Desk:
+    """A book, its order desk and the clock that moves them."""
+
+    def __init__(self, foundation: Foundation, config: RiskManagementConfig | None = None) -> None:
+        self.clock = ManualClock(foundation.clock.now())
+        self.foundation = foundation
+        settings = config or foundation.config
+        self.book = Book(settings, foundation.model, self.clock.now(), instruments=foundation.instruments)
+        self.alarms: list[tuple[str, str]] = []
+        self.desk = OrderDesk(self.book, self.clock, lambda code, text: self.alarms.append((code, text)))
+
+    @property
+    def state(self):
+        return self.book.state
+
+
+@pytest.fixture(scope="session")
+def foundation() -> Foundation:
+    return lay_foundation()
+
+
+@pytest.fixture
+def desk(foundation: Foundation) -> Desk:
+    return Desk(foundation)
+
+
+@pytest.fixture
+def make_desk(foundation: Foundation):
+    def make(**changes) -> Desk:
+        return Desk(foundation, foundation.config.update(**changes))
+
+    return make
