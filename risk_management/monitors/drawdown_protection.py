@@ -210,7 +210,7 @@ class DrawdownProtection(Front):
         SharedBookError
             On a front that the manager made.
         """
-        book = self._own_book("update_portfolio_value")
+        book = self._own_book("update_prices")
         with book.lock:
             report = EquityReported(self._moment(at), OPERATOR, checked_number(value, "value"))
             state = book.apply(report)
@@ -229,7 +229,7 @@ class DrawdownProtection(Front):
         SharedBookError
             On a front that the manager made.
         """
-        book = self._own_book("record_flow")
+        book = self._own_book("record_cash")
         with book.lock:
             money, now = checked_number(amount, "amount", signed=True), self._moment(at)
             worth = drawdown_status(book.state, self.config).current_drawdown.current_value
@@ -248,7 +248,7 @@ class DrawdownProtection(Front):
         """The drawdown as it stands; nothing is changed."""
         return drawdown_status(self.state, self.config)
 
-    def _moment(self, at: datetime | None) -> datetime:
+    def _moment(self, at: object) -> datetime:
         if at is None:
             return self._now()
         if not isinstance(at, datetime) or at.tzinfo is None:
