@@ -175,7 +175,7 @@ def correlation_metrics(
         absorption_ratio=absorption_ratio(covariance) if several else math.nan,
         diversification_ratio=diversification_ratio(held.money[known], covariance) if several else math.nan,
         effective_bets=effective_bets(held.money[known], covariance) if several else math.nan,
-        spike=_pair_spike(held, rho, settings) or _average_spike(held, rho, settings),
+        spike=_pair_spike(held, pairs, settings) or _average_spike(held, pairs, settings),
         volatility_ratio=_volatility_ratio(held, config),
         notes=_notes(held, rho, observations, settings),
         leans_on=leans_on,
@@ -248,8 +248,18 @@ def _matrix(held: _Held, config: RiskManagementConfig) -> Float:
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """All pairs of held names, P = K (K - 1) / 2; `signed` is the correlation by the sides held."""
+    """All pairs of held names, P = K (K - 1) / 2, beside the matrix (K, K) that they come from.
 
+    Parameters
+    ----------
+    left, right : ndarray of int of shape (P,)
+    signed : ndarray of shape (P,)
+        Correlation by the sides held.
+    weight : ndarray of shape (P,)
+        Product of the sizes.
+    """
+
+    rho: Float
     left: Index
     right: Index
     signed: Float
@@ -260,7 +270,7 @@ class _Pairs:
         left, right = np.triu_indices(len(held.symbols), 1)
         sides, size = held.sides, np.abs(held.money)
         signed = rho[left, right] * sides[left] * sides[right]
-        return cls(left, right, signed, size[left] * size[right])
+        return cls(rho, left, right, signed, size[left] * size[right])
 
     def largest(self) -> int:
         """Pair of the largest correlation, -1 where none is known."""
@@ -298,31 +308,30 @@ def _clusters(held: _Held, pairs: _Pairs) -> tuple[Cluster, ...]:
     return tuple(sorted(found, key=lambda cluster: (-abs(cluster.net), cluster.label)))
 
 
-def _pair_spike(held: _Held, rho: Float, settings: CorrelationConfig) -> CorrelationSpike | None:
+def _pair_spike(held: _Held, pairs: _Pairs, settings: CorrelationConfig) -> CorrelationSpike | None:
     """The pair that rose most, among those of one signed cluster that are large and high enough."""
     span = settings.spike_window
     if len(held.returns) < 2 * span:
         return None
-    left, right = np.triu_indices(len(held.symbols), 1)
+    left, right = pairs.left, pairs.right
     sides, size, turned = held.sides, np.abs(held.weights), held.signs * held.sides
     aligned = (held.labels[left] == held.labels[right]) & (turned[left] == turned[right])
     large = aligned & (size[left] + size[right] > settings.spike_weight)
     left, right = left[large], right[large]
     side = sides[left] * sides[right]
     high = side * _rolling(held.returns[-span:], left, right, span)[-1] > settings.spike_pair
-    left, right, side = left[high], right[high], side[high]
-    if left.size == 0:
+    chosen = np.flatnonzero(large)[high]
+    if chosen.size == 0:
         return None
-    recent = side * _rolling(held.returns[-(MEDIAN_SPAN + span - 1) :], left, right, span)
+    recent = side[high] * _rolling(held.returns[-(MEDIAN_SPAN + span - 1) :], left[high], right[high], span)
     usual = np.nanmedian(recent, axis=0)
     best = int(np.argmax(recent[-1] - usual))
     if recent[-1, best] - usual[best] < settings.spike_rise:
         return None
-    pair, now = (int(left[best]), int(right[best])), float(recent[-1, best])
-    return _spike("pair", held, rho, pair, now, float(usual[best]))
+    return _spike("pair", held, pairs, int(chosen[best]), float(recent[-1, best]), float(usual[best]))
 
 
-def _average_spike(held: _Held, rho: Float, settings: CorrelationConfig) -> CorrelationSpike | None:
+def _average_spike(held: _Held, pairs: _Pairs, settings: CorrelationConfig) -> CorrelationSpike | None:
     span = settings.spike_window
     if len(held.symbols) < 2 or len(held.returns) < MEDIAN_SPAN + span:
         return None
@@ -336,28 +345,28 @@ def _average_spike(held: _Held, rho: Float, settings: CorrelationConfig) -> Corr
     usual = float(np.quantile(history, 0.99))
     if now <= usual:
         return None
-    left, right = np.triu_indices(len(held.symbols), 1)
-    added = held.money[left] * held.money[right] * _rolling(held.returns[-span:], left, right, span)[-1]
-    most = int(np.nanargmax(added))
-    return _spike("average", held, rho, (int(left[most]), int(right[most])), now, usual)
+    rolled = _rolling(held.returns[-span:], pairs.left, pairs.right, span)[-1]
+    added = held.money[pairs.left] * held.money[pairs.right] * rolled
+    pair = int(np.nanargmax(added))
+    return _spike("average", held, pairs, pair, now, usual)
 
 
 def _spike(
     kind: Literal["pair", "average"],
     held: _Held,
-    rho: Float,
-    pair: tuple[int, int],
+    pairs: _Pairs,
+    pair: int,
     now: float,
     usual: float,
 ) -> CorrelationSpike:
     risk = held.money * held.volatility
-    contribution = risk * (np.nan_to_num(rho) @ risk)
+    contribution = risk * (np.nan_to_num(pairs.rho) @ risk)
+    first, second = int(pairs.left[pair]), int(pairs.right[pair])
     # a member that hedges the rest is no candidate: without it the book would be riskier
-    adds = sorted((float(contribution[i]), i) for i in pair if contribution[i] > 0.0)
-    first, second = pair
+    adds = sorted((float(contribution[i]), i) for i in (first, second) if contribution[i] > 0.0)
     return CorrelationSpike(
         kind=kind,
-        pair=(held.symbols[first], held.symbols[second]),
+        pair=pairs.names(held, pair),
         correlation=now,
         usual=usual,
         exposure=float(np.abs(held.weights[[first, second]]).sum()),
@@ -426,7 +435,7 @@ def _volatility_ratio(held: _Held, config: RiskManagementConfig) -> float:
     if not held.symbols:
         return math.nan
     book = (held.returns @ held.money)[:, None]
-    forecasts = ewma_forecasts(book, config.var_config.ewma_decay)[:, 0]
+    forecasts = ewma_forecasts(book, config.var_config.ewma_decay)[1:, 0]
     usual = float(np.median(forecasts))
     return float(forecasts[-1]) / usual if usual > 0.0 else math.nan
 
