@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from risk_management.config.risk_config import CorrelationConfig, RiskManagementConfig
 from risk_management.core.front import Front
 from risk_management.core.risk_model import book_correlation
-from risk_management.measures.concentration import diversification_ratio, effective_bets
+from risk_management.measures.concentration import diversification_ratio
 from risk_management.measures.dependence import absorption_ratio
 from risk_management.measures.volatility import ewma_forecasts
 from risk_management.model.money import SCALE
@@ -174,7 +174,7 @@ def correlation_metrics(
         clusters=_clusters(held, pairs),
         absorption_ratio=absorption_ratio(covariance) if several else math.nan,
         diversification_ratio=diversification_ratio(held.money[known], covariance) if several else math.nan,
-        effective_bets=effective_bets(held.money[known], covariance) if several else math.nan,
+        effective_bets=math.nan,
         spike=_pair_spike(held, pairs, settings) or _average_spike(held, pairs, settings),
         volatility_ratio=_volatility_ratio(held, config),
         notes=_notes(held, rho, observations, settings),
