@@ -145,8 +145,8 @@ def build_returns(  # noqa: PLR0913  # the signature that the settings of market
             f"{history.source}: no two days up to {today} on which most of the symbols have a close; "
             "hand in a longer history, or one that also holds an index fund"
         )
-    own = _own_of(history, wanted, rules, rows)
     only_coins = all(asset_classes.get(history.symbols[column]) == CRYPTO for column in columns)
+    own = _own_of(history, wanted, rules, rows, only_coins=only_coins)
     grid, own = _grid(history.dates[rows[1:]], own, rules, 365 if only_coins else 252, today)
     made = _columns(history, wanted, own, grid, rules, {})
     return _matrix(history, wanted, made, grid, rules)
@@ -189,8 +189,7 @@ def extend_returns(  # noqa: PLR0913  # the same settings as above
     classes = {**matrix.asset_classes, **asset_classes}
     rules = _Rules(min_observations, max_gap, proxies, classes, stand_in_volatility, stale_days)
     only_coins = all(classes.get(symbol) == CRYPTO for symbol in matrix.symbols)
-    fitting = [s for s in new if not only_coins or classes.get(s) == CRYPTO]
-    own = _own_of(history, fitting, rules, _rows_of(matrix, history, classes))
+    own = _own_of(history, new, rules, _rows_of(matrix, history, classes), only_coins=only_coins)
     old = {symbol: matrix.values[:, column] for symbol, column in matrix.columns.items()}
     market = _market(old, rules)
     grid = _Grid(matrix.dates, market - market.mean(), 365 if only_coins else 252, matrix.dates[-1])
@@ -249,13 +248,22 @@ def _rows_of(matrix: ReturnMatrix, history: PriceHistory, classes: Mapping[str, 
 
 
 def _own_of(
-    history: PriceHistory, wanted: Iterable[str], rules: _Rules, rows: NDArray[np.intp]
+    history: PriceHistory,
+    wanted: Iterable[str],
+    rules: _Rules,
+    rows: NDArray[np.intp],
+    *,
+    only_coins: bool,
 ) -> dict[str, OwnReturns]:
-    """Own returns of the wanted symbols, of their proxies and of the index funds."""
+    """Own returns of the wanted symbols, of their proxies and of the index funds.
+
+    On the calendar of coins only coins count: the others would have weekends of zeros there.
+    """
     wanted = tuple(wanted)
-    served = [*wanted, *(rules.proxies[s] for s in wanted if s in rules.proxies)]
-    served += [s for s in history.symbols if rules.class_of(s) == _INDEX_FUND]
-    known = [s for s in dict.fromkeys(served) if s in history.info] or list(history.symbols)
+    fitting = [s for s in history.symbols if not only_coins or rules.class_of(s) == CRYPTO]
+    served = {*wanted, *(rules.proxies[s] for s in wanted if s in rules.proxies)}
+    served |= {s for s in fitting if rules.class_of(s) == _INDEX_FUND}
+    known = [s for s in fitting if s in served] or fitting
     return {symbol: own_returns(history, symbol, rows, rules.max_gap) for symbol in known}
 
 
