@@ -197,7 +197,7 @@ def _seen(state: PortfolioState, event: Filled, report: FillReport, *, is_open: 
 def _flags(
     reservation: Reservation, event: Filled, config: RiskManagementConfig, *, is_open: bool
 ) -> tuple[str, ...]:
-    """Late, or more than was approved. Ordinary slippage is no overfill: money has the collar as tolerance."""
+    """Late, or more than was approved; money has the collar as tolerance: slippage is no overfill."""
     flags = [] if is_open and event.at <= reservation.valid_until else ["LATE_FILL"]
     collar = 1.0 + config.order_config.price_collar
     left = reservation.opening * collar if is_open else 0.0

@@ -83,7 +83,7 @@ class OrderDesk:
         self._book = book
         self._clock = clock
         self._alarm = alarm
-        self._checks = tuple(CHECKS.items())
+        self.checks = tuple(CHECKS.items())
         self._digest = book.config.digest()
         self._boot = secrets.token_hex(4)
         self._numbers = count(1)
@@ -100,7 +100,7 @@ class OrderDesk:
         """Judge a request and change nothing."""
         request = self._request(ticket, reserves=False)
         decision = judge(
-            self._book.state, request, self._book.config, self._checks, request.requested_at, self._digest
+            self._book.state, request, self._book.config, self.checks, request.requested_at, self._digest
         )
         self._count_failures(decision.failed_checks)
         return decision.decision
@@ -121,7 +121,7 @@ class OrderDesk:
             self._register(request)
             book = self._book
             judgement = judge(
-                book.state, request, book.config, self._checks, request.requested_at, self._digest
+                book.state, request, book.config, self.checks, request.requested_at, self._digest
             )
             self._count_failures(judgement.failed_checks)
             decision = judgement.decision

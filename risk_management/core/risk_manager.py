@@ -328,7 +328,7 @@ class AdvancedRiskManager:
 
     # -- orders -------------------------------------------------------------------------------------
 
-    def evaluate_trade(
+    def evaluate_trade(  # noqa: PLR0913 - the words of an order
         self,
         symbol: str,
         action: str,

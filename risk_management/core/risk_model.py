@@ -15,8 +15,8 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.errors import MeasureError
 from risk_management.market_data.returns import rows_until
 from risk_management.measures.dependence import cluster, correlation
-from risk_management.measures.tail import var_es
 from risk_management.measures.forecast import ewma_forecasts
+from risk_management.measures.tail import var_es
 from risk_management.model.instrument import AssetClass, Instrument
 from risk_management.model.market import PriceHistory, ReturnMatrix, frozen_columns
 from risk_management.model.risk_model import STAND_IN, RiskModel

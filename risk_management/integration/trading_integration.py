@@ -129,7 +129,7 @@ class TradingSystemIntegration:
 
     # -- orders -------------------------------------------------------------------------------------
 
-    def request_trade(
+    def request_trade(  # noqa: PLR0913 - the words of an order
         self,
         bot_name: str,
         symbol: str,
@@ -349,7 +349,7 @@ def shutdown_risk_management() -> None:
 def request_trade_approval(
     bot_name: str, symbol: str, action: str, size: float, confidence: float = 1.0, **details: object
 ) -> TradeResponse:
-    """Ask the process-wide instance. A malformed request is a refusal with its code: a bot's loop must not die.
+    """Ask the process-wide instance. Malformed is a refusal with its code: a bot's loop must not die.
 
     `details` are the further keywords of `TradingSystemIntegration.request_trade`.
     """
@@ -365,7 +365,14 @@ def request_trade_approval(
     except InvalidRequest as problem:
         logger.warning("malformed request of %s: %s", bot_name, problem)
         asked = float(size) if isinstance(size, int | float) and math.isfinite(size) else math.nan
-        return TradeResponse("", False, 0.0, asked, (problem.code,), problem.message)
+        return TradeResponse(
+            request_id="",
+            approved=False,
+            recommended_size=0.0,
+            requested_size=asked,
+            rejection_reasons=(problem.code,),
+            explanation=problem.message,
+        )
 
 
 def report_trade_execution(
