@@ -82,8 +82,8 @@ class YahooSource:
         span = self._span(start, end)
         series, info = {}, {}
         for symbol in wanted:
-            frame = self._ticker(symbol).history(interval="1d", auto_adjust=True, actions=False, **span)
-            if frame.empty:
+            frame, _ = self._fetch(symbol, auto_adjust=True, actions=False, **span)
+            if frame is None or frame.empty:
                 logger.warning("yahoo gave no prices for %s", symbol)
                 continue
             series[symbol] = _closes(symbol, frame)
@@ -98,9 +98,7 @@ class YahooSource:
         """Last regular price and its moment; symbols that Yahoo does not know are left out."""
         found = {}
         for symbol in symbols:
-            ticker = self._ticker(symbol)
-            ticker.history(period="5d", interval="1d")
-            about = ticker.get_history_metadata()
+            _, about = self._fetch(symbol, period="5d")
             price, seconds = about.get("regularMarketPrice"), about.get("regularMarketTime")
             if price is not None and seconds is not None and price > 0:
                 found[symbol] = (float(price), _moment(seconds))
@@ -109,8 +107,20 @@ class YahooSource:
     def _name(self, symbol: str) -> str:
         return self._names.get(symbol) or yahoo_name(symbol)
 
-    def _ticker(self, symbol: str) -> Any:
-        return self._library.Ticker(self._name(symbol), session=self._session)
+    def _fetch(self, symbol: str, **options: object) -> tuple[Any, dict[str, Any]]:
+        """Frame and metadata of one symbol; None and nothing where Yahoo does not know it."""
+        ticker = self._library.Ticker(self._name(symbol), session=self._session)
+        try:
+            frame = ticker.history(interval="1d", **options)
+            return frame, ticker.get_history_metadata() or {}
+        except self._library.exceptions.YFRateLimitError as problem:
+            raise MarketDataError(f"yahoo asks to slow down ({problem}); try again later") from problem
+        except self._library.exceptions.YFException:
+            return None, {}
+        except OSError as problem:  # the base of what requests and curl raise
+            if getattr(getattr(problem, "response", None), "status_code", None) == 404:
+                return None, {}
+            raise MarketDataError(f"yahoo can't be reached for {symbol}: {problem}") from problem
 
     def _span(self, start: date | None, end: date | None) -> dict[str, object]:
         """Yahoo's end is the first day left out; without a start it goes back by the period."""
