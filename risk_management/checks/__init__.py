@@ -50,7 +50,7 @@ Check = Callable[[Proposal], Finding]
 """A pre-trade check."""
 
 CHECKS: Final[Registry[Check]] = Registry("check")
-"""All checks by name."""
+"""All checks by name. Of several that allow the same size the first one here is named as binding."""
 
 for _module in (
     mode,
@@ -58,6 +58,8 @@ for _module in (
     symbol_lists,
     instrument,
     data_quality,
+    drawdown,
+    confidence,
     price_collar,
     order_size,
     order_quantity,
@@ -80,8 +82,6 @@ for _module in (
     var,
     expected_shortfall,
     stress,
-    drawdown,
-    confidence,
     self_match,
 ):
     CHECKS.register(_module.__name__.rpartition(".")[2])(_module.check)

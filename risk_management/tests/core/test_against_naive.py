@@ -65,14 +65,14 @@ class Driver:
     def fill(self):
         open_ids = list(self.desk.state.reservations)
         if not open_ids:
-            return None
+            return
         request_id = self.random.choice(open_ids)
         reservation = self.desk.state.reservations[request_id]
         left = (reservation.opening + reservation.closing) / naive.SCALE
         size = left * self.random.choice((1.0, 1.0, 0.4))
         price = self.prices[reservation.key.symbol] * self.random.uniform(0.998, 1.002)
         self.desk.desk.execute(FillReport(request_id, size, price))
-        return None
+        return
 
     def cancel(self):
         open_ids = list(self.desk.state.reservations)
