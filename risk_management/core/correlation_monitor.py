@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from risk_management.config.risk_config import CorrelationConfig, RiskManagementConfig
 from risk_management.core.front import Front
 from risk_management.core.risk_model import book_correlation
-from risk_management.measures.concentration import diversification_ratio
+from risk_management.errors import MeasureError
+from risk_management.measures._inputs import is_constant
+from risk_management.measures.concentration import diversification_ratio, effective_bets
 from risk_management.measures.dependence import absorption_ratio
 from risk_management.measures.volatility import ewma_forecasts
 from risk_management.model.money import SCALE
@@ -158,13 +160,11 @@ def correlation_metrics(
     observations = min(settings.window, len(held.returns))
     rho = _matrix(held, config) if observations >= settings.min_overlap else held.unknown
     pairs = _Pairs.of(held, rho)
-    known = np.flatnonzero(np.isfinite(rho.diagonal()))
-    several = known.size >= 2
-    covariance = (rho * np.outer(held.volatility, held.volatility))[np.ix_(known, known)]
     best = pairs.largest()
+    absorption, diversification, bets = _spread(held, rho)
     return CorrelationMetrics(
         symbols=held.symbols,
-        matrix=rho,
+        matrix=_sealed(rho),
         method=settings.method,
         window=settings.window,
         observations=observations,
@@ -172,9 +172,9 @@ def correlation_metrics(
         max_pair=pairs.names(held, best) if best >= 0 else (),
         average_correlation=pairs.average(),
         clusters=_clusters(held, pairs),
-        absorption_ratio=absorption_ratio(covariance) if several else math.nan,
-        diversification_ratio=diversification_ratio(held.money[known], covariance) if several else math.nan,
-        effective_bets=math.nan,
+        absorption_ratio=absorption,
+        diversification_ratio=diversification,
+        effective_bets=bets,
         spike=_pair_spike(held, pairs, settings) or _average_spike(held, pairs, settings),
         volatility_ratio=_volatility_ratio(held, config),
         notes=_notes(held, rho, observations, settings),
@@ -239,11 +239,33 @@ def _held(state: PortfolioState) -> _Held:
 
 def _matrix(held: _Held, config: RiskManagementConfig) -> Float:
     """Correlations, shape (K, K), NaN in the rows of names that did not move."""
-    rho = book_correlation(held.returns, config)
-    still = held.returns[-config.correlation_config.window :].std(axis=0) <= 0.0
-    rho[still, :] = rho[:, still] = math.nan
-    rho.flags.writeable = False
+    rho = held.unknown
+    moving = ~is_constant(held.returns[-config.correlation_config.window :])
+    if moving.any():
+        rho[np.ix_(moving, moving)] = book_correlation(held.returns[:, moving], config)
     return rho
+
+
+def _spread(held: _Held, rho: Float) -> tuple[float, float, float]:
+    """Absorption ratio, diversification ratio and effective bets, at present volatilities."""
+    known = np.flatnonzero(np.isfinite(rho.diagonal()))
+    if known.size < 2:
+        return math.nan, math.nan, math.nan
+    risk, money = held.volatility[known], held.money[known]
+    covariance = rho[np.ix_(known, known)] * np.outer(risk, risk)
+    return (
+        _or_nan(lambda: absorption_ratio(covariance)),
+        _or_nan(lambda: diversification_ratio(money, covariance)),
+        _or_nan(lambda: effective_bets(money, covariance)),
+    )
+
+
+def _or_nan(measure: Callable[[], float]) -> float:
+    """A measure, NaN where it is undefined: a perfect hedge does not move at all."""
+    try:
+        return measure()
+    except MeasureError:
+        return math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,6 +451,11 @@ def _moving_sum(values: Float, span: int) -> Float:
     result = sums[span - 1 :].copy()
     result[1:] -= sums[:-span]
     return result
+
+
+def _sealed(array: Float) -> Float:
+    array.flags.writeable = False
+    return array
 
 
 def _volatility_ratio(held: _Held, config: RiskManagementConfig) -> float:
