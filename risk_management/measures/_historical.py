@@ -1,0 +1,176 @@
+"""Tail measures of the empirical distribution: plain, weighted by age, scaled to present volatility."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from risk_management.measures._inputs import level, number, vector
+from risk_management.measures._order import quantile_position, tail_plan
+from risk_management.measures.volatility import volatility_scaled_returns
+
+__all__ = ["age_weighted_var", "historical_es", "historical_var", "var_es", "volatility_scaled_var"]
+
+
+def historical_var(returns: ArrayLike, confidence: float, quantile_type: int = 7) -> float:
+    """Value at risk of the empirical distribution: minus its (1 - confidence) quantile.
+
+    Parameters
+    ----------
+    returns : array_like of shape (T,)
+        Returns as fractions, or profits in any unit; T >= 2.
+    confidence : float
+        In (0, 1), such as 0.99.
+    quantile_type : {7, 1, 6, 8}
+        Sample quantile of Hyndman and Fan (1996): 7 interpolates linearly (numpy's default), 1 takes an
+        observation, 6 and 8 reach further into the tail.
+
+    Returns
+    -------
+    float
+        Loss in the unit of `returns`; negative if even the quantile is a gain.
+
+    Raises
+    ------
+    InvalidReturns, InsufficientData, UndefinedMeasure
+    """
+    values = vector(returns)
+    low, high, weight = quantile_position(len(values), 1.0 - level(confidence), quantile_type)
+    ordered = np.partition(values, (low, high))
+    return float((weight - 1.0) * ordered[low] - weight * ordered[high])
+
+
+def historical_es(returns: ArrayLike, confidence: float) -> float:
+    """Expected shortfall of the empirical distribution, with a fractional weight at the boundary.
+
+    The mean of exactly (1 - confidence) * T observations: losses 1..10 at 75 % give 9.2.
+
+    Parameters
+    ----------
+    returns : array_like of shape (T,)
+        Returns as fractions, or profits in any unit; T >= 2.
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    float
+        Loss in the unit of `returns`, never below `historical_var` of type 7.
+
+    Raises
+    ------
+    InvalidReturns, InsufficientData, UndefinedMeasure
+
+    References
+    ----------
+    Rockafellar and Uryasev (2002), "Conditional value-at-risk for general loss distributions",
+    Journal of Banking & Finance 26, Proposition 8.
+    """
+    return var_es(returns, (confidence,))[0][1]
+
+
+def var_es(pnl: ArrayLike, confidences: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    """Historical VaR (type 7) and ES at several confidences from one partition of one vector.
+
+    Parameters
+    ----------
+    pnl : array_like of shape (T,)
+        Profits or returns, in any unit; T >= 2.
+    confidences : sequence of float
+        Each in (0, 1), in any order.
+
+    Returns
+    -------
+    tuple of (var, es)
+        One pair for each confidence, in the order given.
+
+    Raises
+    ------
+    InvalidReturns, InsufficientData, UndefinedMeasure
+    """
+    values = vector(pnl, "pnl")
+    deepest, plan = tail_plan(len(values), tuple(confidences))
+    ordered = values.copy()
+    ordered.partition(deepest)
+    tail = ordered[: deepest + 1]
+    tail.sort()
+    worst = tail.tolist()
+    result = []
+    for low, high, weight, whole, fraction, size in plan:
+        var = (weight - 1.0) * worst[low] - weight * worst[high]
+        if whole == 0:  # less than one observation: the worst itself, free of rounding
+            result.append((var, 0.0 - worst[0]))
+            continue
+        es = -(sum(worst[:whole]) + fraction * worst[whole]) / size
+        result.append((var, max(es, var)))  # never below, but for rounding
+    return tuple(result)
+
+
+def age_weighted_var(returns: ArrayLike, confidence: float, decay: float) -> float:
+    """Historical VaR with weights that fall with age (the BRW method).
+
+    The newest of T returns weighs (1 - decay) / (1 - decay**T), each older one `decay` times the next.
+    The VaR is the loss at which the weights, added from the worst on, reach 1 - confidence; nothing is
+    interpolated, so that decay = 1 gives the type-1 historical VaR.
+
+    Parameters
+    ----------
+    returns : array_like of shape (T,)
+        Oldest first; the last element is the newest.
+    confidence : float
+        In (0, 1).
+    decay : float
+        In (0, 1], such as 0.98.
+
+    Returns
+    -------
+    float
+        Loss in the unit of `returns`.
+
+    Raises
+    ------
+    InvalidReturns, InsufficientData, UndefinedMeasure
+
+    References
+    ----------
+    Boudoukh, Richardson and Whitelaw (1998), "The best of both worlds", Risk 11(5). The step is that of
+    Hull, "Options, Futures, and Other Derivatives", chapter on value at risk.
+    """
+    values = vector(returns)
+    share = 1.0 - level(confidence)
+    weights = number(decay, "decay", 0.0, np.nextafter(1.0, 2.0)) ** np.arange(len(values) - 1.0, -1.0, -1.0)
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order]) / weights.sum()
+    position = int(np.searchsorted(reached, share * (1.0 - 1e-9)))
+    return float(0.0 - values[order[min(position, len(values) - 1)]])
+
+
+def volatility_scaled_var(returns: ArrayLike, confidence: float, decay: float = 0.94) -> float:
+    """Historical VaR (type 7) of the returns brought to present volatility (the Hull-White method).
+
+    Parameters
+    ----------
+    returns : array_like of shape (T,)
+        Oldest first; T >= 2.
+    confidence : float
+        In (0, 1).
+    decay : float
+        Of the EWMA variance, in (0, 1).
+
+    Returns
+    -------
+    float
+        Loss in the unit of `returns`.
+
+    Raises
+    ------
+    InvalidReturns, InsufficientData, UndefinedMeasure
+
+    References
+    ----------
+    Hull and White (1998), "Incorporating volatility updating into the historical simulation method for
+    value at risk", Journal of Risk 1(1).
+    """
+    return historical_var(volatility_scaled_returns(vector(returns), decay), confidence)
