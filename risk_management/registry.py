@@ -46,7 +46,7 @@ class Registry(Generic[T]):
         for point in entry_points(group=f"risk_management.{self.kind}"):
             try:
                 part = point.load()
-            except Exception as problem:
+            except (ImportError, AttributeError) as problem:
                 raise RegistryError(
                     f"{self.kind} {point.name!r} of {point.value!r} can't be loaded: {problem}"
                 ) from problem

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from risk_management.errors import ConfigurationError
 
 __all__ = ["Fraction", "Leverage", "PositiveMoney", "Seconds", "Settings", "readable_errors"]
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is meant here, not true or false")
+    return value
+
+
+_Number = Annotated[float, BeforeValidator(_no_truth)]
+Fraction = Annotated[_Number, Field(ge=0.0, le=1.0)]
 """A share from 0 to 1; 0.15 is 15 %."""
-Leverage = Annotated[float, Field(ge=0.0, le=20.0)]
+Leverage = Annotated[_Number, Field(ge=0.0, le=20.0)]
 """A multiple of equity from 0 to 20; 1.0 is 100 %."""
-PositiveMoney = Annotated[float, Field(gt=0.0, le=1e13)]
+PositiveMoney = Annotated[_Number, Field(gt=0.0, le=1e13)]
 """Money in the base currency, above 0."""
-Seconds = Annotated[float, Field(ge=0.0, le=1e8)]
+Seconds = Annotated[_Number, Field(ge=0.0, le=1e8)]
 """A span of time in seconds."""
 
 
@@ -62,11 +70,20 @@ def readable_errors(
 
 
 def _hint(error: Any) -> str:
-    value, context = error.get("input"), error.get("ctx") or {}
+    value, context = _number(error.get("input")), error.get("ctx") or {}
     if error["type"] == "extra_forbidden":
         return "; no such setting, see 'risk config show'"
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if value is None:
         return ""
     if 1.0 in (context.get("le"), context.get("lt")) and 1 < value <= 100:
         return f", got {value:g}: write {value / 100:g} for {value:g} %"
     return f", got {value:g}"
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None

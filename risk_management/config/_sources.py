@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic_settings import BaseSettings, EnvSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 
 from risk_management.errors import ConfigurationError
 
@@ -110,7 +110,7 @@ def _read_nested(model: type[BaseModel]) -> dict[str, Any]:
     source = EnvSettingsSource(Nested, env_prefix=NESTED_PREFIX, env_nested_delimiter="__")
     try:
         return source()
-    except Exception as problem:  # noqa: BLE001 - the library raises its own kinds for unreadable JSON
+    except SettingsError as problem:
         raise ConfigurationError(f"a variable that starts with {NESTED_PREFIX}: {problem}") from None
 
 
