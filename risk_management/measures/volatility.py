@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from risk_management.errors import InvalidReturns
-from risk_management.measures._inputs import FloatArray, number, series
+from risk_management.measures._inputs import FloatArray, exact_count, number, series
 
 __all__ = ["ewma_forecasts", "ewma_volatility", "realised_volatility", "volatility_scaled_returns"]
 
@@ -20,7 +20,7 @@ def ewma_volatility(returns: ArrayLike, decay: float = 0.94) -> FloatArray:
 
         s_1 = r_1**2,   s_t = s_{t-1} + g_t * (r_t**2 - s_{t-1})
 
-    so the first round(1 / (1 - decay)) values are plain mean squares, and from there on it is the RiskMetrics
+    so the first floor(1 / (1 - decay)) values are plain mean squares, and from there on it is the RiskMetrics
     recursion s_t = decay * s_{t-1} + (1 - decay) * r_t**2. No mean is taken out.
 
     Parameters
@@ -114,7 +114,7 @@ def realised_volatility(
 def volatility_scaled_returns(returns: ArrayLike, decay: float = 0.94, floor: float = 0.1) -> FloatArray:
     """Each return over the volatility forecast made before it, times the forecast that stands now.
 
-    The first round(1 / (1 - decay)) rows have no forecast worth the name before them: each is divided by the
+    The first floor(1 / (1 - decay)) rows have no forecast worth the name before them: each is divided by the
     root mean square of the rows up to and including itself. No row is divided by what came later.
 
     Parameters
@@ -154,5 +154,5 @@ def volatility_scaled_returns(returns: ArrayLike, decay: float = 0.94, floor: fl
 
 
 def _warm_up(decay: float) -> int:
-    """Rows until the weight of a new square in a plain mean falls to 1 - decay."""
-    return max(1, round(1.0 / (1.0 - decay)))
+    """Rows over which a new square weighs at least 1 - decay in a plain mean."""
+    return int(exact_count(1.0 / (1.0 - decay)))
