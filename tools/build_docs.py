@@ -1,0 +1,115 @@
+"""Write the pages that are made from the program: vocabulary, codes and settings.
+
+python tools/build_docs.py            write them
+python tools/build_docs.py --check    exit 1 when one is out of date
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+
+from risk_management.config import risk_config
+from risk_management.config._base import Settings
+from risk_management.config.risk_config import RiskLevel, RiskManagementConfig
+from risk_management.model.explain import SENTENCES
+from risk_management.model.vocabulary import VOCABULARY
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def vocabulary_page() -> str:
+    rows = [f"| `{word}` | {entry.unit} | {entry.meaning} |" for word, entry in VOCABULARY.items()]
+    return "\n".join(
+        [
+            "# Vocabulary",
+            "",
+            "The words of assessments, alert conditions, emergency rows, the API and reports.",
+            "`portfolio_heat` is the word; `overall_heat` is the same figure as an attribute, capped at 100.",
+            "",
+            "| word | unit | meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def codes_page() -> str:
+    shown = {"subject": "...", "measured": "x", "limit": "y"}
+    rows = [f"| `{code}` | {text.format(**shown)} |" for code, text in sorted(SENTENCES.items())]
+    return "\n".join(
+        ["# Codes", "", "Why a request was refused or cut.", "", "| code | means |", "|---|---|", *rows, ""]
+    )
+
+
+def settings_page() -> str:
+    levels = {level: RiskManagementConfig(risk_level=level) for level in RiskLevel}
+    lines = ["# Settings", "", "Every setting with its value at each level.", ""]
+    lines += _table("", RiskManagementConfig, levels)
+    for name, field in RiskManagementConfig.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Settings):
+            lines += [f"## {name}", "", (kind.__doc__ or "").splitlines()[0], ""]
+            lines += _table(name, kind, levels)
+    return "\n".join(lines)
+
+
+def _table(section: str, kind: type[Settings], levels: dict[RiskLevel, RiskManagementConfig]) -> list[str]:
+    texts = _field_docs(kind)
+    rows = ["| setting | conservative | moderate | aggressive | what it is |", "|---|---|---|---|---|"]
+    for name in kind.model_fields:
+        values = [getattr(getattr(c, section) if section else c, name) for c in levels.values()]
+        if isinstance(values[0], Settings):
+            continue
+        cells = [_shown(v) for v in values]
+        rows.append(f"| `{name}` | {' | '.join(cells)} | {texts.get(name, '')} |")
+    return [*rows, ""]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return ", ".join(_shown(v) for v in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_shown(v)}" for k, v in value.items()) or "none"
+    return str(getattr(value, "value", value)).replace("|", "\\|")
+
+
+def _field_docs(kind: type[Settings]) -> dict[str, str]:
+    """The string that stands below each field."""
+    body = ast.parse(inspect.getsource(risk_config)).body
+    node = next(n for n in body if isinstance(n, ast.ClassDef) and n.name == kind.__name__)
+    found = {}
+    for field, text in zip(node.body, node.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+        ):
+            found[ast.unparse(field.target)] = " ".join(str(text.value.value).split())
+    return found
+
+
+PAGES = {"vocabulary.md": vocabulary_page, "codes.md": codes_page, "settings.md": settings_page}
+
+
+def main() -> int:
+    stale = []
+    for name, make in PAGES.items():
+        path = DOCS / name
+        if "--check" in sys.argv:
+            if not path.exists() or path.read_text(encoding="utf-8") != make():
+                stale.append(name)
+        else:
+            path.write_text(make(), encoding="utf-8")
+    if stale:
+        print(f"out of date: {', '.join(stale)}; run python tools/build_docs.py")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
