@@ -5,10 +5,14 @@ Public names load when they are first used; importing the package starts no thre
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# a library only logs; where the lines go is the application's choice
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
     "AdvancedRiskManager": "core.risk_manager",

@@ -16,6 +16,9 @@ __all__ = ["TIER_TOLERANCE", "advance", "begin", "flow", "start_recovery", "tier
 TIER_TOLERANCE: Final = 1e-9
 """Tiers are inclusive: 1 - 9,500 / 10,000 is 0.05000000000000004 and so is 5 %."""
 KEPT_DAYS: Final = 260
+SATURDAY: Final = 5
+LEAST_VALUE: Final = 1e-12
+"""A unit is never worth nothing at all, so that money paid in after a total loss still buys units."""
 
 
 def trading_day(moment: datetime, settings: DrawdownConfig) -> tuple[date, datetime]:
@@ -87,7 +90,7 @@ def advance(
     value = equity / state.units
     if not explained and _is_doubtful(state, value, settings):
         return replace(state, quarantined=equity)
-    value = max(value, 0.0)
+    value = max(value, LEAST_VALUE)
     peak, peak_at, under = state.peak, state.peak_at, state.under_water_days
     if value >= peak:
         peak, peak_at, under = value, now, 0
@@ -100,7 +103,7 @@ def advance(
         peak_at=peak_at,
         under_water_days=under,
         multiplier=multiplier,
-        quarantined=None,
+        quarantined=_still_doubtful(state, equity, settings) if explained else None,
     )
     return _with_stop(moved, settings)
 
@@ -147,11 +150,30 @@ def _is_doubtful(state: DrawdownState, value: float, settings: DrawdownConfig) -
     return before <= 0.0 or abs(value / before - 1.0) > settings.quarantine_jump
 
 
+def _still_doubtful(state: DrawdownState, equity: float, settings: DrawdownConfig) -> float | None:
+    """A mark of our own settles a doubtful report only when it comes near it."""
+    reported = state.quarantined
+    if reported is None or (reported > 0.0 and abs(equity / reported - 1.0) <= settings.quarantine_jump):
+        return None
+    return reported
+
+
+def _trading_days_between(before: date, after: date, settings: DrawdownConfig) -> int:
+    """Trading days after `before`, up to and with `after`; at least 1."""
+    span = (after - before).days
+    if settings.trades_weekends:
+        return max(1, span)
+    weeks, rest = divmod(span, 7)
+    odd = sum((before + timedelta(days=n)).weekday() < SATURDAY for n in range(1, rest + 1))
+    return max(1, 5 * weeks + odd)
+
+
 def _roll(state: DrawdownState, now: datetime, settings: DrawdownConfig) -> DrawdownState:
     day, ends = trading_day(now, settings)
     if day <= state.day:
         return state
     week = _monday(day)
+    passed = _trading_days_between(state.day, day, settings)
     return replace(
         state,
         day=day,
@@ -159,9 +181,9 @@ def _roll(state: DrawdownState, now: datetime, settings: DrawdownConfig) -> Draw
         day_ends=ends,
         day_start=state.value,
         week_start=state.value if week > state.week else state.week_start,
-        closes=(*state.closes, state.value)[-KEPT_DAYS:],
-        stopped_days=state.stopped_days + (state.stopped_on is not None),
-        under_water_days=state.under_water_days + 1,
+        closes=(*state.closes, *(state.value,) * min(passed, KEPT_DAYS))[-KEPT_DAYS:],
+        stopped_days=state.stopped_days + passed * (state.stopped_on is not None),
+        under_water_days=state.under_water_days + passed,
     )
 
 

@@ -112,6 +112,8 @@ class EmergencyProtocol:
             if latched and self._book.state.drawdown.effective_multiplier == 0.0:
                 self.start_recovery(actor, reason)
                 said.append("the drawdown is still in its no-entry tier: a recovery tranche begins")
+            left = [h for h in self._book.state.holds.values() if h.scope is Scope.PORTFOLIO]
+            said += [f"still {hold.mode.value} by {hold.cause}: {hold.reason}" for hold in left if said]
         return tuple(said)
 
     def start_recovery(self, actor: str, reason: str) -> None:
@@ -178,7 +180,7 @@ class EmergencyProtocol:
         if row.action is EmergencyAction.TRIM:
             return self._trim(row, said)
         if row.action is EmergencyAction.REDUCE_CORRELATED:
-            return self._reduce_pair(row, measured)
+            return self._reduce_pair(row, measured, is_new=is_new)
         if not is_new:
             return []
         if row.action is EmergencyAction.HALT:
@@ -223,9 +225,10 @@ class EmergencyProtocol:
         names = ", ".join(sorted({i.key.symbol for i in intents}))
         return [EmergencyReport(row.name, f"{said}: trimmed {names}", is_emergency=True)]
 
-    def _reduce_pair(self, row: EmergencyRow, measured: Measured) -> list[EmergencyReport]:
+    def _reduce_pair(self, row: EmergencyRow, measured: Measured, *, is_new: bool) -> list[EmergencyReport]:
+        """Close the smaller contributor; a high average lasts for weeks and acts once, when it comes up."""
         spike = measured.correlation.spike
-        if spike is None or not spike.cut:
+        if spike is None or not spike.cut or (spike.kind == "average" and not is_new):
             return []
         intents = cut_symbol(self._book.state, spike.cut, 1.0, row.name)
         if not intents:

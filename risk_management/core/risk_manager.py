@@ -656,7 +656,7 @@ class AdvancedRiskManager:
         if event is not None:
             self.book.apply(event)
 
-    def _apply_now(self, kind: type[Event], *, actor: str = OPERATOR, **facts: Any) -> None:
+    def _apply_now(self, kind: type[Event], /, *, actor: str = OPERATOR, **facts: Any) -> None:
         self.book.apply(kind(at=self.clock.now(), actor=actor, **facts))
 
     def _alarm(self, code: str, text: str) -> None:

@@ -172,7 +172,9 @@ def _slow(preparation: ModelPreparation, matrix: ReturnMatrix) -> _Slow:
         labels, signs = (0,) * len(matrix.symbols), (1,) * len(matrix.symbols)
     today = matrix.as_of.date()
     known = tuple(s for s in preparation.scenarios if _has_happened(s, today))
-    classes = {s: _class_of(s, preparation.instruments) for s in matrix.symbols}
+    # what is neither known nor classed takes the deepest figure of a scenario, never a zero
+    named = [s for s in matrix.symbols if s != STAND_IN + AssetClass.OTHER]
+    classes = {s: _class_of(s, preparation.instruments) for s in named}
     sectors = {s: i.sector for s, i in preparation.instruments.items() if s in matrix.columns}
     shocks = shock_matrix(
         known,

@@ -57,32 +57,39 @@ SENTENCES: Final[dict[str, str]] = {
 """A sentence for each code; the stable list of codes is made of its keys."""
 
 
-def amount(value: float, unit: str) -> str:
-    """A number with its unit, as a person writes it."""
+FORMS: Final[dict[str, tuple[int, str]]] = {
+    "money": (2, "{:,.{}f}"),
+    "fraction": (2, "{:.{}%}"),
+    "score": (1, "{:.{}f}"),
+    "count": (0, "{:,.{}f}"),
+    "seconds": (0, "{:,.{}f} s"),
+    "price": (4, "{:,.{}f}"),
+    "number": (2, "{:.{}f}"),
+}
+"""Decimals and form of each unit."""
+MOST_DECIMALS: Final = 4
+
+
+def amount(value: float, unit: str, more: int = 0) -> str:
+    """A number with its unit, as a person writes it; `more` adds decimals."""
     if math.isnan(value):
         return "n/a"
     if math.isinf(value):
         return "unlimited"
-    forms = {
-        "money": "{:,.2f}",
-        "fraction": "{:.2%}",
-        "score": "{:.1f}",
-        "count": "{:,.0f}",
-        "seconds": "{:,.0f} s",
-        "price": "{:,.4f}",
-        "number": "{:.2f}",
-    }
-    return forms[unit].format(value)
+    decimals, form = FORMS[unit]
+    return form.format(value, decimals + more)
 
 
 def sentence(finding: Finding) -> str:
-    """One sentence for a finding, with the numbers compared."""
+    """One sentence for a finding, with the numbers compared to as many decimals as tell them apart."""
     template = SENTENCES.get(finding.code, "{subject}: {measured}, limit {limit}")
-    return template.format(
-        subject=finding.subject or finding.check,
-        measured=amount(finding.measured, finding.unit),
-        limit=amount(finding.limit, finding.unit),
-    )
+    more = 0
+    measured, limit = amount(finding.measured, finding.unit), amount(finding.limit, finding.unit)
+    while measured == limit and finding.measured != finding.limit and more < MOST_DECIMALS:
+        more += 1
+        measured = amount(finding.measured, finding.unit, more)
+        limit = amount(finding.limit, finding.unit, more)
+    return template.format(subject=finding.subject or finding.check, measured=measured, limit=limit)
 
 
 def explanation(decision: TradeDecision) -> str:

@@ -1,0 +1,413 @@
+"""The manager end to end: facts, prices, cash, bots, emergencies, release, recovery."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from risk_management.clock import ManualClock
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.order_desk import OrderTicket
+from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.errors import ConfigurationError, InvalidRequest, SharedBookError
+from risk_management.market_data.sample import sample_history
+from risk_management.model.instrument import ContractKind, Instrument
+from risk_management.model.portfolio import Scope, TradingMode
+
+
+@pytest.fixture
+def make_manager(foundation):
+    def make(**changes):
+        config = foundation.config.update(**changes)
+        clock = ManualClock(foundation.clock.now())
+        manager = AdvancedRiskManager.on(replace(foundation, config=config, clock=clock))
+        return manager, clock
+
+    return make
+
+
+@pytest.fixture
+def manager(make_manager):
+    return make_manager()[0]
+
+
+def buy(manager, symbol, size, bot="a", **more):
+    return manager.request_trade(OrderTicket(symbol, "buy", size, "", bot, **more))
+
+
+def test_the_specified_first_steps():
+    manager = AdvancedRiskManager(RiskManagementConfig())
+    manager.add_position(symbol="SPY", size=1000, entry_price=450.0, strategy="momentum", risk_amount=500)
+    assessment = manager.assess_overall_risk()
+    assert assessment.overall_risk_score == pytest.approx(62.5, abs=0.1)
+    assert assessment.heat.level == "warning"
+    assert assessment.score_driver == "heat"
+    assert assessment.new_trades_allowed
+    assert "sample data" in assessment.leans_on[0]
+    decision = manager.evaluate_trade(
+        symbol="QQQ", action="buy", proposed_size=800, strategy="mean_reversion"
+    )
+    assert decision.approved
+    assert decision.recommended_size == 800
+
+
+def test_later_changes_to_the_callers_config_change_nothing(foundation):
+    config = RiskManagementConfig()
+    manager = AdvancedRiskManager(config)
+    config.portfolio_limits.max_single_position = 0.01
+    assert manager.config.portfolio_limits.max_single_position == 0.15
+    manager.reconfigure(config)
+    assert manager.config.portfolio_limits.max_single_position == 0.01
+    assert manager.evaluate_trade("KO", "buy", 200).recommended_size == pytest.approx(100)
+    broken = RiskManagementConfig()
+    broken.portfolio_limits.max_gross_exposure = 0.05
+    with pytest.raises(ConfigurationError):
+        manager.reconfigure(broken)
+    assert manager.config.portfolio_limits.max_single_position == 0.01
+
+
+def test_risk_beyond_the_notional_is_cut_with_a_warning(manager, caplog):
+    manager.add_position("SPY", 100, 450.0, "momentum", 1000)
+    (position,) = manager.state.positions.values()
+    assert position.stop_risk == 100 * 10**8
+    assert "more than its size" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"symbol": ""}, "INVALID_SYMBOL"),
+        ({"size": float("nan")}, "NOT_FINITE"),
+        ({"size": 0.0}, "NOT_POSITIVE"),
+        ({"entry_price": 0.0}, "NOT_POSITIVE"),
+        ({"entry_price": float("inf")}, "NOT_FINITE"),
+        ({"entry_price": "x"}, "WRONG_TYPE"),
+        ({"strategy": None}, "INVALID_NAME"),
+        ({"risk_amount": -1.0}, "NOT_POSITIVE"),
+        ({"account_id": "elsewhere"}, "UNKNOWN_ACCOUNT"),
+    ],
+)
+def test_a_malformed_position_changes_nothing(manager, change, code):
+    before = manager.state
+    with pytest.raises(InvalidRequest) as caught:
+        manager.add_position(**{"symbol": "KO", "size": 100.0, "entry_price": 50.0, **change})
+    assert caught.value.code == code
+    assert manager.state is before
+
+
+def test_a_position_is_marked_at_its_entry_until_its_own_quote_comes(manager):
+    manager.add_position("AAPL", 1000.0, 100.0)
+    assert manager.state.equity == 10_000.0
+    manager.update_prices({"AAPL": 110.0})
+    assert manager.state.equity == pytest.approx(10_100.0)
+
+
+@pytest.mark.parametrize("price", [float("nan"), float("inf"), 0.0, -5.0, "x", True, None])
+def test_a_bad_price_changes_nothing_even_among_good_ones(manager, price):
+    manager.update_prices({"KO": 63.0})
+    before = manager.state
+    with pytest.raises(InvalidRequest):
+        manager.update_prices({"KO": 64.0, "PG": price})
+    assert manager.state is before
+
+
+def test_late_future_and_naive_prices(manager):
+    now = manager.clock.now()
+    manager.update_prices({"KO": 63.0})
+    assert manager.update_prices({"KO": 50.0}, at=now - timedelta(seconds=9)).ignored == ("KO",)
+    assert manager.state.quotes["KO"].price == 63.0
+    with pytest.raises(InvalidRequest, match="FUTURE_TIMESTAMP"):
+        manager.update_prices({"KO": 63.0}, at=now + timedelta(seconds=6))
+    with pytest.raises(InvalidRequest, match="INVALID_TIMESTAMP"):
+        manager.update_prices({"KO": 63.0}, at=datetime(2022, 1, 1))  # noqa: DTZ001
+
+
+def test_a_tenfold_tick_is_kept_aside_until_a_second_one_confirms_it(manager):
+    manager.add_position("KO", 1000.0, 63.0, bot_name="a")
+    manager.update_prices({"KO": 63.0})
+    assert manager.update_prices({"KO": 630.0}).quarantined == ("KO",)
+    assert manager.state.equity == pytest.approx(10_000.0)
+    assert buy(manager, "KO", 100.0).rejection_reasons[0] == "REDUCING"
+    assert manager.request_trade(OrderTicket("KO", "sell", 500.0, "", "a")).approved
+    assert manager.update_prices({"KO": 63.1}).accepted == ("KO",)
+    assert not manager.state.holds
+    manager.update_prices({"KO": 630.0})
+    assert manager.update_prices({"KO": 631.0}).accepted == ("KO",)
+    assert manager.state.quotes["KO"].price == 631.0
+
+
+def test_a_position_without_a_rate_makes_equity_unknown_and_nothing_opens(manager):
+    manager.define_instrument(Instrument("SAP", "equity", "Information Technology", currency="EUR"))
+    manager.update_prices({"SAP": 100.0})
+    assert "NO_RATE" in manager.evaluate_trade("SAP", "buy", 500).rejection_reasons
+    manager.add_position("SAP", 500.0, 100.0)
+    assert manager.state.equity is None
+    assessment = manager.assess_overall_risk()
+    assert not assessment.new_trades_allowed
+    assert manager.evaluate_trade("KO", "buy", 100).rejection_reasons[0] == "EQUITY_UNKNOWN"
+    assert manager.evaluate_trade("SAP", "sell", 500).approved
+    manager.set_rate("EUR", 1.1)
+    assert manager.state.equity == pytest.approx(9500.0 + 5 * 110.0)
+    assert manager.evaluate_trade("KO", "buy", 100).approved
+
+
+@pytest.mark.parametrize("kind", [ContractKind.OPTION, ContractKind.INVERSE])
+def test_contracts_that_are_not_done_right_are_refused(manager, kind):
+    with pytest.raises(InvalidRequest, match="UNSUPPORTED_CONTRACT"):
+        manager.define_instrument(Instrument("X", kind=kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "drawdown"),
+    [
+        ("fee", -500, 0.05),
+        ("funding", -500, 0.05),
+        ("borrow", -500, 0.05),
+        ("interest", 500, 0.0),
+        ("dividend", 500, 0.0),
+    ],
+)
+def test_cash_events_are_profit_or_loss(manager, kind, amount, drawdown):
+    manager.record_cash(kind, amount)
+    assert manager.state.equity == 10_000 + amount
+    assert manager.state.drawdown.drawdown == pytest.approx(drawdown)
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount"), [("gift", 5), ("deposit", -5), ("deposit", float("nan")), ("fee", 0), ("fee", "x")]
+)
+def test_malformed_cash_changes_nothing(manager, kind, amount):
+    before = manager.state
+    with pytest.raises(InvalidRequest):
+        manager.record_cash(kind, amount)
+    assert manager.state is before
+
+
+def test_a_disabled_bot_keeps_its_exits_and_loses_its_entries(manager):
+    manager.add_position("KO", 500.0, 63.0, bot_name="a")
+    manager.register_bot("a", "trend")
+    entry = buy(manager, "PG", 200.0)
+    assert manager.set_bot_enabled("a", enabled=False, reason="odd fills") == (entry.request_id,)
+    assert not manager.state.reservations
+    assert buy(manager, "PG", 201.0).rejection_reasons == ("BOT_DISABLED",)
+    assert manager.request_trade(OrderTicket("KO", "sell", 500.0, "", "a")).approved
+    manager.set_bot_enabled("a", enabled=True)
+    assert buy(manager, "PG", 202.0).approved
+    with pytest.raises(InvalidRequest, match="UNKNOWN_BOT"):
+        manager.set_bot_enabled("nobody", enabled=False)
+
+
+def test_unknown_bots_can_be_refused(make_manager):
+    manager, _ = make_manager(bot_config={"register_unknown": False})
+    assert "UNKNOWN_BOT" in buy(manager, "KO", 100.0).rejection_reasons
+    manager.register_bot("a", "trend")
+    assert buy(manager, "KO", 101.0).approved
+
+
+def test_one_bots_losses_disable_it_alone(manager):
+    manager.register_bot("loser", "s1")
+    manager.register_bot("winner", "s2")
+    manager.add_position("KO", 1200.0, 60.0, "s1", bot_name="loser")
+    manager.add_position("PG", 1200.0, 150.0, "s2", bot_name="winner")
+    manager.update_prices({"KO": 60.0, "PG": 150.0})
+    manager.assess_overall_risk()
+    manager.update_prices({"KO": 40.0, "PG": 165.0})
+    manager.assess_overall_risk()
+    assert not manager.state.bots["loser"].enabled
+    assert "what it may hold" in manager.state.bots["loser"].disabled_reason
+    assert manager.state.bots["winner"].enabled
+
+
+def test_a_fill_nobody_approved_is_booked_flagged_and_named(manager):
+    manager.record_fill("KO", "buy", 10.0, 63.0, execution_id="b1", bot_name="rogue")
+    manager.record_fill("KO", "buy", 10.0, 63.0, execution_id="b1", bot_name="rogue")
+    (position,) = manager.state.positions.values()
+    assert position.key.bot == "rogue"
+    assert position.quantity == 10 * 10**8
+    manager.record_fill("PG", "buy", 1.0, 150.0, execution_id="b2")
+    assert {p.key.bot for p in manager.state.positions.values()} == {"rogue", "EXTERNAL"}
+
+
+def test_monitors_of_the_manager_share_its_book(manager):
+    manager.add_position("SPY", 1000.0, 450.0)
+    assert manager.heat_monitor.calculate_heat_metrics().max_single_position_pct == pytest.approx(0.1)
+    with pytest.raises(SharedBookError, match="add_position"):
+        manager.heat_monitor.add_position("KO", 100.0, 63.0)
+
+
+# -- emergencies ---------------------------------------------------------------------------------------
+
+
+def falling(manager, clock, prices, *, days=True):
+    """Feed prices one trading day apart, assessing after each."""
+    reports = []
+    for price in prices:
+        if days:
+            clock.advance(86_400.0)
+        manager.update_prices({"KO": price}, daily=True)
+        reports.append(manager.assess_overall_risk())
+    return reports
+
+
+def test_liquidation_at_25_per_cent_after_three_fresh_confirmations(make_manager):
+    manager, clock = make_manager()
+    assert buy(manager, "PG", 100.0).approved
+    manager.add_position("KO", 9000.0, 100.0, bot_name="a")
+    manager.update_prices({"KO": 100.0}, daily=True)
+    manager.update_prices({"KO": 72.0}, daily=True)
+    first = manager.assess_overall_risk()
+    assert first.metrics["drawdown"] == pytest.approx(0.252)
+    assert manager.state.mode is TradingMode.REDUCING
+    assert not manager.state.reservations  # entries are cancelled at once
+    manager.assess_overall_risk()
+    manager.update_prices({"KO": 72.1}, daily=True)
+    manager.assess_overall_risk()
+    assert not manager.state.positions
+    assert manager.state.mode is TradingMode.HALTED
+    assert manager.assess_overall_risk().emergencies == ()
+    assert buy(manager, "KO", 100.0).rejection_reasons[0] == "HALTED"
+    with pytest.raises(InvalidRequest):
+        manager.release_emergency("", "why")
+    said = manager.release_emergency("eve", "reviewed with the desk")
+    assert any("recovery tranche" in text for text in said)
+    assert manager.state.mode is not TradingMode.HALTED
+    assert manager.state.drawdown.effective_multiplier == 0.25
+    assert manager.state.high_water_mark == pytest.approx(10_000.0)
+
+
+def test_at_the_no_entry_tier_the_book_is_trimmed(make_manager):
+    manager, clock = make_manager()
+    manager.add_position("KO", 9000.0, 100.0, bot_name="a")
+    manager.update_prices({"KO": 100.0}, daily=True)
+    falling(manager, clock, [98.0, 96.0, 94.0, 92.0, 90.0, 88.0, 86.0, 84.0, 83.0])
+    held = manager.state.totals.long / 10**8
+    assert held <= 0.25 * manager.state.equity * 1.03
+    assert "DRAWDOWN_LIMIT" in manager.evaluate_trade("PG", "buy", 100).rejection_reasons
+
+
+def test_a_lost_day_means_closing_only_until_the_next(make_manager):
+    manager, clock = make_manager()
+    manager.add_position("KO", 5000.0, 100.0, bot_name="a")
+    manager.update_prices({"KO": 100.0}, daily=True)
+    manager.assess_overall_risk()
+    manager.update_prices({"KO": 93.0}, daily=True)
+    manager.assess_overall_risk()
+    assert manager.state.mode is TradingMode.REDUCING
+    assert buy(manager, "PG", 100.0).rejection_reasons[0] == "REDUCING"
+    clock.advance(86_400.0)
+    manager.update_prices({"KO": 93.0}, daily=True)
+    manager.assess_overall_risk()
+    assert manager.state.mode is TradingMode.ACTIVE
+
+
+def test_a_correlation_spike_closes_the_smaller_contributor_of_the_pair():
+    """History never meets the condition on these names, so the two series are made: real returns, one copied."""
+    history = sample_history()
+    columns = [history.symbols.index(s) for s in ("KO", "XOM", "JNJ")]
+    traded = np.flatnonzero(np.isfinite(history.closes[:, columns]).all(axis=1))[-700:]
+    closes = history.closes[np.ix_(traded, columns)]
+    ko, xom, jnj = (closes[1:] / closes[:-1] - 1.0).T
+    ko = ko.copy()
+    ko[-120:] = xom[-120:] + 0.02 * (ko[-120:] - ko[-120:].mean())
+    frame = pd.DataFrame(
+        100.0 * np.cumprod(1.0 + np.column_stack([ko, xom, jnj]), axis=0),
+        index=pd.to_datetime(history.dates[traded[1:]]),
+        columns=["KO", "XOM", "JNJ"],
+    )
+    manager = AdvancedRiskManager(RiskManagementConfig(), prices=frame)
+    manager.add_position("KO", 800.0, 100.0)
+    manager.add_position("XOM", 1400.0, 100.0)
+    manager.add_position("JNJ", 500.0, 100.0)
+    assessment = manager.assess_overall_risk()
+    assert any("KO" in text for text in assessment.emergencies), assessment.emergencies
+    assert {p.symbol for p in manager.state.positions.values()} == {"XOM", "JNJ"}
+
+
+def test_in_a_replay_the_recovery_tranche_opens_by_rule(make_manager):
+    manager, clock = make_manager(environment="replay")
+    calm = replace(manager.state.model, market_volatility_ratio=0.9)
+    manager.use_model(calm)
+    manager.add_position("KO", 9000.0, 100.0, bot_name="a")
+    manager.update_prices({"KO": 100.0}, daily=True)
+    manager.assess_overall_risk()
+    falling(manager, clock, [70.0])
+    assert manager.state.mode is TradingMode.HALTED
+    reports = falling(manager, clock, [70.0] * 29)  # 29 calendar days hold 21 trading days
+    assert any("recovery tranche" in text for r in reports for text in r.emergencies)
+    assert manager.state.drawdown.effective_multiplier == 0.25
+    assert manager.state.mode is not TradingMode.HALTED
+
+
+def test_stop_everything_keeps_protective_orders_and_is_released_by_name(manager):
+    manager.add_position("KO", 500.0, 63.0, bot_name="a")
+    entry = buy(manager, "PG", 200.0)
+    exit_ = manager.request_trade(OrderTicket("KO", "sell", 500.0, "", "a"))
+    manager.emergency_stop("fat finger", actor="eve")
+    assert set(manager.state.reservations) == {exit_.request_id}
+    assert entry.request_id in manager.state.settled
+    manager.emergency_stop("again", actor="eve")
+    assert manager.state.mode is TradingMode.HALTED
+    assert manager._deactivate_emergency_mode("Manual reset")
+    assert manager.state.mode is TradingMode.ACTIVE
+    assert manager._deactivate_emergency_mode("Manual reset") == ()
+
+
+def test_after_the_stop_returned_no_thread_gets_an_opening(make_manager):
+    manager, _ = make_manager(
+        order_config={
+            "max_orders_per_minute": 100_000,
+            "max_orders_per_minute_total": 100_000,
+            "duplicate_window": 0.0,
+        }
+    )
+    stopped, late = threading.Event(), []
+    go = threading.Event()
+
+    def bot(name):
+        go.set()
+        for number in range(300):
+            after = stopped.is_set()
+            decision = buy(manager, "KO", 26.0 + number / 100, name)
+            if after and decision.approved:
+                late.append(decision)
+
+    threads = [threading.Thread(target=bot, args=(f"b{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    go.wait()
+    manager.emergency_stop("race")
+    stopped.set()
+    for thread in threads:
+        thread.join()
+    assert not late
+    assert not [r for r in manager.state.reservations.values() if r.opening]
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_modes_of_scopes_do_not_release_one_another(manager, scope):
+    names = {Scope.PORTFOLIO: "", Scope.STRATEGY: "s", Scope.BOT: "a", Scope.SYMBOL: "KO"}
+    for other, name in names.items():
+        manager.set_mode(TradingMode.HALTED, "test", scope=other, name=name)
+    manager.set_mode(TradingMode.ACTIVE, "over", scope=scope, name=names[scope])
+    for other, name in names.items():
+        expected = TradingMode.ACTIVE if other is scope else TradingMode.HALTED
+        assert manager.state.mode_of(other, name) is expected
+
+
+def test_a_frame_has_its_own_clock_and_unknown_symbols_lean_on_a_stand_in():
+    history = sample_history()
+    closes = history.closes[:, history.symbols.index("KO")]
+    known = np.flatnonzero(np.isfinite(closes))[-400:]
+    frame = pd.DataFrame({"KO": closes[known]}, index=pd.to_datetime(history.dates[known]))
+    manager = AdvancedRiskManager(RiskManagementConfig(), prices=frame, sectors={"KO": "Drinks"})
+    assert manager.clock.now() >= datetime.fromtimestamp(frame.index[-1].timestamp(), UTC)
+    assert manager.evaluate_trade("KO", "buy", 500).approved
+    assert manager.state.instruments["KO"].sector == "Drinks"
+    manager.add_position("NOBODY", 500.0, 10.0)
+    assert any("NOBODY has no history" in text for text in manager.assess_overall_risk().leans_on)
+    assert manager.assess_overall_risk().metrics["var_95"] > 0
