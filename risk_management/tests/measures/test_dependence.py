@@ -149,6 +149,10 @@ class TestCorrelation:
         with pytest.raises(InvalidReturns):
             correlation(bad, method)
 
+    def test_refuses_a_single_series(self):
+        with pytest.raises(InvalidReturns, match="matrix"):
+            correlation([0.1, 0.2, -0.1, 0.3])
+
     def test_refuses_two_rows_and_other_methods(self):
         with pytest.raises(InsufficientData, match="3"):
             correlation([[0.1, 0.2], [0.2, 0.1]])

@@ -1,5 +1,6 @@
 import math
 
+import cvxpy as cp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -197,6 +198,20 @@ class TestPortfolio:
     def test_refuses_what_is_no_matrix(self, bad):
         with pytest.raises(InvalidReturns):
             kelly_portfolio(bad)
+
+    @pytest.mark.parametrize("status", ["optimal_inaccurate", "infeasible", "unbounded"])
+    def test_believes_an_optimum_only(self, monkeypatch, status):
+        monkeypatch.setattr(cp.Problem, "status", status)
+        with pytest.raises(UndefinedMeasure, match=status):
+            kelly_portfolio(returns(30))
+
+    def test_a_solver_that_fails_is_a_typed_error(self, monkeypatch):
+        def fail(*args, **kwargs):
+            raise cp.error.SolverError("numbers ran out")
+
+        monkeypatch.setattr(cp.Problem, "solve", fail)
+        with pytest.raises(UndefinedMeasure, match="numbers ran out"):
+            kelly_portfolio(returns(30))
 
 
 class TestRiskConstrained:
