@@ -268,7 +268,8 @@ class OrderDesk:
             del self._answers[self._asked.popleft()]
 
     def _request(self, ticket: OrderTicket, *, reserves: bool) -> TradeRequest:
-        side = ACTIONS.get(ticket.action) if isinstance(ticket.action, str) else None
+        action: object = ticket.action
+        side = ACTIONS.get(action) if isinstance(action, str) else None
         if side is None:
             raise InvalidRequest(
                 "INVALID_ACTION", "action", f"action is 'buy' or 'sell'; got {ticket.action!r:.60}"

@@ -214,8 +214,21 @@ class AdvancedRiskManager:
             self._know(event.key.symbol)
             self.book.apply(event)
 
-    def import_positions(self, rows: Iterable[PositionRow]) -> int:
-        """Take in positions read from a file; all or none. Returns how many."""
+    def import_positions(self, rows: Iterable[PositionRow], *, one_shot: bool = False) -> int:
+        """Take in positions read from a file; all or none. Returns how many.
+
+        Parameters
+        ----------
+        rows : iterable of PositionRow
+        one_shot : bool
+            Accept rows that give only a size in money: they are taken at a unit price of 1, which holds
+            for measuring once and not for a book that will see quotes.
+
+        Raises
+        ------
+        InvalidRequest
+            ``MISSING_PRICE`` or a value that means nothing; nothing was changed.
+        """
         now = self.clock.now()
         with self.book.lock:
             events = [
@@ -223,7 +236,7 @@ class AdvancedRiskManager:
                     self.state,
                     row.symbol,
                     row.size,
-                    row.price,
+                    _entry_price(row, one_shot=one_shot),
                     row.strategy,
                     row.risk_amount,
                     now,
@@ -665,3 +678,13 @@ class AdvancedRiskManager:
 
     def _alert(self, kind: AlertType, severity: AlertSeverity, text: str, key: str) -> None:
         self.alert_manager.raise_alert(kind, severity, text, self.clock.now(), key=key)
+
+
+def _entry_price(row: PositionRow, *, one_shot: bool) -> float:
+    if row.price is not None:
+        return row.price
+    if one_shot:
+        return 1.0
+    raise InvalidRequest(
+        "MISSING_PRICE", "price", f"line {row.line}: {row.symbol} has no price; give what was paid for a unit"
+    )

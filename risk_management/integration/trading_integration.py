@@ -364,7 +364,7 @@ def request_trade_approval(
         )
     except InvalidRequest as problem:
         logger.warning("malformed request of %s: %s", bot_name, problem)
-        asked = float(size) if isinstance(size, int | float) and math.isfinite(size) else math.nan
+        asked = float(size) if type(size) in (int, float) else math.nan
         return TradeResponse(
             request_id="",
             approved=False,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,9 +129,6 @@ def test_house_rules(path):
 
 def test_importing_the_package_is_light():
     """No thread, no web framework, no pandas: only what is asked for is loaded."""
-    import subprocess
-    import sys
-
     code = (
         "import sys, threading, risk_management; "
         "heavy = {'flask', 'pandas', 'numpy', 'scipy', 'cvxpy', 'pydantic', 'plotly'} & set(sys.modules); "

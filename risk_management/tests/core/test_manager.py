@@ -255,7 +255,7 @@ def falling(manager, clock, prices, *, days=True):
 
 
 def test_liquidation_at_25_per_cent_after_three_fresh_confirmations(make_manager):
-    manager, clock = make_manager()
+    manager, _ = make_manager()
     assert buy(manager, "PG", 100.0).approved
     manager.add_position("KO", 9000.0, 100.0, bot_name="a")
     manager.update_prices({"KO": 100.0}, daily=True)
@@ -306,7 +306,7 @@ def test_a_lost_day_means_closing_only_until_the_next(make_manager):
 
 
 def test_a_correlation_spike_closes_the_smaller_contributor_of_the_pair():
-    """History never meets the condition on these names, so the two series are made: real returns, one copied."""
+    """History never meets the condition on these names: the series is made, real returns, one copied."""
     history = sample_history()
     columns = [history.symbols.index(s) for s in ("KO", "XOM", "JNJ")]
     traded = np.flatnonzero(np.isfinite(history.closes[:, columns]).all(axis=1))[-700:]

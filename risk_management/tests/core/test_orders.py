@@ -393,8 +393,7 @@ def test_many_threads_cannot_exceed_a_limit_together(make_desk):
 
     def bot(name):
         barrier.wait()
-        for _ in range(40):
-            decisions.append(request(desk, "KO", "buy", 100.0, name))
+        decisions.extend(request(desk, "KO", "buy", 100.0, name) for _ in range(40))
 
     threads = [threading.Thread(target=bot, args=(f"bot{n}",)) for n in range(8)]
     for thread in threads:
