@@ -16,7 +16,7 @@ import operator
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeVar, cast
 
 from risk_management.alerts._closures import (
     Metrics,
@@ -142,6 +142,11 @@ class Limit(NamedTuple):
     operator: str
     value: float
 
+    def holds(self, metrics: Metrics) -> bool:
+        """Whether the metric is there and this comparison is true of it."""
+        found = metrics.get(self.metric, math.nan)
+        return not math.isnan(found) and _COMPARISONS[self.operator](found, self.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -226,7 +231,7 @@ def _parsed(text: str) -> Tree[Token]:
     try:
         return _grammar().parse(text)
     except UnexpectedCharacters as problem:
-        at = int(str(problem.pos_in_stream))
+        at = cast(int, problem.pos_in_stream)
         found = text[at]
     except UnexpectedToken as problem:
         if problem.token.type == "$END":

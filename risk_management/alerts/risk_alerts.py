@@ -1,0 +1,431 @@
+"""Alerts: rules over the metrics of an assessment, told on a change of state and never twice.
+
+`RiskAlertManager` keeps the rules and the life of every alert. It reads no clock but the one that it
+was handed, and whatever a channel or a subscriber raises stays here.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from threading import RLock
+from typing import Final
+
+from risk_management.alerts.channels import CHANNELS, Channel, missing_settings
+from risk_management.alerts.conditions import Condition, ConditionError, MissingMetric
+from risk_management.alerts.default_rules import default_rules as rules_of
+from risk_management.alerts.life import Life, Saying, Subject
+from risk_management.alerts.records import (
+    Alert,
+    AlertChannel,
+    AlertRule,
+    AlertSeverity,
+    AlertState,
+    AlertType,
+    FailedDelivery,
+    one_line,
+)
+from risk_management.clock import Clock, SystemClock
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.errors import ConfigurationError, InvalidRequest, UndefinedMeasure
+
+__all__ = [
+    "Alert",
+    "AlertChannel",
+    "AlertRule",
+    "AlertSeverity",
+    "AlertState",
+    "AlertType",
+    "ConditionError",
+    "FailedDelivery",
+    "MissingMetric",
+    "RiskAlertManager",
+]
+
+logger = logging.getLogger(__name__)
+
+KEPT: Final = 1000
+"""Alerts kept in the history, in memory and as failed; keys kept of alerts that are raised."""
+BLIND: Final = "missing_metrics"
+"""Key of the alert about metrics that rules need and do not get."""
+_ALWAYS: Final = (AlertChannel.LOG, AlertChannel.MEMORY)
+
+
+class RiskAlertManager:
+    """Rules, the life of their alerts and where they are told. Safe to use from many threads.
+
+    Parameters
+    ----------
+    config : RiskManagementConfig, optional
+    clock : Clock, optional
+        Gives the time where a call does not; by default the machine's.
+    default_rules : bool
+        Start with the rules of `default_rules.default_rules`.
+    """
+
+    def __init__(
+        self,
+        config: RiskManagementConfig | None = None,
+        clock: Clock | None = None,
+        default_rules: bool = True,
+    ) -> None:
+        self._config = config or RiskManagementConfig()
+        self._clock = clock or SystemClock()
+        self._lock = RLock()
+        self._rules: dict[str, tuple[AlertRule, Condition, Life]] = {}
+        self._raised: dict[str, tuple[Life, Saying]] = {}
+        self._blind: frozenset[str] = frozenset()
+        self._defaults = {rule.rule_id for rule in rules_of(self._config)} if default_rules else set()
+        self._history: deque[Alert] = deque(maxlen=KEPT)
+        self._subscribers: list[Channel] = []
+        self._channels: dict[AlertChannel, Channel] = {}
+        self.delivered: deque[Alert] = deque(maxlen=KEPT)
+        """What the memory channel took, the newest last."""
+        self.failed: deque[FailedDelivery] = deque(maxlen=KEPT)
+        """What a channel did not take, the newest last."""
+        self._attached: dict[AlertChannel, Channel] = {AlertChannel.MEMORY: self.delivered.append}
+        self.reconfigure(self._config)
+
+    # -- rules --------------------------------------------------------------------------------------
+
+    def add_custom_rule(self, rule: AlertRule) -> None:
+        """Watch one more rule. A channel that is not configured is a warning, see `warnings`.
+
+        Raises
+        ------
+        ConfigurationError
+            Another rule has this id; nothing was registered.
+        """
+        with self._lock:
+            if rule.rule_id in self._rules:
+                raise ConfigurationError(
+                    f"an alert rule {rule.rule_id!r} exists; choose another rule_id or remove it first"
+                )
+            self._rules[rule.rule_id] = (rule, rule.compiled(), Life(self._subject(rule)))
+            for text in self._warnings_of(rule):
+                logger.warning("%s", text)
+
+    def remove_rule(self, rule_id: str) -> AlertRule:
+        """Watch a rule no more; an alert of it that is active is resolved.
+
+        Raises
+        ------
+        InvalidRequest
+            ``UNKNOWN_RULE``.
+        """
+        with self._lock:
+            if rule_id not in self._rules:
+                raise InvalidRequest("UNKNOWN_RULE", "rule_id", f"no alert rule is called {rule_id!r:.80}")
+            rule, _, life = self._rules.pop(rule_id)
+            self._defaults.discard(rule_id)
+            notice = life.over(self._clock.now(), "the rule was removed")
+        self._publish([notice])
+        return rule
+
+    @property
+    def rules(self) -> tuple[AlertRule, ...]:
+        """All rules, in the order of their registration."""
+        with self._lock:
+            return tuple(rule for rule, _, _ in self._rules.values())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Rules whose channel can't be reached, each in a sentence with the remedy."""
+        with self._lock:
+            return tuple(text for rule, _, _ in self._rules.values() for text in self._warnings_of(rule))
+
+    def reconfigure(self, config: RiskManagementConfig) -> None:
+        """Use other settings: channels are made anew and the default rules get the new limits.
+
+        A default rule that is active goes on; one that was removed stays removed.
+        """
+        wanted = rules_of(config)
+        with self._lock:
+            self._config = config
+            self._channels = {**self._made_channels(), **self._attached}
+            for rule in wanted:
+                if rule.rule_id in self._defaults:
+                    life = self._rules[rule.rule_id][2] if rule.rule_id in self._rules else None
+                    self._rules[rule.rule_id] = (
+                        rule,
+                        rule.compiled(),
+                        life or Life(self._subject(rule)),
+                    )
+            for rule, _, life in self._rules.values():
+                life.subject = self._subject(rule)
+            for life, _ in self._raised.values():
+                subject = life.subject
+                life.subject = self._raised_subject(subject.key, subject.alert_type, subject.severity)
+
+    # -- watching -----------------------------------------------------------------------------------
+
+    def evaluate(self, metrics: Mapping[str, float], now: datetime | None = None) -> list[Alert]:
+        """Hold all rules against fresh metrics.
+
+        Parameters
+        ----------
+        metrics : Mapping of str to float
+            Words of the vocabulary; one that a rule needs and that is missing or NaN leaves the rule
+            as it is and raises an alert of its own.
+        now : datetime, optional
+            Aware time of the metrics.
+
+        Returns
+        -------
+        list of Alert
+            What was told: firing, repeated and resolved.
+        """
+        moment = now or self._clock.now()
+        with self._lock:
+            told: list[Alert | None] = []
+            blind: dict[str, list[AlertRule]] = {}
+            for rule, condition, life in self._rules.values():
+                if rule.enabled:
+                    told.append(_judged(rule, condition, life, metrics, moment, blind))
+            told.append(self._report_blind(blind, moment))
+            for life, saying in self._raised.values():
+                told.append(life.tick(moment, _again(saying)))
+            alerts = [alert for alert in told if alert is not None]
+        self._publish(alerts)
+        return alerts
+
+    def raise_alert(
+        self,
+        alert_type: AlertType,
+        severity: AlertSeverity,
+        message: str,
+        now: datetime | None = None,
+        *,
+        key: str = "",
+    ) -> Alert | None:
+        """Alert to something that is no rule; it lasts until `resolve`.
+
+        The same key again is the same alert: it is counted, and told anew only if it got more severe.
+        While it lasts, `evaluate` repeats it.
+
+        Parameters
+        ----------
+        alert_type : AlertType
+        severity : AlertSeverity
+        message : str
+        now : datetime, optional
+        key : str
+            By default the type and the message.
+
+        Returns
+        -------
+        Alert or None
+            The alert as it stands; None while it cools down after a resolution.
+        """
+        moment = now or self._clock.now()
+        with self._lock:
+            kind, level = AlertType(alert_type), AlertSeverity(severity)
+            notice, current = self._raise(key or f"{kind}:{message}", kind, level, Saying(message), moment)
+        self._publish([notice])
+        return current
+
+    def resolve(self, key: str, now: datetime | None = None) -> Alert | None:
+        """End an alert that was raised; returns the notice, None if there was nothing to end.
+
+        The alert of a rule ends by itself when its condition holds no more.
+        """
+        with self._lock:
+            found = self._raised.get(key)
+            notice = found[0].over(now or self._clock.now()) if found else None
+        self._publish([notice])
+        return notice
+
+    def acknowledge(self, alert_id: str, actor: str) -> Alert:
+        """Take an active alert on: it is not repeated. The first name stays.
+
+        Raises
+        ------
+        InvalidRequest
+            ``INVALID_NAME`` without an actor; ``UNKNOWN_ALERT`` if no such alert is active.
+        """
+        if not actor.strip() or not actor.isprintable() or len(actor) > 128:
+            raise InvalidRequest(
+                "INVALID_NAME", "actor", f"actor is 1 to 128 printable characters; got {actor!r:.60}"
+            )
+        with self._lock:
+            for life in self._lives():
+                if life.alert is not None and life.alert.alert_id == alert_id:
+                    alert = life.acknowledge(actor)
+                    if alert is not None:
+                        logger.info("alert %s acknowledged by %s", alert.rule_id, actor)
+                        return alert
+        raise InvalidRequest(
+            "UNKNOWN_ALERT", "alert_id", f"no alert {alert_id!r:.40} is active; it may have been resolved"
+        )
+
+    @property
+    def active(self) -> tuple[Alert, ...]:
+        """Alerts that hold now, with their counts; the most severe first."""
+        with self._lock:
+            alerts = [alert for life in self._lives() if (alert := life.current())]
+        return tuple(sorted(alerts, key=lambda alert: (-alert.severity.rank, alert.first_at)))
+
+    @property
+    def history(self) -> tuple[Alert, ...]:
+        """The last 1000 tellings, the newest last."""
+        with self._lock:
+            return tuple(self._history)
+
+    # -- telling ------------------------------------------------------------------------------------
+
+    def subscribe(self, listener: Callable[[Alert], None]) -> Callable[[], None]:
+        """Call `listener` with every alert that is told; returns what ends that."""
+        with self._lock:
+            self._subscribers.append(listener)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if listener in self._subscribers:
+                    self._subscribers.remove(listener)
+
+        return unsubscribe
+
+    def attach(self, channel: AlertChannel, sender: Channel) -> None:
+        """Send what goes to `channel` by `sender`, whatever the settings say; it must return at once."""
+        with self._lock:
+            self._attached[AlertChannel(channel)] = sender
+            self._channels[AlertChannel(channel)] = sender
+
+    def _publish(self, alerts: Iterable[Alert | None]) -> None:
+        """Tell, outside the lock: a listener may call back."""
+        for alert in alerts:
+            if alert is None:
+                continue
+            with self._lock:
+                self._history.append(alert)
+                wanted = alert.channels if self._config.alert_config.enabled else _ALWAYS
+                channels = [(name.value, self._channels.get(name)) for name in wanted]
+                channels += [("subscriber", listener) for listener in self._subscribers]
+            for name, send in channels:
+                self._deliver(alert, name, send)
+
+    def _deliver(self, alert: Alert, channel: str, send: Channel | None) -> None:
+        if send is None:
+            reason = "it is not configured"
+        else:
+            try:
+                send(alert)
+            except Exception as problem:  # noqa: BLE001 - sending never raises into the gate
+                # the text of an error may hold the address with its token, so only its kind is told
+                reason = f"it raised {type(problem).__name__}"
+            else:
+                return
+        self.failed.append(FailedDelivery(alert, channel, reason))
+        logger.warning("alert %s was not delivered to %s: %s", alert.rule_id, channel, reason)
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _lives(self) -> Iterable[Life]:
+        yield from (life for _, _, life in self._rules.values())
+        yield from (life for life, _ in self._raised.values())
+
+    def _subject(self, rule: AlertRule) -> Subject:
+        settings = self._config.alert_config
+        return Subject(
+            key=rule.rule_id,
+            name=rule.name,
+            alert_type=rule.alert_type,
+            severity=rule.severity,
+            channels=tuple(dict.fromkeys((*rule.channels, *_ALWAYS))),
+            cooldown=settings.cooldown if rule.cooldown is None else rule.cooldown,
+            repeat=settings.repeat if rule.repeat is None else rule.repeat,
+            hold=rule.hold,
+        )
+
+    def _report_blind(self, blind: Mapping[str, list[AlertRule]], now: datetime) -> Alert | None:
+        """One alert for all metrics that are missing; more of them are news, fewer are not."""
+        if not blind:
+            self._blind = frozenset()
+            found = self._raised.get(BLIND)
+            return found[0].over(now) if found else None
+        rules = [rule for watching in blind.values() for rule in watching]
+        blinded = ", ".join(dict.fromkeys(rule.name for rule in rules))
+        severity = max(AlertSeverity.WARNING, min(AlertSeverity.CRITICAL, max(r.severity for r in rules)))
+        is_news = bool(self._blind) and not blind.keys() <= self._blind
+        self._blind |= blind.keys()
+        text = f"No number for {', '.join(blind)}: these rules can't be judged: {blinded}."
+        return self._raise(BLIND, AlertType.DATA_QUALITY, severity, Saying(text), now, news=is_news)[0]
+
+    def _raise(
+        self,
+        key: str,
+        kind: AlertType,
+        severity: AlertSeverity,
+        saying: Saying,
+        now: datetime,
+        *,
+        news: bool = False,
+    ) -> tuple[Alert | None, Alert | None]:
+        """What is to be told and the alert as it stands."""
+        life = self._raised[key][0] if key in self._raised else self._new_life(key, kind, severity)
+        is_worse = severity > life.subject.severity
+        if is_worse or life.alert is None:
+            life.subject = replace(life.subject, severity=severity, alert_type=kind)
+        self._raised[key] = (life, saying)
+        return life.seen(now, _again(saying), news=news or is_worse), life.current()
+
+    def _new_life(self, key: str, kind: AlertType, severity: AlertSeverity) -> Life:
+        if len(self._raised) >= KEPT:
+            idle = (k for k, (life, _) in self._raised.items() if life.alert is None and not life.waits)
+            oldest = next(idle, next(iter(self._raised)))
+            if self._raised.pop(oldest)[0].alert is not None:
+                logger.warning("more than %d alerts are open; the oldest is forgotten: %.80r", KEPT, oldest)
+        return Life(self._raised_subject(key, kind, severity))
+
+    def _raised_subject(self, key: str, kind: AlertType, severity: AlertSeverity) -> Subject:
+        """An alert that is no rule goes to every channel there is."""
+        settings = self._config.alert_config
+        name = one_line(f"{kind.value.replace('_', ' ').capitalize()} ({key})")
+        channels = tuple(self._channels)
+        return Subject(key, name, kind, severity, channels, settings.cooldown, settings.repeat)
+
+    def _made_channels(self) -> dict[AlertChannel, Channel]:
+        settings = self._config.alert_config
+        return {
+            AlertChannel(name): make(settings)
+            for name, make in CHANNELS.items()
+            if not missing_settings(AlertChannel(name), settings)
+        }
+
+    def _warnings_of(self, rule: AlertRule) -> Iterable[str]:
+        for channel in rule.channels:
+            if channel in self._channels:
+                continue
+            missing = missing_settings(channel, self._config.alert_config)
+            remedy = f"set {', '.join(missing)}" if missing else "no sender for it is installed"
+            yield f"alert rule {rule.rule_id!r}: channel {channel.value} is not configured; {remedy}"
+
+
+def _again(saying: Saying) -> Callable[[], Saying]:
+    return lambda: saying
+
+
+def _judged(
+    rule: AlertRule,
+    condition: Condition,
+    life: Life,
+    metrics: Mapping[str, float],
+    now: datetime,
+    blind: dict[str, list[AlertRule]],
+) -> Alert | None:
+    def say() -> Saying:
+        values = {name: metrics[name] for name in condition.metrics if name in metrics}
+        return Saying(rule.says(metrics), values)
+
+    try:
+        holds = condition(metrics)
+    except UndefinedMeasure:
+        missing = [m for m in condition.metrics if math.isnan(metrics.get(m, math.nan))]
+        for name in missing or [f"the arithmetic of {rule.condition}"]:
+            blind.setdefault(name, []).append(rule)
+        return life.tick(now, say)
+    return life.seen(now, say) if holds else life.over(now, rule.numbers(metrics))
