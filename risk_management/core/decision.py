@@ -81,7 +81,7 @@ def judge(
         reasons = tuple(dict.fromkeys((binding.code, *reasons)))
     opening, binding, reasons, findings = _above_minimum(proposal, opening, binding, reasons, findings)
     size = closing + opening
-    shadow = config.shadow_mode and size + TOLERANCE < request.size
+    shadow = config.shadow_mode and not _is_stopped(state) and size + TOLERANCE < request.size
     shadow_size = size
     if shadow:
         closing, opening = proposal.closing, proposal.opening
@@ -129,6 +129,11 @@ def _may_close(state: PortfolioState, request: TradeRequest) -> bool:
         (Scope.SYMBOL, request.symbol),
     )
     return all(state.mode_of(scope, name) is not TradingMode.HALTED for scope, name in scopes)
+
+
+def _is_stopped(state: PortfolioState) -> bool:
+    """Whether a person stopped everything: that holds in shadow mode too."""
+    return (Scope.PORTFOLIO, "", "emergency_stop") in state.holds
 
 
 def _run(

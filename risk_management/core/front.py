@@ -17,7 +17,15 @@ from risk_management.model.portfolio import PortfolioState
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Front"]
+__all__ = ["Front", "leans_on"]
+
+
+def leans_on(state: PortfolioState) -> tuple[str, ...]:
+    """What results on the held symbols lean on, in sentences: sample data, proxies, stand-ins."""
+    held = tuple(state.totals.names)
+    unknown = (s for s in held if state.model.is_stand_in(s))
+    said = tuple(f"{s} has no history: a conservative stand-in serves" for s in unknown)
+    return state.model.matrix.leans_on(held) + said
 
 
 class Front:
@@ -72,10 +80,7 @@ class Front:
     @property
     def leans_on(self) -> tuple[str, ...]:
         """What results on the held symbols lean on: sample data, proxies, stand-ins."""
-        matrix = self.state.model.matrix
-        said = matrix.leans_on(tuple(self.state.totals.names))
-        unknown = tuple(s for s in self.state.totals.names if self.state.model.is_stand_in(s))
-        return said + tuple(f"{s} has no history: a conservative stand-in serves" for s in unknown)
+        return leans_on(self.state)
 
     def _now(self) -> datetime:
         return self._foundation.clock.now()

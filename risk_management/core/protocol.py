@@ -166,6 +166,8 @@ class EmergencyProtocol:
 
     def _pending(self, row: EmergencyRow, measured: Measured) -> list[EmergencyReport]:
         """A liquidation that waits for confirmation stops entries at once."""
+        if self._book.config.shadow_mode:
+            return []
         if row.action is not EmergencyAction.LIQUIDATE or self._is_held(row.name):
             return []
         text = f"{_said(row, measured)}: entries cancelled, closing only, until it is confirmed"
@@ -175,6 +177,9 @@ class EmergencyProtocol:
 
     def _act(self, row: EmergencyRow, measured: Measured, *, is_new: bool) -> list[EmergencyReport]:
         said = _said(row, measured)
+        if self._book.config.shadow_mode:
+            text = f"shadow mode: {said} would have led to {row.action.value}"
+            return [EmergencyReport(row.name, text, is_emergency=False)] if is_new else []
         if row.action is EmergencyAction.LIQUIDATE:
             return self._liquidate(row, said)
         if row.action is EmergencyAction.TRIM:

@@ -15,7 +15,7 @@ from risk_management.calculators.stress_tester import StressTester
 from risk_management.calculators.var_calculator import VaRCalculator
 from risk_management.clock import Clock
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.assessment import RiskAssessment, measure
+from risk_management.core.assessment import RiskAssessment
 from risk_management.core.book import Book
 from risk_management.core.correlation_monitor import CorrelationMonitor
 from risk_management.core.entry import (
@@ -25,37 +25,32 @@ from risk_management.core.entry import (
     entry_event,
     instrument_event,
 )
+from risk_management.core.facts import cash_event, unapproved_fill
 from risk_management.core.fill_report import FillReport
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.order_desk import OrderDesk, OrderTicket
-from risk_management.core.peaks import bot_and_strategy_events
 from risk_management.core.portfolio_heat import PortfolioHeatMonitor
-from risk_management.core.protocol import EmergencyProtocol, EmergencyReport, Executor
+from risk_management.core.protocol import EmergencyProtocol, Executor
 from risk_management.core.quotes import PriceUpdate, price_events
+from risk_management.core.watch import Watch
 from risk_management.errors import InvalidRequest
 from risk_management.model.events import (
     BotChanged,
     CashKind,
-    CashMoved,
     Event,
-    Filled,
     HoldReleased,
     HoldSet,
     InstrumentDefined,
-    Marked,
     ModelRefreshed,
     RateReceived,
     SplitApplied,
 )
 from risk_management.model.instrument import ContractKind, Instrument
-from risk_management.model.money import to_ledger
 from risk_management.model.portfolio import (
-    EXTERNAL,
     OPERATOR,
     Bot,
     Hold,
     PortfolioState,
-    PositionKey,
     Rate,
     Scope,
     TradingMode,
@@ -145,6 +140,7 @@ class AdvancedRiskManager:
         self.desk = OrderDesk(self.book, self.clock, self._alarm)
         self.protocol = EmergencyProtocol(self.book, self.desk, self.clock, executor)
         self.alert_manager = RiskAlertManager(foundation.config, self.clock)
+        self._watch = Watch(self.book, self.clock, self.desk, self.protocol, self.alert_manager)
         self.heat_monitor = PortfolioHeatMonitor.on(foundation, self.book)
         self.correlation_monitor = CorrelationMonitor.on(foundation, self.book)
         self.var_calculator = VaRCalculator.on(foundation, self.book)
@@ -297,23 +293,8 @@ class AdvancedRiskManager:
         Deposits and withdrawals are neutral to drawdown; all else is profit or loss. A new account is
         opened by its first deposit.
         """
-        try:
-            known = CashKind(kind)
-        except ValueError:
-            kinds = ", ".join(CashKind)
-            raise InvalidRequest("INVALID_KIND", "kind", f"kind is one of {kinds}; got {kind!r}") from None
-        money = checked_number(amount, "amount", signed=True)
-        if known is CashKind.DEPOSIT and money < 0.0:
-            raise InvalidRequest(
-                "NOT_POSITIVE", "amount", "a deposit is above 0; record a withdrawal instead"
-            )
-        if known is CashKind.WITHDRAWAL:
-            money = -abs(money)
-        account = account_id or self.config.account_id
-        if account not in self.state.accounts and known is not CashKind.DEPOSIT:
-            raise InvalidRequest("UNKNOWN_ACCOUNT", "account_id", f"no account is called {account!r:.60}")
-        checked_name(account, "account_id")
-        self._apply_now(CashMoved, account_id=account, kind=known, amount=to_ledger(money), symbol=symbol)
+        event = cash_event(self.state, self.clock.now(), kind, amount, account_id, symbol)
+        self.book.apply(event)
 
     def record_split(self, symbol: str, ratio: float) -> None:
         """Every unit became `ratio` units (2.0 for two-for-one); the price falls by the same ratio."""
@@ -409,32 +390,24 @@ class AdvancedRiskManager:
 
         Without a bot it belongs to `EXTERNAL`. The same execution id is booked once.
         """
-        side = {"buy": 1, "sell": -1}.get(action)
-        if side is None:
-            raise InvalidRequest("INVALID_ACTION", "action", f"action is 'buy' or 'sell'; got {action!r}")
-        symbol = checked_symbol(symbol)
-        units = to_ledger(checked_number(quantity, "quantity"))
-        money = checked_number(price, "price")
-        owner = checked_name(bot_name, "bot_name") if bot_name else EXTERNAL
-        key = PositionKey(self.config.account_id, symbol, strategy, owner)
         with self.book.lock:
-            if checked_name(execution_id, "execution_id") in self.state.executions:
+            if execution_id in self.state.executions:
                 return
-            self._know(symbol)
-            cost = round(units * money * self.state.instruments[symbol].multiplier)
-            self._apply_now(
-                Filled,
-                request_id=f"unapproved-{execution_id}",
-                execution_id=execution_id,
-                key=key,
-                quantity=side * units,
-                cost=side * cost,
-                fee=to_ledger(checked_number(fee, "fee", zero=True)),
-                final=True,
-                used_opening=0,
-                used_closing=0,
-                used_quantity=0,
+            self._know(checked_symbol(symbol))
+            event = unapproved_fill(
+                self.state,
+                self.clock.now(),
+                symbol,
+                action,
+                quantity,
+                price,
+                execution_id,
+                bot_name,
+                strategy,
+                fee,
             )
+            self.book.apply(event)
+        owner = event.key.bot
         self._alarm("UNAPPROVED_FILL", f"{owner} filled {action} {quantity:g} {symbol} without an approval")
 
     # -- bots and modes -----------------------------------------------------------------------------
@@ -513,82 +486,7 @@ class AdvancedRiskManager:
         confirmed : bool, optional
             One assessment is enough for a liquidation; by default in a replay of daily bars.
         """
-        with self.book.lock:
-            now = self.clock.now()
-            self._apply_now(Marked)
-            self.desk.expire()
-            for event in bot_and_strategy_events(self.state, self.config, now):
-                self.book.apply(event)
-            measured = measure(self.state, self.config, failed_checks=self.desk.failed_in_a_row, now=now)
-            is_sure = self.state.environment == "replay" if confirmed is None else confirmed
-            reports = self._protect(measured.metrics["equity"], measured, confirmed=is_sure)
-            if reports:
-                measured = measure(self.state, self.config, failed_checks=self.desk.failed_in_a_row, now=now)
-            alerts = self.alert_manager.evaluate(measured.metrics, now)
-            return self._assessment(measured, reports, [a.message for a in alerts])
-
-    def _protect(self, equity: float, measured: Any, *, confirmed: bool) -> list[EmergencyReport]:
-        """Emergencies; while equity is unknown no loss is acted on and nothing opens."""
-        if equity != equity or self.state.drawdown.quarantined is not None:  # noqa: PLR0124 - NaN
-            return []
-        reports = self.protocol.step(measured, confirmed=confirmed)
-        for report in reports:
-            logger.warning("emergency %s: %s", report.row, report.text)
-            severity = AlertSeverity.EMERGENCY if report.is_emergency else AlertSeverity.WARNING
-            kind = AlertType.SYSTEM_ERROR if report.row == "system_error" else AlertType.DRAWDOWN
-            if report.row.startswith("var"):
-                kind = AlertType.VAR_BREACH
-            if report.row == "correlation_spike":
-                kind = AlertType.CORRELATION
-            self.alert_manager.raise_alert(
-                kind, severity, report.text, self.clock.now(), key=f"emergency:{report.row}"
-            )
-        return reports
-
-    def _assessment(self, measured: Any, reports: list[EmergencyReport], alerts: list[str]) -> RiskAssessment:
-        state = self.state
-        score = measured.metrics["risk_score"]
-        hard = [use for use in measured.limits if use.hard]
-        driver = hard[0] if hard else None
-        blocked = tuple(self._blocks())
-        said = "nothing" if driver is None or driver.use <= 0.0 else driver.name
-        if driver is not None and driver.subject and said != "nothing":
-            said = f"{driver.name} ({driver.subject})"
-        return RiskAssessment(
-            overall_risk_score=round(min(score, 100.0), 1),
-            score_driver=said,
-            level="red" if score >= 95.0 else "amber" if score >= 80.0 else "green",
-            new_trades_allowed=not blocked,
-            blocked_by=blocked,
-            mode=state.mode,
-            metrics=measured.metrics,
-            limits=measured.limits,
-            heat=measured.heat,
-            correlation=measured.correlation,
-            drawdown=measured.drawdown,
-            stress_scenario=measured.stress_scenario,
-            emergencies=tuple(report.text for report in reports),
-            alerts=tuple(alerts),
-            equity=state.equity,
-            as_of=state.as_of,
-            state_version=state.version,
-            leans_on=self.heat_monitor.leans_on,
-        )
-
-    def _blocks(self) -> Iterable[str]:
-        """Why nothing new is opened, in words."""
-        state = self.state
-        for hold in state.holds.values():
-            if hold.scope is Scope.PORTFOLIO and hold.mode is not TradingMode.ACTIVE:
-                yield f"{hold.mode.value} by {hold.cause}: {hold.reason}"
-        if state.equity is None:
-            yield f"equity is unknown: no price of {', '.join(sorted(state.totals.unpriced))}"
-        elif state.equity <= 0.0:
-            yield "equity is used up"
-        if state.drawdown.quarantined is not None:
-            yield "equity jumped without a reason and awaits confirmation"
-        if state.drawdown.effective_multiplier == 0.0:
-            yield f"drawdown of {state.drawdown.drawdown:.1%} is in its no-entry tier"
+        return self._watch.assess(confirmed=confirmed)
 
     # -- emergencies --------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.errors import MeasureError
 from risk_management.market_data.returns import rows_until
 from risk_management.measures.dependence import cluster, correlation
-from risk_management.measures.forecast import ewma_forecasts
 from risk_management.measures.tail import var_es
+from risk_management.measures.volatility import ewma_forecasts
 from risk_management.model.instrument import AssetClass, Instrument
 from risk_management.model.market import PriceHistory, ReturnMatrix, frozen_columns
 from risk_management.model.risk_model import STAND_IN, RiskModel
@@ -24,6 +24,10 @@ from risk_management.model.risk_model import STAND_IN, RiskModel
 __all__ = ["ModelPreparation", "book_correlation", "build_risk_model", "stand_in_symbols"]
 
 logger = logging.getLogger(__name__)
+
+WARM_UP = 20
+LARGEST_FACTOR = 10.0
+"""A quiet day of a name is scaled up by no more than this."""
 
 Float = NDArray[np.float64]
 
@@ -76,8 +80,8 @@ class ModelPreparation:
         market = matrix.values[:, real].mean(axis=1, keepdims=True)
         return cls(
             matrix=matrix,
-            deviations=ewma_forecasts(matrix.values, decay),
-            market_deviations=ewma_forecasts(market, decay)[:, 0],
+            deviations=_forecasts(matrix.values, decay),
+            market_deviations=_forecasts(market, decay)[:, 0],
             config=config,
             instruments=instruments,
             scenarios=scenarios,
@@ -200,10 +204,18 @@ def _class_of(symbol: str, instruments: Mapping[str, Instrument]) -> str:
     return str(AssetClass.OTHER) if found is None else found.asset_class
 
 
+def _forecasts(values: Float, decay: float) -> Float:
+    """One-step forecasts; the first rows, where little is known, take the first settled one."""
+    result = np.array(ewma_forecasts(values, decay))
+    settled = min(WARM_UP, len(values))
+    result[:settled] = result[settled]
+    return result
+
+
 def _scaled(values: Float, before: Float, now: Float) -> Float:
     """Each return over the volatility forecast made before it, times the present forecast (Hull-White)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where(before > 0.0, now / before, 1.0)
+        factor = np.minimum(np.where(before > 0.0, now / before, 1.0), LARGEST_FACTOR)
     return _sealed(np.asfortranarray(np.maximum(values * factor, -1.0)))
 
 

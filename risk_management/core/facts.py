@@ -1,0 +1,94 @@
+"""Facts as people report them, checked and turned into events: cash that moved, fills nobody approved."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from risk_management.core.entry import checked_name, checked_number, checked_symbol
+from risk_management.errors import InvalidRequest
+from risk_management.model.events import CashKind, CashMoved, Filled
+from risk_management.model.money import to_ledger
+from risk_management.model.portfolio import EXTERNAL, OPERATOR, PortfolioState, PositionKey
+
+__all__ = ["cash_event", "unapproved_fill"]
+
+
+def cash_event(
+    state: PortfolioState,
+    now: datetime,
+    kind: CashKind | str,
+    amount: float,
+    account_id: str | None = None,
+    symbol: str = "",
+) -> CashMoved:
+    """Cash that came (positive) or went (negative).
+
+    Raises
+    ------
+    InvalidRequest
+        ``INVALID_KIND``, ``UNKNOWN_ACCOUNT`` for anything but a deposit, or an amount that means nothing.
+    """
+    try:
+        known = CashKind(kind)
+    except ValueError:
+        kinds = ", ".join(CashKind)
+        raise InvalidRequest("INVALID_KIND", "kind", f"kind is one of {kinds}; got {kind!r:.60}") from None
+    money = checked_number(amount, "amount", signed=True)
+    if known is CashKind.DEPOSIT and money < 0.0:
+        raise InvalidRequest("NOT_POSITIVE", "amount", "a deposit is above 0; record a withdrawal instead")
+    if known is CashKind.WITHDRAWAL:
+        money = -abs(money)
+    account = account_id or next(iter(state.accounts))
+    if account not in state.accounts and known is not CashKind.DEPOSIT:
+        raise InvalidRequest("UNKNOWN_ACCOUNT", "account_id", f"no account is called {account!r:.60}")
+    return CashMoved(
+        at=now,
+        actor=OPERATOR,
+        account_id=checked_name(account, "account_id"),
+        kind=known,
+        amount=to_ledger(money),
+        symbol=symbol,
+    )
+
+
+def unapproved_fill(  # noqa: PLR0913, PLR0917 - the facts of a fill
+    state: PortfolioState,
+    now: datetime,
+    symbol: str,
+    action: str,
+    quantity: float,
+    price: float,
+    execution_id: str,
+    bot_name: str | None = None,
+    strategy: str = "",
+    fee: float = 0.0,
+) -> Filled:
+    """A broker's fill that nobody approved; without a bot it belongs to `EXTERNAL`.
+
+    Raises
+    ------
+    InvalidRequest
+        For a value that means nothing.
+    """
+    side = {"buy": 1, "sell": -1}.get(action)
+    if side is None:
+        raise InvalidRequest("INVALID_ACTION", "action", f"action is 'buy' or 'sell'; got {action!r:.60}")
+    units = to_ledger(checked_number(quantity, "quantity"))
+    instrument = state.instruments[checked_symbol(symbol)]
+    cost = round(units * checked_number(price, "price") * instrument.multiplier)
+    owner = checked_name(bot_name, "bot_name") if bot_name else EXTERNAL
+    account = next(iter(state.accounts))
+    return Filled(
+        at=now,
+        actor=owner,
+        request_id=f"unapproved-{execution_id}",
+        execution_id=checked_name(execution_id, "execution_id"),
+        key=PositionKey(account, symbol, checked_name(strategy, "strategy", empty=True), owner),
+        quantity=side * units,
+        cost=side * cost,
+        fee=to_ledger(checked_number(fee, "fee", zero=True)),
+        final=True,
+        used_opening=0,
+        used_closing=0,
+        used_quantity=0,
+    )

@@ -1,0 +1,137 @@
+"""One look at the whole book: measure, protect, alert, and say it in an assessment."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager
+from risk_management.clock import Clock
+from risk_management.core.assessment import Measured, RiskAssessment, measure
+from risk_management.core.book import Book
+from risk_management.core.front import leans_on
+from risk_management.core.order_desk import OrderDesk
+from risk_management.core.peaks import bot_and_strategy_events
+from risk_management.core.protocol import EmergencyProtocol, EmergencyReport
+from risk_management.model.events import Marked
+from risk_management.model.portfolio import SYSTEM, PortfolioState, Scope, TradingMode
+
+__all__ = ["Watch"]
+
+logger = logging.getLogger(__name__)
+
+KINDS = {
+    "var_halt": AlertType.VAR_BREACH,
+    "var_trim": AlertType.VAR_BREACH,
+    "correlation_spike": AlertType.CORRELATION,
+    "system_error": AlertType.SYSTEM_ERROR,
+}
+
+
+class Watch:
+    """Assesses a Book, lets the protocols act on what it sees, and tells people.
+
+    Parameters
+    ----------
+    book : Book
+    clock : Clock
+    desk : OrderDesk
+    protocol : EmergencyProtocol
+    alerts : RiskAlertManager
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        clock: Clock,
+        desk: OrderDesk,
+        protocol: EmergencyProtocol,
+        alerts: RiskAlertManager,
+    ) -> None:
+        self._book, self._clock = book, clock
+        self._desk, self._protocol, self._alerts = desk, protocol, alerts
+
+    def assess(self, *, confirmed: bool | None = None) -> RiskAssessment:
+        """One assessment; `confirmed` as in `AdvancedRiskManager.assess_overall_risk`."""
+        with self._book.lock:
+            now = self._clock.now()
+            self._book.apply(Marked(at=now, actor=SYSTEM))
+            self._desk.expire()
+            for event in bot_and_strategy_events(self._book.state, self._book.config, now):
+                self._book.apply(event)
+            measured = self._measure()
+            is_sure = self._book.state.environment == "replay" if confirmed is None else confirmed
+            reports = self._protect(measured, confirmed=is_sure)
+            if reports:
+                measured = self._measure()
+            fired = self._alerts.evaluate(measured.metrics, now)
+            return _assessment(self._book.state, measured, reports, [alert.message for alert in fired])
+
+    def _measure(self) -> Measured:
+        return measure(
+            self._book.state,
+            self._book.config,
+            failed_checks=self._desk.failed_in_a_row,
+            now=self._clock.now(),
+            leans_on=leans_on(self._book.state),
+        )
+
+    def _protect(self, measured: Measured, *, confirmed: bool) -> list[EmergencyReport]:
+        """Emergencies; while equity is unknown or doubted no loss is acted on and nothing opens."""
+        state = self._book.state
+        if state.equity is None or state.drawdown.quarantined is not None:
+            return []
+        reports = self._protocol.step(measured, confirmed=confirmed)
+        for report in reports:
+            logger.warning("emergency %s: %s", report.row, report.text)
+            severity = AlertSeverity.EMERGENCY if report.is_emergency else AlertSeverity.WARNING
+            kind = KINDS.get(report.row, AlertType.DRAWDOWN)
+            key = f"emergency:{report.row}"
+            self._alerts.raise_alert(kind, severity, report.text, self._clock.now(), key=key)
+        return reports
+
+
+def _assessment(
+    state: PortfolioState, measured: Measured, reports: Sequence[EmergencyReport], alerts: Sequence[str]
+) -> RiskAssessment:
+    score = measured.metrics["risk_score"]
+    driver = next((use for use in measured.limits if use.hard and use.use > 0.0), None)
+    said = "nothing"
+    if driver is not None:
+        said = f"{driver.name} ({driver.subject})" if driver.subject else driver.name
+    blocked = tuple(_blocks(state))
+    return RiskAssessment(
+        overall_risk_score=round(min(score, 100.0), 1),
+        score_driver=said,
+        level="red" if score >= 95.0 else "amber" if score >= 80.0 else "green",
+        new_trades_allowed=not blocked,
+        blocked_by=blocked,
+        mode=state.mode,
+        metrics=measured.metrics,
+        limits=measured.limits,
+        heat=measured.heat,
+        correlation=measured.correlation,
+        drawdown=measured.drawdown,
+        stress_scenario=measured.stress_scenario,
+        emergencies=tuple(report.text for report in reports),
+        alerts=tuple(alerts),
+        equity=state.equity,
+        as_of=state.as_of,
+        state_version=state.version,
+        leans_on=measured.heat.leans_on,
+    )
+
+
+def _blocks(state: PortfolioState) -> Iterator[str]:
+    """Why nothing new is opened, in words."""
+    for hold in state.holds.values():
+        if hold.scope is Scope.PORTFOLIO and hold.mode is not TradingMode.ACTIVE:
+            yield f"{hold.mode.value} by {hold.cause}: {hold.reason}"
+    if state.equity is None:
+        yield f"equity is unknown: no price of {', '.join(sorted(state.totals.unpriced))}"
+    elif state.equity <= 0.0:
+        yield "equity is used up"
+    if state.drawdown.quarantined is not None:
+        yield "equity jumped without a reason and awaits confirmation"
+    if state.drawdown.effective_multiplier == 0.0:
+        yield f"drawdown of {state.drawdown.drawdown:.1%} is in its no-entry tier"
