@@ -548,6 +548,7 @@ class AdvancedRiskManager:
             self.book.reconfigure(fresh)
             self.desk.reconfigured()
             self.protocol.reconfigured()
+            self.alert_manager.reconfigure(fresh)
         logger.warning("settings replaced, digest %s", fresh.digest())
 
     # -- inside -------------------------------------------------------------------------------------
