@@ -50,7 +50,7 @@ def _size(config: RiskManagementConfig) -> Iterator[_Row]:
     for severity, level in ((_WARNING, heat.warning_heat), (_CRITICAL, heat.critical_heat)):
         yield _Row(
             f"heat_{severity}",
-            f"Portfolio heat, {severity}",
+            f"Portfolio heat ({severity})",
             kind,
             severity,
             _reaches("portfolio_heat", level),
@@ -74,7 +74,7 @@ def _size(config: RiskManagementConfig) -> Iterator[_Row]:
     for severity, sign, level in ((_WARNING, ">=", 95), (_CRITICAL, ">", 100.000001)):
         yield _Row(
             f"limit_use_{severity}",
-            f"Use of a hard limit, {severity}",
+            f"Use of a hard limit ({severity})",
             AlertType.POSITION_LIMIT,
             severity,
             f"risk_score {sign} {level}",
@@ -92,7 +92,7 @@ def _losses(config: RiskManagementConfig) -> Iterator[_Row]:
     ):
         yield _Row(
             f"drawdown_{severity}",
-            f"Drawdown, {severity}",
+            f"Drawdown ({severity})",
             kind,
             severity,
             _reaches("drawdown", level),
@@ -102,7 +102,7 @@ def _losses(config: RiskManagementConfig) -> Iterator[_Row]:
         for severity, share in ((_WARNING, NEARLY), (_CRITICAL, 1.0)):
             yield _Row(
                 f"{span}_loss_{severity}",
-                f"{span.capitalize()} loss, {severity}",
+                f"{span.capitalize()} loss ({severity})",
                 kind,
                 severity,
                 _reaches(f"{span}_loss", share * limit),
@@ -115,7 +115,7 @@ def _tail(config: RiskManagementConfig) -> Iterator[_Row]:
     for severity, share in ((_WARNING, NEARLY), (_CRITICAL, halt)):
         yield _Row(
             f"var_{severity}",
-            f"VaR near its limit, {severity}",
+            f"VaR near its limit ({severity})",
             AlertType.VAR_BREACH,
             severity,
             _reaches("var_utilization", share),

@@ -117,16 +117,16 @@ class Life:
             return self._tell(AlertState.REPEATED, now, say())
         return None
 
-    def over(self, now: datetime, said: str = "") -> Alert | None:
+    def over(self, now: datetime, ending: Callable[[], str] = str) -> Alert | None:
         """It holds no more; returns the notice, if it had been told."""
         self._since = None
         alert = self.current()
         if alert is None:
             return None
         span = timedelta(seconds=round(max(0.0, (now - alert.first_at).total_seconds())))
-        ending = f" ({said})" if said else ""
+        said = f" ({ending()})".removesuffix(" ()")
         self.alert, self._ended, self._count = None, now, 0
-        message = one_line(f"Resolved after {span}: {self.subject.name}{ending}.")
+        message = one_line(f"Resolved after {span}: {self.subject.name}{said}.")
         return replace(alert, state=AlertState.RESOLVED, at=now, message=message)
 
     def acknowledge(self, actor: str) -> Alert | None:

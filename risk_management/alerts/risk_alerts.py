@@ -122,7 +122,7 @@ class RiskAlertManager:
                 raise InvalidRequest("UNKNOWN_RULE", "rule_id", f"no alert rule is called {rule_id!r:.80}")
             rule, _, life = self._rules.pop(rule_id)
             self._defaults.discard(rule_id)
-            notice = life.over(self._clock.now(), "the rule was removed")
+            notice = life.over(self._clock.now(), lambda: "the rule was removed")
         self._publish([notice])
         return rule
 
@@ -428,4 +428,4 @@ def _judged(
         for name in missing or [f"the arithmetic of {rule.condition}"]:
             blind.setdefault(name, []).append(rule)
         return life.tick(now, say)
-    return life.seen(now, say) if holds else life.over(now, rule.numbers(metrics))
+    return life.seen(now, say) if holds else life.over(now, lambda: rule.numbers(metrics))
