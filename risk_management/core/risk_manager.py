@@ -488,6 +488,10 @@ class AdvancedRiskManager:
         """
         return self._watch.assess(confirmed=confirmed)
 
+    def look(self) -> RiskAssessment:
+        """Measure the whole book and change nothing: no event, no emergency, no alert."""
+        return self._watch.look()
+
     # -- emergencies --------------------------------------------------------------------------------
 
     def emergency_stop(self, reason: str, *, actor: str = "") -> None:

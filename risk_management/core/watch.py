@@ -67,6 +67,11 @@ class Watch:
             fired = self._alerts.evaluate(measured.metrics, now)
             return _assessment(self._book.state, measured, reports, [alert.message for alert in fired])
 
+    def look(self) -> RiskAssessment:
+        """The book as it stands, measured without acting on it."""
+        with self._book.lock:
+            return _assessment(self._book.state, self._measure(), (), ())
+
     def _measure(self) -> Measured:
         return measure(
             self._book.state,
