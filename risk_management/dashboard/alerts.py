@@ -1,0 +1,30 @@
+"""The alert centre: what fires now, what was told, the rules, and channels that can't be reached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from risk_management.dashboard.plain import Plain, plain
+from risk_management.dashboard.snapshot import Snapshot, headline
+
+if TYPE_CHECKING:
+    from risk_management.alerts.risk_alerts import RiskAlertManager
+
+__all__ = ["alerts_view"]
+
+
+def alerts_view(seen: Snapshot, manager: RiskAlertManager) -> Plain:
+    """Active alerts, the most severe first; the history, the newest first."""
+    active = [alert.as_dict() for alert in manager.active]
+    return {
+        **headline(seen),
+        "enabled": seen.config.alert_config.enabled,
+        "active": active,
+        "history": [alert.as_dict() for alert in reversed(manager.history)],
+        "rules": [plain(rule) for rule in manager.rules],
+        "warnings": list(manager.warnings),
+        "undelivered": [
+            {"alert_id": failed.alert.alert_id, "channel": failed.channel, "reason": failed.reason}
+            for failed in reversed(manager.failed)
+        ],
+    }

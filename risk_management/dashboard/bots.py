@@ -1,0 +1,95 @@
+"""A card for every bot: its record, its limits and their use, and whether it may open positions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from risk_management.core.reduction import marked
+from risk_management.dashboard.plain import Plain, plain
+from risk_management.dashboard.snapshot import Snapshot, headline
+from risk_management.model.money import SCALE
+from risk_management.model.portfolio import Scope, TradingMode
+
+if TYPE_CHECKING:
+    from risk_management.model.portfolio import Bot
+
+__all__ = ["bots_view"]
+
+
+def bots_view(seen: Snapshot) -> Plain:
+    """All registered bots in the order of their registration, and owners that are no bots."""
+    state = seen.state
+    shares = seen.assessment.heat.by_bot
+    return {
+        **headline(seen),
+        "bots": [_card(seen, bot) for bot in state.bots.values()],
+        "others": {owner: plain(share) for owner, share in shares.items() if owner not in state.bots},
+    }
+
+
+def _card(seen: Snapshot, bot: Bot) -> Plain:
+    state, record = seen.state, bot.record
+    held = [p for p in state.positions.values() if p.key.bot == bot.name]
+    open_profit = sum(marked(state, position) - position.cost for position in held) / SCALE
+    total = record.realised / SCALE + open_profit
+    card: Plain = plain(
+        {
+            "name": bot.name,
+            "strategy": bot.strategy,
+            "enabled": bot.enabled,
+            "disabled_reason": bot.disabled_reason,
+            "mode": _mode(seen, bot),
+            "registered_at": bot.registered_at,
+            "auto_registered": bot.auto_registered,
+            "last_seen": record.last_seen,
+            "decisions": {"approved": record.approved, "cut": record.cut, "refused": record.refused},
+            "profit": {
+                "realised": record.realised / SCALE,
+                "open": open_profit,
+                "total": total,
+                "peak": record.peak / SCALE,
+                "below_peak": max(0.0, record.peak / SCALE - total),
+            },
+            "trades": {"closed": record.closed_trades, "wins": record.wins, "win_rate": record.win_rate},
+            "positions": len(held),
+            "pending": sum(r.key.bot == bot.name for r in state.reservations.values()),
+        }
+    )
+    return {**card, "limits": _limits(seen, bot)}
+
+
+def _limits(seen: Snapshot, bot: Bot) -> Plain:
+    """What the bot may hold, in money, as the gate has it for an order of full confidence."""
+    settings, kelly = seen.config.bot_config, seen.config.kelly_config
+    budget = bot.max_exposure if bot.max_exposure is not None else settings.max_exposure * seen.equity
+    on_probation = bot.record.closed_trades < kelly.min_trades
+    limit = budget * (settings.probation_share if on_probation else 1.0)
+    limit *= seen.state.drawdown.effective_multiplier
+    used = seen.state.totals.bots.get(bot.name, 0) / SCALE
+    share = kelly.default_kelly_fraction if bot.kelly_fraction is None else bot.kelly_fraction
+    bound = bot.record.kelly_bound
+    row: Plain = plain(
+        {
+            "max_exposure": budget,
+            "limit": limit,
+            "used": used,
+            "use": used / limit if limit > 0.0 else None,
+            "room": max(0.0, limit - used),
+            "on_probation": on_probation,
+            "trades_until_full": max(0, kelly.min_trades - bot.record.closed_trades),
+            "kelly_fraction": share,
+            "kelly_limit": None if bound is None else bound * share * seen.equity,
+        }
+    )
+    return row
+
+
+def _mode(seen: Snapshot, bot: Bot) -> TradingMode:
+    """The strictest of the portfolio's, the strategy's and the bot's own mode."""
+    state = seen.state
+    modes = [
+        state.mode,
+        state.mode_of(Scope.STRATEGY, bot.strategy),
+        state.mode_of(Scope.BOT, bot.name),
+    ]
+    return max(modes, key=lambda mode: mode.severity)

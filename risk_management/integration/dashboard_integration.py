@@ -1,0 +1,154 @@
+"""The dashboard's data: seven views as plain dicts, and the same as JSON in somebody's Flask app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.dashboard.alerts import alerts_view
+from risk_management.dashboard.bots import bots_view
+from risk_management.dashboard.correlation import correlation_view
+from risk_management.dashboard.heatmap import heatmap_view
+from risk_management.dashboard.metrics import metrics_view
+from risk_management.dashboard.plain import Plain
+from risk_management.dashboard.snapshot import Snapshot
+from risk_management.dashboard.stress import stress_view
+from risk_management.dashboard.var import var_view
+from risk_management.integration.trading_integration import TradingSystemIntegration, get_integration
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+__all__ = ["ENDPOINTS", "RiskDashboardAPI", "create_risk_routes"]
+
+ENDPOINTS: Final = ("metrics", "heatmap", "correlation", "var", "stress", "alerts", "bots")
+"""The views, each served under its name."""
+LOOK_AGAIN: Final = 1.0
+"""Seconds after which the book is measured anew although nothing happened: prices age by themselves."""
+
+
+class RiskDashboardAPI:
+    """One method a view; each answers with a complete dict that JSON can hold.
+
+    Asking changes nothing: no event, no emergency, no alert comes of it. What is costly is computed once
+    for a state.
+
+    Parameters
+    ----------
+    integration : TradingSystemIntegration or AdvancedRiskManager, optional
+        Whose book is shown; by default the process-wide instance, made when the first view is asked for.
+    """
+
+    def __init__(self, integration: TradingSystemIntegration | AdvancedRiskManager | None = None) -> None:
+        self._given = integration
+        self._seen = _Once()
+        self._var = _Once()
+        self._stress = _Once()
+
+    @property
+    def manager(self) -> AdvancedRiskManager:
+        """The manager whose book is shown."""
+        given = get_integration() if self._given is None else self._given
+        return given.risk_manager if isinstance(given, TradingSystemIntegration) else given
+
+    def metrics(self) -> Plain:
+        """Every metric with its unit, every limit with its use and room, score, mode, holds, drawdown."""
+        return metrics_view(self._look())
+
+    def heatmap(self) -> Plain:
+        """Every position with weight, profit, risk, sector, cluster, strategy and bot."""
+        return heatmap_view(self._look())
+
+    def correlation(self) -> Plain:
+        """The matrix of the names held, clusters, and a spike if there is one."""
+        return correlation_view(self._look())
+
+    def var(self) -> Plain:
+        """VaR and expected shortfall by every method, confidence and horizon, with components."""
+        seen, manager = self._look(), self.manager
+        return self._var.get(
+            _key(manager), lambda: var_view(seen, manager.var_calculator.calculate_portfolio_var())
+        )
+
+    def stress(self) -> Plain:
+        """The full suite of scenarios, the largest loss first."""
+        seen, manager = self._look(), self.manager
+        return self._stress.get(
+            _key(manager), lambda: stress_view(seen, manager.stress_tester.run_full_stress_suite())
+        )
+
+    def alerts(self) -> Plain:
+        """What fires, what was told, the rules and the channels that can't be reached."""
+        return alerts_view(self._look(), self.manager.alert_manager)
+
+    def bots(self) -> Plain:
+        """Every bot with its record, its limits and their use."""
+        return bots_view(self._look())
+
+    def view(self, name: str) -> Plain:
+        """A view by its name.
+
+        Raises
+        ------
+        KeyError
+            There is no such view.
+        """
+        views: dict[str, Callable[[], Plain]] = {one: getattr(self, one) for one in ENDPOINTS}
+        return views[name]()
+
+    def _look(self) -> Snapshot:
+        manager = self.manager
+        moment = int(manager.clock.monotonic() / LOOK_AGAIN)
+        return self._seen.get((*_key(manager), moment), lambda: _snapshot(manager))
+
+
+def _key(manager: AdvancedRiskManager) -> tuple[int, int, int]:
+    """Stays the same while manager, state and settings do."""
+    return id(manager), manager.state.version, id(manager.config)
+
+
+def _snapshot(manager: AdvancedRiskManager) -> Snapshot:
+    with manager.book.lock:
+        return Snapshot(manager.state, manager.look(), manager.config)
+
+
+class _Once:
+    """Keeps the newest result; whoever asks for the same one meanwhile waits instead of computing it too."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._key: object = None
+        self._value: Any = None
+
+    def get(self, key: object, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if key != self._key:
+                self._value, self._key = make(), key
+            return self._value
+
+
+def create_risk_routes(
+    app: Flask, api: RiskDashboardAPI | None = None, url_prefix: str = "/api/risk"
+) -> None:
+    """Serve the views as JSON from a Flask app; a second call on the same app does nothing.
+
+    They answer GET, from this machine only: both the caller's address and the name that it calls must be
+    loopback, so that neither a neighbour nor a web page that rebinds its name reads positions. The guard
+    stands on these routes alone; nothing else of the app changes.
+
+    Parameters
+    ----------
+    app : Flask
+    api : RiskDashboardAPI, optional
+        By default one on the process-wide instance.
+    url_prefix : str
+        Where the views are, ``/api/risk/metrics`` and so on.
+    """
+    from risk_management.dashboard.routes import BLUEPRINT, risk_blueprint  # noqa: PLC0415 - flask is late
+
+    if BLUEPRINT not in app.blueprints:
+        app.register_blueprint(
+            risk_blueprint(RiskDashboardAPI() if api is None else api, ENDPOINTS), url_prefix=url_prefix
+        )
