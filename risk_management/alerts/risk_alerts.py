@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from threading import RLock
 from typing import Final
 
-from risk_management.alerts.channels import CHANNELS, Channel, missing_settings
+from risk_management.alerts.channels import Channel
 from risk_management.alerts.conditions import Condition, ConditionError, MissingMetric
 from risk_management.alerts.default_rules import default_rules as rules_of
 from risk_management.alerts.life import Life, Saying, Subject
@@ -29,6 +28,7 @@ from risk_management.alerts.records import (
     FailedDelivery,
     one_line,
 )
+from risk_management.alerts.telling import ALWAYS, KEPT, Teller
 from risk_management.clock import Clock, SystemClock
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.errors import ConfigurationError, InvalidRequest, UndefinedMeasure
@@ -48,11 +48,8 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-KEPT: Final = 1000
-"""Alerts kept in the history, in memory and as failed; keys kept of alerts that are raised."""
 BLIND: Final = "missing_metrics"
 """Key of the alert about metrics that rules need and do not get."""
-_ALWAYS: Final = (AlertChannel.LOG, AlertChannel.MEMORY)
 
 
 class RiskAlertManager:
@@ -80,14 +77,11 @@ class RiskAlertManager:
         self._raised: dict[str, tuple[Life, Saying]] = {}
         self._blind: frozenset[str] = frozenset()
         self._defaults = {rule.rule_id for rule in rules_of(self._config)} if default_rules else set()
-        self._history: deque[Alert] = deque(maxlen=KEPT)
-        self._subscribers: list[Channel] = []
-        self._channels: dict[AlertChannel, Channel] = {}
-        self.delivered: deque[Alert] = deque(maxlen=KEPT)
+        self._teller = Teller(self._config.alert_config)
+        self.delivered = self._teller.delivered
         """What the memory channel took, the newest last."""
-        self.failed: deque[FailedDelivery] = deque(maxlen=KEPT)
+        self.failed = self._teller.failed
         """What a channel did not take, the newest last."""
-        self._attached: dict[AlertChannel, Channel] = {AlertChannel.MEMORY: self.delivered.append}
         self.reconfigure(self._config)
 
     # -- rules --------------------------------------------------------------------------------------
@@ -106,7 +100,7 @@ class RiskAlertManager:
                     f"an alert rule {rule.rule_id!r} exists; choose another rule_id or remove it first"
                 )
             self._rules[rule.rule_id] = (rule, rule.compiled(), Life(self._subject(rule)))
-            for text in self._warnings_of(rule):
+            for text in self._teller.warnings_of(rule):
                 logger.warning("%s", text)
 
     def remove_rule(self, rule_id: str) -> AlertRule:
@@ -123,7 +117,7 @@ class RiskAlertManager:
             rule, _, life = self._rules.pop(rule_id)
             self._defaults.discard(rule_id)
             notice = life.over(self._clock.now(), lambda: "the rule was removed")
-        self._publish([notice])
+        self._teller.tell([notice])
         return rule
 
     @property
@@ -136,7 +130,9 @@ class RiskAlertManager:
     def warnings(self) -> tuple[str, ...]:
         """Rules whose channel can't be reached, each in a sentence with the remedy."""
         with self._lock:
-            return tuple(text for rule, _, _ in self._rules.values() for text in self._warnings_of(rule))
+            return tuple(
+                text for rule, _, _ in self._rules.values() for text in self._teller.warnings_of(rule)
+            )
 
     def reconfigure(self, config: RiskManagementConfig) -> None:
         """Use other settings: channels are made anew and the default rules get the new limits.
@@ -146,7 +142,7 @@ class RiskAlertManager:
         wanted = rules_of(config)
         with self._lock:
             self._config = config
-            self._channels = {**self._made_channels(), **self._attached}
+            self._teller.reconfigure(config.alert_config)
             for rule in wanted:
                 if rule.rule_id in self._defaults:
                     life = self._rules[rule.rule_id][2] if rule.rule_id in self._rules else None
@@ -190,7 +186,7 @@ class RiskAlertManager:
             for life, saying in self._raised.values():
                 told.append(life.tick(moment, _again(saying)))
             alerts = [alert for alert in told if alert is not None]
-        self._publish(alerts)
+        self._teller.tell(alerts)
         return alerts
 
     def raise_alert(
@@ -225,7 +221,7 @@ class RiskAlertManager:
         with self._lock:
             kind, level = AlertType(alert_type), AlertSeverity(severity)
             notice, current = self._raise(key or f"{kind}:{message}", kind, level, Saying(message), moment)
-        self._publish([notice])
+        self._teller.tell([notice])
         return current
 
     def resolve(self, key: str, now: datetime | None = None) -> Alert | None:
@@ -236,7 +232,7 @@ class RiskAlertManager:
         with self._lock:
             found = self._raised.get(key)
             notice = found[0].over(now or self._clock.now()) if found else None
-        self._publish([notice])
+        self._teller.tell([notice])
         return notice
 
     def acknowledge(self, alert_id: str, actor: str) -> Alert:
@@ -272,55 +268,15 @@ class RiskAlertManager:
     @property
     def history(self) -> tuple[Alert, ...]:
         """The last 1000 tellings, the newest last."""
-        with self._lock:
-            return tuple(self._history)
-
-    # -- telling ------------------------------------------------------------------------------------
+        return self._teller.history
 
     def subscribe(self, listener: Callable[[Alert], None]) -> Callable[[], None]:
         """Call `listener` with every alert that is told; returns what ends that."""
-        with self._lock:
-            self._subscribers.append(listener)
-
-        def unsubscribe() -> None:
-            with self._lock:
-                if listener in self._subscribers:
-                    self._subscribers.remove(listener)
-
-        return unsubscribe
+        return self._teller.subscribe(listener)
 
     def attach(self, channel: AlertChannel, sender: Channel) -> None:
         """Send what goes to `channel` by `sender`, whatever the settings say; it must return at once."""
-        with self._lock:
-            self._attached[AlertChannel(channel)] = sender
-            self._channels[AlertChannel(channel)] = sender
-
-    def _publish(self, alerts: Iterable[Alert | None]) -> None:
-        """Tell, outside the lock: a listener may call back."""
-        for alert in alerts:
-            if alert is None:
-                continue
-            with self._lock:
-                self._history.append(alert)
-                wanted = alert.channels if self._config.alert_config.enabled else _ALWAYS
-                channels = [(name.value, self._channels.get(name)) for name in wanted]
-                channels += [("subscriber", listener) for listener in self._subscribers]
-            for name, send in channels:
-                self._deliver(alert, name, send)
-
-    def _deliver(self, alert: Alert, channel: str, send: Channel | None) -> None:
-        if send is None:
-            reason = "it is not configured"
-        else:
-            try:
-                send(alert)
-            except Exception as problem:  # noqa: BLE001 - sending never raises into the gate
-                # the text of an error may hold the address with its token, so only its kind is told
-                reason = f"it raised {type(problem).__name__}"
-            else:
-                return
-        self.failed.append(FailedDelivery(alert, channel, reason))
-        logger.warning("alert %s was not delivered to %s: %s", alert.rule_id, channel, reason)
+        self._teller.attach(AlertChannel(channel), sender)
 
     # -- inside -------------------------------------------------------------------------------------
 
@@ -335,7 +291,7 @@ class RiskAlertManager:
             name=rule.name,
             alert_type=rule.alert_type,
             severity=rule.severity,
-            channels=tuple(dict.fromkeys((*rule.channels, *_ALWAYS))),
+            channels=tuple(dict.fromkeys((*rule.channels, *ALWAYS))),
             cooldown=settings.cooldown if rule.cooldown is None else rule.cooldown,
             repeat=settings.repeat if rule.repeat is None else rule.repeat,
             hold=rule.hold,
@@ -385,24 +341,8 @@ class RiskAlertManager:
         """An alert that is no rule goes to every channel there is."""
         settings = self._config.alert_config
         name = one_line(f"{kind.value.replace('_', ' ').capitalize()} ({key})")
-        channels = tuple(self._channels)
+        channels = self._teller.reachable
         return Subject(key, name, kind, severity, channels, settings.cooldown, settings.repeat)
-
-    def _made_channels(self) -> dict[AlertChannel, Channel]:
-        settings = self._config.alert_config
-        return {
-            AlertChannel(name): make(settings)
-            for name, make in CHANNELS.items()
-            if not missing_settings(AlertChannel(name), settings)
-        }
-
-    def _warnings_of(self, rule: AlertRule) -> Iterable[str]:
-        for channel in rule.channels:
-            if channel in self._channels:
-                continue
-            missing = missing_settings(channel, self._config.alert_config)
-            remedy = f"set {', '.join(missing)}" if missing else "no sender for it is installed"
-            yield f"alert rule {rule.rule_id!r}: channel {channel.value} is not configured; {remedy}"
 
 
 def _again(saying: Saying) -> Callable[[], Saying]:
