@@ -16,6 +16,7 @@ from risk_management.clock import AnchoredClock, Clock, SystemClock
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.book import Book
 from risk_management.core.risk_model import ModelPreparation, stand_in_symbols
+from risk_management.errors import InsufficientData
 from risk_management.market_data.instruments import load_instrument_facts
 from risk_management.market_data.returns import build_returns
 from risk_management.market_data.source import load_source
@@ -97,6 +98,7 @@ def lay_foundation(
     moment = as_of or (clock.now() if clock is not None else None)
     instruments = _instruments(config, history.symbols, sectors or {})
     matrix = _matrix(config, history, instruments, moment)
+    _enough(matrix, config)
     own_clock = clock
     if own_clock is None:
         anchored = history.is_sample or prices is not None
@@ -138,6 +140,15 @@ def _instruments(
             symbol, str(kind), sector, currency=config.base_currency, calendar=calendar
         )
     return found
+
+
+def _enough(matrix: ReturnMatrix, config: RiskManagementConfig) -> None:
+    least = config.market_data_config.min_observations
+    if len(matrix.dates) < least:
+        raise InsufficientData(
+            f"{matrix.source} gives {len(matrix.dates)} daily returns, the measures need {least}; hand in "
+            "a longer history or lower market_data_config.min_observations"
+        )
 
 
 def _matrix(

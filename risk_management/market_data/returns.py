@@ -328,9 +328,14 @@ def _columns(
 def _serving(symbol: str, own: Mapping[str, OwnReturns], rules: _Rules, need: int) -> str | None:
     """The series with enough returns for `symbol`: its own, else its declared proxy's."""
     for name in (symbol, rules.proxies.get(symbol, symbol)):
-        if name in own and own[name].observations >= max(need, 1):
+        if name in own and own[name].observations >= max(need, 1) and _moves(own[name].values):
             return name
     return None
+
+
+def _moves(values: Floats) -> bool:
+    """A price that never changes is no history: it says nothing of the risk."""
+    return bool(np.nanmax(np.abs(values)) > 0.0)
 
 
 def _served(

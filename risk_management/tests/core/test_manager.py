@@ -14,7 +14,7 @@ from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.errors import ConfigurationError, InvalidRequest, SharedBookError
+from risk_management.errors import ConfigurationError, InsufficientData, InvalidRequest, SharedBookError
 from risk_management.market_data.sample import sample_history
 from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.portfolio import Scope, TradingMode
@@ -411,3 +411,22 @@ def test_a_frame_has_its_own_clock_and_unknown_symbols_lean_on_a_stand_in():
     manager.add_position("NOBODY", 500.0, 10.0)
     assert any("NOBODY has no history" in text for text in manager.assess_overall_risk().leans_on)
     assert manager.assess_overall_risk().metrics["var_95"] > 0
+
+
+@pytest.mark.parametrize("rows", [5, 60, 100])
+def test_too_short_a_history_is_said(rows):
+    frame = pd.DataFrame({"A": 100.0 + np.arange(rows)}, index=pd.bdate_range("2020-01-01", periods=rows))
+    with pytest.raises(InsufficientData, match="the measures need"):
+        AdvancedRiskManager(RiskManagementConfig(), prices=frame)
+
+
+def test_a_price_that_never_moves_is_no_history():
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame(
+        {"A": 100.0 * np.cumprod(1.0 + rng.normal(0.0, 0.01, 300)), "B": 50.0},
+        index=pd.bdate_range("2020-01-01", periods=300),
+    )
+    manager = AdvancedRiskManager(RiskManagementConfig(), prices=frame)
+    assert "NO_PRICE" in manager.evaluate_trade("B", "buy", 500).rejection_reasons
+    manager.add_position("B", 500.0, 50.0)
+    assert manager.assess_overall_risk().metrics["var_95"] > 0.0

@@ -321,7 +321,7 @@ def _frame(rows: int, value: float | None = None) -> PriceHistory:
     ("history", "symbols", "said"),
     [
         (_frame(1), ["A"], "no two days up to 2023-01-02"),
-        (_frame(50, 7.0), ["A", "NEW"], "NEW needs a stand-in, but no price in the history moves"),
+        (_frame(50, 7.0), ["A", "NEW"], "needs a stand-in, but no price in the history moves"),
     ],
 )
 def test_what_can_not_be_aligned(history: PriceHistory, symbols: list[str], said: str) -> None:
