@@ -1,0 +1,396 @@
+"""Value at risk and expected shortfall of the book: several methods, confidences and horizons at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import cache
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from risk_management.calculators.var_methods import (
+    VAR_METHODS,
+    Sample,
+    TailEstimate,
+    VaRMethod,
+)
+from risk_management.calculators.var_methods._results import RiskComponent, VaRResult, VaRSummary
+from risk_management.calculators.var_methods._runner import Refusal, ask, questions
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.entry import checked_number, checked_symbol
+from risk_management.core.front import Front
+from risk_management.errors import InvalidRequest
+from risk_management.measures.tail import component_es, component_var, incremental_var, marginal_var, var_es
+from risk_management.measures.volatility import volatility_scaled_returns
+from risk_management.model.instrument import AssetClass
+from risk_management.model.money import SCALE
+from risk_management.model.portfolio import PortfolioState
+from risk_management.model.risk_model import RiskModel
+from risk_management.registry import Registry
+
+__all__ = ["RiskComponent", "VaRCalculator", "VaRResult", "VaRSummary", "var_summary"]
+
+Float = NDArray[np.float64]
+
+HEADLINE: Final = 0.95
+"""Confidence of the headline, the limit and the components; one day."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The names held, in alphabetical order, so that no order of events changes a draw."""
+
+    symbols: tuple[str, ...]
+    columns: tuple[int, ...]
+    exposures: Float
+    strategies: Mapping[str, Float]
+    """Exposures of each strategy, by symbol."""
+
+    @classmethod
+    def of(cls, state: PortfolioState) -> _Held:
+        names = {s: n for s, n in sorted(state.totals.names.items()) if n.keys}
+        strategies: dict[str, Float] = {}
+        for row, name in enumerate(names.values()):
+            for _, strategy, _, sides in name.owners:
+                amounts = strategies.setdefault(strategy, np.zeros(len(names)))
+                amounts[row] += sides.net / SCALE
+        return cls(
+            symbols=tuple(names),
+            columns=tuple(n.column for n in names.values()),
+            exposures=np.array([n.sides.net / SCALE for n in names.values()], dtype=np.float64),
+            strategies=dict(sorted(strategies.items())),
+        )
+
+    def coverage(self, model: RiskModel) -> float:
+        """Share of gross exposure with returns of its own or a proxy's."""
+        gross = float(np.abs(self.exposures).sum())
+        if gross == 0.0:
+            return 1.0
+        rows = max(len(model.matrix.dates), 1)
+        known = {s: model.matrix.coverage[s].observations for s in self.symbols if s in model.matrix.coverage}
+        founded = [abs(x) * known.get(s, 0) / rows for s, x in zip(self.symbols, self.exposures, strict=True)]
+        return min(float(sum(founded)) / gross, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What all figures of one report share."""
+
+    state: PortfolioState
+    config: RiskManagementConfig
+    held: _Held
+    leans_on: tuple[str, ...]
+
+    @property
+    def equity(self) -> float:
+        equity = self.state.totals.equity
+        return math.nan if equity is None else equity
+
+    @property
+    def window(self) -> int:
+        return len(self.state.model.matrix.dates)
+
+    def samples(self) -> tuple[Sample, Sample]:
+        """Plain and scaled daily returns of the names held."""
+        model, chosen = self.state.model, list(self.held.columns)
+        plain = model.matrix.values[:, chosen]
+        settings = self.config.var_config
+        if settings.default_method == "volatility_scaled":
+            scaled = model.scenarios[:, chosen]
+        elif plain.size:
+            scaled = np.maximum(volatility_scaled_returns(plain, settings.ewma_decay), -1.0)
+        else:
+            scaled = plain
+        return Sample(plain, self.held.exposures), Sample(scaled, self.held.exposures)
+
+    def result(
+        self, method: str, confidence: float, horizon: int, outcome: TailEstimate | Refusal
+    ) -> VaRResult:
+        """A figure with everything that must be said beside it; a refusal becomes its reason."""
+        good = isinstance(outcome, TailEstimate)
+        said = outcome if isinstance(outcome, TailEstimate) else _nothing(outcome)
+        base = self.equity if self.equity > 0.0 else math.nan
+        return VaRResult(
+            var_value=said.var,
+            es_value=said.es,
+            var_pct=said.var / base,
+            es_pct=said.es / base,
+            method=method,
+            confidence=confidence,
+            horizon=horizon,
+            window=self.window,
+            observations=said.observations,
+            coverage=self.held.coverage(self.state.model),
+            horizon_rule=str(said.horizon_rule),
+            standard_error=said.standard_error,
+            status="ok" if good else "unavailable",
+            note=said.note,
+            leans_on=self.leans_on,
+        )
+
+
+def _nothing(refusal: Refusal) -> TailEstimate:
+    return TailEstimate(math.nan, math.nan, 0, refusal.horizon_rule, None, refusal.reason)
+
+
+def var_summary(
+    state: PortfolioState,
+    config: RiskManagementConfig,
+    *,
+    methods: Iterable[str] | None = None,
+    confidences: Iterable[float] | None = None,
+    horizons: Iterable[int] | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    leans_on: tuple[str, ...] = (),
+) -> VaRSummary:
+    """VaR and ES of a state by every method, confidence and horizon asked for.
+
+    Parameters
+    ----------
+    state : PortfolioState
+    config : RiskManagementConfig
+    methods : iterable of str, optional
+        Names in `VAR_METHODS`; by default those of the config, as with the next two.
+    confidences : iterable of float, optional
+        Each in (0.5, 1).
+    horizons : iterable of int, optional
+        Trading days, 1 to 250.
+    executor : Executor, optional
+        Where the methods run; by default here, one after the other.
+    progress : callable, optional
+        Told how many figures are done, and of how many.
+    leans_on : tuple of str
+
+    Raises
+    ------
+    InvalidRequest
+        For an unknown method, or a confidence or horizon out of range.
+    """
+    settings = config.var_config
+    report = _Report(state, config, _Held.of(state), leans_on)
+    asked = [
+        (method, confidence, horizon)
+        for method in _known_methods(settings.methods if methods is None else methods)
+        for confidence in _confidences(settings.confidence_levels if confidences is None else confidences)
+        for horizon in _horizons(settings.horizons if horizons is None else horizons)
+    ]
+    headline = (settings.default_method, HEADLINE, 1)
+    wanted = list(dict.fromkeys((*asked, headline)))
+    outcomes = ask(
+        [_methods().get(name) for name, _, _ in wanted],
+        questions(
+            *report.samples(),
+            [(confidence, horizon) for _, confidence, horizon in wanted],
+            settings.monte_carlo_simulations,
+            (settings.seed, state.version),
+        ),
+        executor,
+        progress,
+    )
+    results = {w: report.result(*w, outcome) for w, outcome in zip(wanted, outcomes, strict=True)}
+    head = results[headline]
+    worst = _worst(report, head)
+    by_symbol, by_strategy = _components(report, head)
+    return VaRSummary(
+        total_var=MappingProxyType({results[w].key: results[w] for w in dict.fromkeys(asked)}),
+        headline=head,
+        worst=worst,
+        limit=settings.daily_var_limit,
+        utilization=_use(worst.var_pct, settings.daily_var_limit),
+        by_symbol=by_symbol,
+        by_strategy=by_strategy,
+        portfolio_value=report.equity,
+        pending=len(state.reservations),
+        as_of=state.model.matrix.as_of,
+        state_version=state.version,
+        notes=_notes(report),
+        leans_on=leans_on,
+    )
+
+
+def _worst(report: _Report, headline: VaRResult) -> VaRResult:
+    """The headline with approved orders at their worst, in closed form on the carried vectors."""
+    totals = report.state.totals
+    if not totals.reserved_pnl.any():
+        return headline
+    ((var, es),) = var_es(totals.pnl + totals.reserved_pnl, (HEADLINE,))
+    base = report.equity if report.equity > 0.0 else math.nan
+    return replace(
+        headline,
+        var_value=var,
+        es_value=es,
+        var_pct=var / base,
+        es_pct=es / base,
+        observations=len(totals.pnl),
+        status="ok",
+        note="with approved orders at their worst",
+    )
+
+
+def _components(
+    report: _Report, headline: VaRResult
+) -> tuple[Mapping[str, RiskComponent], Mapping[str, RiskComponent]]:
+    """Shares of the headline by symbol and by strategy, on the scenarios that it rests on."""
+    held = report.held
+    if headline.status != "ok" or not held.symbols:
+        return MappingProxyType({}), MappingProxyType({})
+    returns = report.state.model.scenarios[:, list(held.columns)]
+    moving = bool(held.exposures.any())
+    marginal = (
+        marginal_var(returns, held.exposures, HEADLINE) if moving else np.full(len(held.symbols), math.nan)
+    )
+    strategies = np.array(list(held.strategies.values()))
+    of_strategy = [_ratio(float(row @ marginal), float(row.sum())) for row in strategies]
+    return (
+        _shares(held.symbols, held.exposures, returns * held.exposures, marginal.tolist()),
+        _shares(tuple(held.strategies), strategies.sum(axis=1), returns @ strategies.T, of_strategy),
+    )
+
+
+def _shares(
+    names: Sequence[str], exposures: Float, pnl: Float, marginal: Sequence[float]
+) -> Mapping[str, RiskComponent]:
+    """Euler shares of columns of P&L of shape (T, K)."""
+    whole = np.ones(len(names))
+    var, es = component_var(pnl, whole, HEADLINE), component_es(pnl, whole, HEADLINE)
+    total = float(var.sum())
+    return MappingProxyType(
+        {
+            name: RiskComponent(
+                name=name,
+                exposure=float(exposures[row]),
+                component_var=float(var[row]),
+                component_es=float(es[row]),
+                share=_ratio(float(var[row]), total),
+                marginal_var=marginal[row],
+            )
+            for row, name in enumerate(names)
+        }
+    )
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan
+
+
+def _use(share: float, limit: float) -> float:
+    if limit > 0.0:
+        return share / limit
+    return 0.0 if share <= 0.0 else math.inf
+
+
+def _notes(report: _Report) -> tuple[str, ...]:
+    said = []
+    if not report.held.symbols:
+        said.append("the book is empty: nothing to lose")
+    elif not report.held.exposures.any():
+        said.append("all positions offset each other: the book is flat")
+    unpriced = sorted(report.state.totals.unpriced)
+    if unpriced:
+        said.append(f"no price for {', '.join(unpriced)}: taken at cost, and equity is unknown")
+    return tuple(said)
+
+
+@cache
+def _methods() -> Registry[VaRMethod]:
+    """Built-in and installed methods; third parties' are looked for on the first report."""
+    VAR_METHODS.load_entry_points()
+    return VAR_METHODS
+
+
+def _known_methods(names: Iterable[str]) -> list[str]:
+    asked = [names] if isinstance(names, str) else list(names)
+    for name in asked:
+        if name not in _methods():
+            known = ", ".join(_methods().names())
+            raise InvalidRequest(
+                "UNKNOWN_METHOD", "methods", f"no method is called {name!r:.60}; known: {known}"
+            )
+    return asked
+
+
+def _confidences(values: Iterable[float]) -> list[float]:
+    checked = [checked_number(value, "confidences") for value in values]
+    for value in checked:
+        if not 0.5 < value < 1.0:
+            raise InvalidRequest(
+                "OUT_OF_RANGE", "confidences", f"a confidence lies in (0.5, 1); got {value:g}"
+            )
+    return checked
+
+
+def _horizons(values: Iterable[int]) -> list[int]:
+    checked = [checked_number(value, "horizons", most=250.0) for value in values]
+    for value in checked:
+        if value != int(value):
+            raise InvalidRequest("OUT_OF_RANGE", "horizons", f"a horizon is whole days; got {value:g}")
+    return [int(value) for value in checked]
+
+
+class VaRCalculator(Front):
+    """Runs methods, confidences and horizons over the book.
+
+    The headline is the default method at 95 % and one day, the same figure that the gate holds against
+    its limit.
+    """
+
+    def update_positions(self, sizes: Mapping[str, float], portfolio_value: float) -> None:
+        """Replace the book by sizes in money, negative for shorts, `portfolio_value` worth in all."""
+        self._replace_positions(sizes, portfolio_value, "add_position")
+
+    def calculate_portfolio_var(
+        self,
+        methods: Iterable[str] | None = None,
+        confidences: Iterable[float] | None = None,
+        horizons: Iterable[int] | None = None,
+        executor: Executor | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> VaRSummary:
+        """The full report; see `var_summary` for the parameters."""
+        return var_summary(
+            self.state,
+            self.config,
+            methods=methods,
+            confidences=confidences,
+            horizons=horizons,
+            executor=executor,
+            progress=progress,
+            leans_on=self.leans_on,
+        )
+
+    def incremental_var(self, symbol: str, size: float, confidence: float = HEADLINE) -> float:
+        """VaR that a further `size` would add, by the default method over one day.
+
+        Parameters
+        ----------
+        symbol : str
+            One without history is measured by the stand-in of its class.
+        size : float
+            Money, negative to sell.
+        confidence : float
+            In (0.5, 1).
+
+        Returns
+        -------
+        float
+            Money; negative for a hedge. Approved orders count at their worst on both sides.
+
+        Raises
+        ------
+        InvalidRequest
+        """
+        symbol = checked_symbol(symbol)
+        size = checked_number(size, "size", signed=True)
+        (level,) = _confidences((confidence,))
+        state = self.state
+        known = state.instruments.get(symbol)
+        column = state.model.column(symbol, AssetClass.OTHER if known is None else known.asset_class)
+        book = state.totals.pnl + state.totals.reserved_pnl
+        legs = np.column_stack((book, state.model.scenarios[:, column]))
+        return incremental_var(legs, np.array([1.0, size]), 1, level)
