@@ -13,9 +13,10 @@ from risk_management.errors import InvalidRequest
 from risk_management.model.events import Event, InstrumentDefined, PositionAdded
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import to_ledger
-from risk_management.model.portfolio import OPERATOR, PortfolioState, PositionKey
+from risk_management.model.portfolio import EXTERNAL, OPERATOR, SYSTEM, PortfolioState, PositionKey
 
 __all__ = [
+    "checked_bot",
     "checked_name",
     "checked_number",
     "checked_symbol",
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:=^-]{0,31}\Z")
 NAME: Final = re.compile(r"[^\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff]{1,128}\Z")
 LARGEST: Final = 1e12
+RESERVED: Final = frozenset({OPERATOR, SYSTEM, EXTERNAL})
 
 
 def checked_symbol(symbol: object) -> str:
@@ -56,6 +58,18 @@ def checked_name(value: object, field: str, *, empty: bool = False) -> str:
     raise InvalidRequest(
         "INVALID_NAME", field, f"{field} is 1 to 128 printable characters; got {value!r:.60}"
     )
+
+
+def checked_bot(value: object) -> str:
+    """A bot's name; those of the operator, the system and the broker are not for bots."""
+    name = checked_name(value, "bot_name")
+    if name in RESERVED:
+        raise InvalidRequest(
+            "RESERVED_NAME",
+            "bot_name",
+            f"{name!r} is not a bot's name; choose another, or name no bot at all",
+        )
+    return name
 
 
 def checked_number(

@@ -7,7 +7,7 @@ asks for data.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,12 @@ class Foundation:
     instruments: Mapping[str, Instrument]
     scenarios: Mapping[str, Scenario]
     clock: Clock
+
+    def under(self, config: RiskManagementConfig) -> Foundation:
+        """The same prices with the market model prepared under other settings."""
+        old = self.preparation
+        fresh = ModelPreparation.of(old.matrix, config, old.instruments, old.scenarios, old.closes)
+        return replace(self, config=config, preparation=fresh, model=fresh.model())
 
     def new_book(self, portfolio_value: float | None = None) -> Book:
         """An empty book on these prices, with the configured capital or the given one."""

@@ -15,6 +15,7 @@ from risk_management.clock import Clock
 from risk_management.core.book import Book
 from risk_management.core.decision import judge
 from risk_management.core.entry import (
+    checked_bot,
     checked_name,
     checked_number,
     checked_symbol,
@@ -114,7 +115,7 @@ class OrderDesk:
             Malformed, or ``REQUEST_ID_REUSED``: the id was given before with another request.
         """
         with self._book.lock:
-            known = self._answers.get(ticket.request_id) if ticket.request_id is not None else None
+            known = self._answers.get(ticket.request_id) if isinstance(ticket.request_id, str) else None
             if known is not None:
                 return _same_answer(known, ticket)
             request = self._request(ticket, reserves=True)
@@ -274,7 +275,7 @@ class OrderDesk:
             raise InvalidRequest(
                 "INVALID_ACTION", "action", f"action is 'buy' or 'sell'; got {ticket.action!r:.60}"
             )
-        bot = OPERATOR if ticket.bot_name is None else checked_name(ticket.bot_name, "bot_name")
+        bot = OPERATOR if ticket.bot_name is None else checked_bot(ticket.bot_name)
         strategy = checked_name(ticket.strategy, "strategy", empty=True)
         if not strategy and bot in self._book.state.bots:
             strategy = self._book.state.bots[bot].strategy

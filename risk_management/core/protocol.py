@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from risk_management.clock import Clock
@@ -29,7 +29,7 @@ from risk_management.core.reduction import (
 )
 from risk_management.model.events import DrawdownAdjusted, Filled, HoldReleased, HoldSet, VarHaltChanged
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import SYSTEM, Hold, Scope, TradingMode
+from risk_management.model.portfolio import SYSTEM, Hold, PositionKey, Scope, TradingMode
 
 __all__ = ["EmergencyProtocol", "EmergencyReport", "Executor"]
 
@@ -42,11 +42,12 @@ TRIM_SHARE = 0.75
 
 @dataclass(frozen=True, slots=True)
 class EmergencyReport:
-    """One protocol that acted or ended: its row, what happened, and how grave it is."""
+    """One protocol that acted or ended: its row, what happened, how grave it is, whether it is over."""
 
     row: str
     text: str
     is_emergency: bool
+    is_over: bool = False
 
 
 class EmergencyProtocol:
@@ -69,7 +70,8 @@ class EmergencyProtocol:
         self._rows = emergency_rows(book.config)
         self._numbers = count(1)
         self.memory = EmergencyMemory()
-        self.execute: Executor = executor or self.book_at_marks
+        self._executor: Executor = executor or self.book_at_marks
+        self._sent: dict[PositionKey, tuple[int, int]] = {}
 
     def reconfigured(self) -> None:
         """Take the rows of the Book's new settings."""
@@ -91,6 +93,25 @@ class EmergencyProtocol:
         for row in result.released:
             reports += self._release(row)
         return reports + self._recover()
+
+    def execute(self, intents: Sequence[CloseIntent]) -> tuple[CloseIntent, ...]:
+        """Hand over what is to be closed and return it; what was handed over before is not sent twice.
+
+        While a position has not traded since, only what is asked beyond the earlier intents is new.
+        """
+        positions = self._book.state.positions
+        self._sent = {key: sent for key, sent in self._sent.items() if key in positions}
+        fresh = []
+        for intent in intents:
+            held = positions[intent.key].quantity
+            before, asked = self._sent.get(intent.key, (held, 0))
+            asked = asked if before == held else 0
+            if abs(intent.quantity) > abs(asked):
+                fresh.append(replace(intent, quantity=intent.quantity - asked))
+                self._sent[intent.key] = (held, intent.quantity)
+        if fresh:
+            self._executor(fresh)
+        return tuple(fresh)
 
     def stop(self, cause: str, actor: str, reason: str) -> None:
         """Halt everything: the mode first, then entries are cancelled; protective orders stay."""
@@ -202,13 +223,14 @@ class EmergencyProtocol:
         return [EmergencyReport(row.name, said, is_emergency=False)]
 
     def _liquidate(self, row: EmergencyRow, said: str) -> list[EmergencyReport]:
-        intents = close_all(self._book.state, row.name)
-        if not intents and self._is_held(row.name, TradingMode.HALTED):
+        is_new = not self._is_held(row.name, TradingMode.HALTED)
+        if is_new:
+            self.stop(row.name, SYSTEM, said)
+            self._desk.cancel_all(row.name)
+        sent = self.execute(close_all(self._book.state, row.name))
+        if not sent and not is_new:
             return []
-        self.stop(row.name, SYSTEM, said)
-        self._desk.cancel_all(row.name)
-        self.execute(intents)
-        text = f"{said}: {len(intents)} positions closed, all trading stopped"
+        text = f"{said}: {len(sent)} positions closed, all trading stopped"
         return [EmergencyReport(row.name, text, is_emergency=True)]
 
     def _trim(self, row: EmergencyRow, said: str) -> list[EmergencyReport]:
@@ -224,10 +246,10 @@ class EmergencyProtocol:
             intents = cut_to_var(state, config.var_config.daily_var_limit * equity, row.name)
         else:
             intents = cut_to_gross(state, TRIM_SHARE * gross, row.name)
-        if not intents:
+        sent = self.execute(intents)
+        if not sent:
             return []
-        self.execute(intents)
-        names = ", ".join(sorted({i.key.symbol for i in intents}))
+        names = ", ".join(sorted({i.key.symbol for i in sent}))
         return [EmergencyReport(row.name, f"{said}: trimmed {names}", is_emergency=True)]
 
     def _reduce_pair(self, row: EmergencyRow, measured: Measured, *, is_new: bool) -> list[EmergencyReport]:
@@ -235,20 +257,18 @@ class EmergencyProtocol:
         spike = measured.correlation.spike
         if spike is None or not spike.cut or (spike.kind == "average" and not is_new):
             return []
-        intents = cut_symbol(self._book.state, spike.cut, 1.0, row.name)
-        if not intents:
+        if not self.execute(cut_symbol(self._book.state, spike.cut, 1.0, row.name)):
             return []
-        self.execute(intents)
         return [EmergencyReport(row.name, f"{spike.explain()}: {spike.cut} closed", is_emergency=True)]
 
     def _release(self, row: EmergencyRow) -> list[EmergencyReport]:
         if row.action is EmergencyAction.HALT_NEW_RISK:
             self._book.apply(VarHaltChanged(at=self._clock.now(), actor=SYSTEM, halted=False))
-        elif self._is_held(row.name) and not self._is_held(row.name, TradingMode.HALTED):
+        elif self._is_held(row.name, TradingMode.HALTED):
+            return []  # latched: a person ends it
+        elif self._is_held(row.name):
             self._unhold(Scope.PORTFOLIO, "", row.name, SYSTEM, "back below its threshold")
-        else:
-            return []
-        return [EmergencyReport(row.name, f"{row.name} ended", is_emergency=False)]
+        return [EmergencyReport(row.name, f"{row.name} ended", is_emergency=False, is_over=True)]
 
     def _recover(self) -> list[EmergencyReport]:
         """In a replay the recovery tranche opens by rule; live it needs a person."""

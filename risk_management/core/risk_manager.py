@@ -19,6 +19,7 @@ from risk_management.core.assessment import RiskAssessment
 from risk_management.core.book import Book
 from risk_management.core.correlation_monitor import CorrelationMonitor
 from risk_management.core.entry import (
+    checked_bot,
     checked_name,
     checked_number,
     checked_symbol,
@@ -69,6 +70,8 @@ __all__ = ["AdvancedRiskManager", "library_actor"]
 logger = logging.getLogger(__name__)
 
 FUTURE = timedelta(seconds=5)
+MODEL_SECTIONS = ("heat_config", "correlation_config", "var_config", "stress_config", "market_data_config")
+"""Settings that the market model is prepared with."""
 
 
 def library_actor() -> str:
@@ -420,7 +423,7 @@ class AdvancedRiskManager:
         kelly_fraction: float | None = None,
     ) -> Bot:
         """Register a bot, or change the limits of a known one; its record is kept."""
-        name = checked_name(bot_name, "bot_name")
+        name = checked_bot(bot_name)
         limit = None if max_position_size is None else checked_number(max_position_size, "max_position_size")
         share = kelly_fraction
         if share is not None:
@@ -538,7 +541,7 @@ class AdvancedRiskManager:
     def reconfigure(self, config: RiskManagementConfig) -> None:
         """Use other settings, whole or not at all. Tightening sells nothing; it blocks what increases.
 
-        The market model and the price source stay as they are.
+        The prices stay as they are; the market model is prepared anew on them where a setting asks for it.
 
         Raises
         ------
@@ -548,11 +551,15 @@ class AdvancedRiskManager:
         fresh = config.model_copy(deep=True)
         fresh.adjust_for_risk_level()
         fresh.check()
+        old = self.config
         with self.book.lock:
             self.book.reconfigure(fresh)
             self.desk.reconfigured()
             self.protocol.reconfigured()
             self.alert_manager.reconfigure(fresh)
+            if any(getattr(old, name) != getattr(fresh, name) for name in MODEL_SECTIONS):
+                self.foundation = self.foundation.under(fresh)
+                self.use_model(self.foundation.model)
         logger.warning("settings replaced, digest %s", fresh.digest())
 
     # -- inside -------------------------------------------------------------------------------------

@@ -88,10 +88,14 @@ class Watch:
             return []
         reports = self._protocol.step(measured, confirmed=confirmed)
         for report in reports:
+            key = f"emergency:{report.row}"
+            if report.is_over:
+                logger.info("emergency %s is over", report.row)
+                self._alerts.resolve(key, self._clock.now())
+                continue
             logger.warning("emergency %s: %s", report.row, report.text)
             severity = AlertSeverity.EMERGENCY if report.is_emergency else AlertSeverity.WARNING
             kind = KINDS.get(report.row, AlertType.DRAWDOWN)
-            key = f"emergency:{report.row}"
             self._alerts.raise_alert(kind, severity, report.text, self._clock.now(), key=key)
         return reports
 

@@ -430,3 +430,38 @@ def test_a_price_that_never_moves_is_no_history():
     assert "NO_PRICE" in manager.evaluate_trade("B", "buy", 500).rejection_reasons
     manager.add_position("B", 500.0, 50.0)
     assert manager.assess_overall_risk().metrics["var_95"] > 0.0
+
+
+@pytest.mark.parametrize("name", ["operator", "system", "EXTERNAL"])
+def test_a_bot_cannot_take_the_name_of_who_may_close_everything(manager, name):
+    manager.add_position("KO", 500.0, 63.0, bot_name="a")
+    for call in (
+        lambda: manager.request_trade(OrderTicket("KO", "sell", 500.0, "", name)),
+        lambda: manager.register_bot(name),
+    ):
+        with pytest.raises(InvalidRequest, match="RESERVED_NAME"):
+            call()
+
+
+def test_settings_of_the_market_model_take_effect(manager):
+    manager.add_position("KO", 1000.0, 63.0)
+    before = manager.assess_overall_risk().heat.open_risk
+    manager.reconfigure(manager.config.update(heat_config={"min_risk": 0.10}))
+    assert manager.assess_overall_risk().heat.open_risk == pytest.approx(100.0)
+    assert before < 100.0
+
+
+def test_what_was_handed_to_an_executor_is_not_handed_over_twice(foundation):
+    sent = []
+    clock = ManualClock(foundation.clock.now())
+    manager = AdvancedRiskManager.on(replace(foundation, clock=clock), executor=sent.extend)
+    manager.add_position("KO", 9000.0, 100.0, bot_name="a")
+    manager.update_prices({"KO": 100.0}, daily=True)
+    manager.update_prices({"KO": 70.0}, daily=True)
+    for _ in range(6):
+        manager.assess_overall_risk()
+    (position,) = manager.state.positions.values()
+    assert sum(intent.quantity for intent in sent) == -position.quantity  # trimmed first, then the rest
+    for intent in sent:
+        manager.protocol.book_close(intent, 70.0)
+    assert not manager.state.positions
