@@ -56,20 +56,13 @@ def _size(config: RiskManagementConfig) -> Iterator[_Row]:
             _reaches("portfolio_heat", level),
             f"Portfolio heat is {{portfolio_heat}} of 100, {severity} from {level:.1f}.",
         )
-    # the word does not tell classes apart, so only what is too large for any class counts here
-    largest = max(
-        limits.max_single_position,
-        limits.max_index_fund_position,
-        limits.max_coin_position,
-        limits.max_major_coin_position,
-    )
     yield _Row(
         "position_limit",
         "Position near its limit",
         AlertType.POSITION_LIMIT,
         _WARNING,
-        _reaches("max_position", 0.95 * largest),
-        f"The largest position is {{max_position}} of equity; the largest that any may be is {largest:.1%}.",
+        _reaches("single_name_use", 0.95),
+        "A single position uses {single_name_use} of the limit of its class.",
     )
     for severity, sign, level in ((_WARNING, ">=", 95), (_CRITICAL, ">", 100.000001)):
         yield _Row(

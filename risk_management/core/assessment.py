@@ -182,6 +182,7 @@ def measure(
         "portfolio_heat": heat.raw_heat,
         "open_risk": heat.open_risk,
         "max_position": heat.max_single_position_pct,
+        "single_name_use": max((use.use for use in _names(state, config)), default=0.0),
         "max_sector": max(map(abs, heat.by_sector.values()), default=0.0),
         "max_cluster": max((s.worst for s in totals.clusters.values()), default=0) / SCALE / base,
         "herfindahl": heat.herfindahl,

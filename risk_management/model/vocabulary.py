@@ -22,6 +22,7 @@ VOCABULARY: Final[dict[str, Word]] = {
     "portfolio_heat": Word("score", "Open risk over its budget, 0 to 100; the raw figure may be above."),
     "open_risk": Word("money", "Money at risk if stops are hit or an ordinary bad day comes."),
     "max_position": Word("fraction", "Largest net position in one symbol, of equity."),
+    "single_name_use": Word("fraction", "Largest use of the limit that its class sets a single position."),
     "max_sector": Word("fraction", "Largest net exposure to one sector, of equity."),
     "max_cluster": Word("fraction", "Largest net exposure to one correlation cluster, of equity."),
     "herfindahl": Word("number", "Sum of squared shares of gross exposure, 0 to 1."),

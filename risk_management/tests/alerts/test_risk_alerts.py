@@ -512,7 +512,7 @@ BREACHES = [
     ("correlation_spike", 1.0, {"correlation_spike"}),
     ("max_correlation", 0.86, {"correlation_pair"}),
     ("volatility_ratio", 2.1, {"volatility_spike"}),
-    ("max_position", 0.571, {"position_limit"}),
+    ("single_name_use", 0.951, {"position_limit"}),
     ("risk_score", 95.0, {"limit_use_warning"}),
     ("risk_score", 101.0, {"limit_use_warning", "limit_use_critical"}),
     ("daily_loss", 0.0241, {"daily_loss_warning"}),
