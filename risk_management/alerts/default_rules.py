@@ -46,7 +46,7 @@ def default_rules(config: RiskManagementConfig) -> tuple[AlertRule, ...]:
 
 
 def _size(config: RiskManagementConfig) -> Iterator[_Row]:
-    heat, limits, kind = config.heat_config, config.portfolio_limits, AlertType.PORTFOLIO_HEAT
+    heat, kind = config.heat_config, AlertType.PORTFOLIO_HEAT
     for severity, level in ((_WARNING, heat.warning_heat), (_CRITICAL, heat.critical_heat)):
         yield _Row(
             f"heat_{severity}",
