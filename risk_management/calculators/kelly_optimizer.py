@@ -1,0 +1,401 @@
+"""How much exposure history or a bot's own trades would justify: growth-optimal, shrunken, in part, capped.
+
+Every fraction here is an exposure: 0.5 puts half of equity at the asset's returns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from risk_management.calculators._kelly_program import (
+    DUST,
+    GrowthProgram,
+    book_caps,
+    group_caps,
+    instrument_of,
+    name_caps,
+)
+from risk_management.calculators._kelly_records import KellyPortfolioResult, KellyResult, TradeKelly
+from risk_management.config.risk_config import KellyConfig
+from risk_management.core.entry import checked_number, checked_symbol
+from risk_management.core.front import Front
+from risk_management.errors import InvalidRequest, MarketDataError, UndefinedMeasure
+from risk_management.measures.growth import (
+    growth_rate,
+    kelly_continuous,
+    kelly_discrete,
+    kelly_empirical,
+    kelly_portfolio,
+)
+from risk_management.model.instrument import AssetClass
+from risk_management.model.market import HistoryKind, ReturnMatrix
+
+__all__ = ["KellyOptimizer", "KellyPortfolioResult", "KellyResult", "TradeKelly"]
+
+Float = NDArray[np.float64]
+
+ADVICE: Final = "advice only: from the asset's history"
+UNIT: Final = "exposure"
+RESAMPLES: Final = 2_000
+BLOCK: Final = 250
+"""Resamples at a time, so that long records need little memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """Full Kelly of one series by three ways; NaN where undefined."""
+
+    win_rate: float
+    average_win: float
+    average_loss: float
+    stake_fraction: float
+    discrete: float
+    continuous: float
+    exact: float
+
+    @classmethod
+    def of(cls, returns: Float) -> _Ways:
+        wins, losses = returns[returns > 0.0], -returns[returns < 0.0]
+        decided = len(wins) + len(losses)
+        win = float(wins.mean()) if len(wins) else math.nan
+        loss = float(losses.mean()) if len(losses) else math.nan
+        rate = len(wins) / decided if decided else math.nan
+        stake = discrete = math.nan
+        if len(wins) and len(losses):
+            bet = kelly_discrete(rate, win, loss)
+            stake, discrete = bet.stake_fraction, bet.exposure
+        elif len(losses):
+            stake = discrete = 0.0
+        return cls(rate, win, loss, stake, discrete, _continuous(returns), _exact(returns))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Evidence:
+    """Daily returns (T,) of one asset, the mean that theirs is shrunken to, and rows a year."""
+
+    returns: Float
+    common_mean: float
+    periods: int
+    leans_on: tuple[str, ...]
+
+
+def _checked_series(returns: ArrayLike) -> Float:
+    growth_rate(returns, 0.0)  # refuses what is no series of returns
+    return np.asarray(returns, dtype=np.float64)
+
+
+def _continuous(returns: Float) -> float:
+    deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    try:
+        return kelly_continuous(float(returns.mean()), deviation)
+    except UndefinedMeasure:
+        return math.nan
+
+
+def _exact(returns: Float) -> float:
+    try:
+        return kelly_empirical(returns) if len(returns) > 1 else math.nan
+    except UndefinedMeasure:  # not one loss: no exposure is too much
+        return math.nan
+
+
+def _shrunken(own: Float, common: float, weight: float) -> Float:
+    """Means drawn toward the common one; a mean that isn't positive is not lifted: no edge from nothing."""
+    return np.where(own > 0.0, own + weight * (common - own), own)
+
+
+def _moved(returns: Float, means: Float | float) -> Float:
+    """The same returns about other means."""
+    return np.asarray(np.maximum(returns - returns.mean(axis=0) + means, -1.0))
+
+
+def _own_rows(matrix: ReturnMatrix, symbol: str) -> NDArray[np.bool_]:
+    """Days on which the symbol has returns of its own or of its declared proxy, shape (T,)."""
+    coverage = matrix.coverage[symbol]
+    rows = np.ones(len(matrix.dates), dtype=bool)
+    if coverage.kind is HistoryKind.BACKFILLED and coverage.first and coverage.last:
+        rows = (matrix.dates > np.datetime64(coverage.first)) & (matrix.dates <= np.datetime64(coverage.last))
+    return rows
+
+
+def _with_history(matrix: ReturnMatrix) -> list[str]:
+    return [s for s in matrix.symbols if matrix.coverage[s].kind is not HistoryKind.STAND_IN]
+
+
+def _require_history(matrix: ReturnMatrix, symbols: Iterable[str]) -> None:
+    known = set(_with_history(matrix))
+    missing = [symbol for symbol in symbols if symbol not in known]
+    if missing:
+        raise MarketDataError(
+            f"no history of {', '.join(missing)}: a stand-in says nothing about growth; "
+            "hand in prices, or choose among the symbols that have them"
+        )
+
+
+def _common_mean(matrix: ReturnMatrix) -> float:
+    """Mean daily return of the broad index funds with history; of all symbols where there is none."""
+    known = _with_history(matrix)
+    funds = [s for s in known if matrix.asset_classes.get(s) == AssetClass.INDEX_FUND] or known
+    means = [matrix.values[_own_rows(matrix, s), matrix.columns[s]].mean() for s in funds]
+    return float(np.mean(means)) if means else 0.0
+
+
+def _periods(matrix: ReturnMatrix) -> int:
+    """Rows a year: 365 where weekends are among the dates, else 252."""
+    return 365 if not np.is_busday(matrix.dates).all() else 252
+
+
+class KellyOptimizer(Front):
+    """Exposure for the fastest growth, made careful: means shrunken, a fraction taken, limits kept.
+
+    What comes from an asset's history is advice only. What binds a bot is the record of its own trades.
+    """
+
+    def calculate_kelly_single_asset(self, symbol: str, returns: ArrayLike | None = None) -> KellyResult:
+        """Kelly of one asset, from its history or from returns handed in.
+
+        Parameters
+        ----------
+        symbol : str
+        returns : array_like of shape (T,), optional
+            Simple daily returns. Their mean is shrunken toward 0, that of history toward the market's.
+
+        Raises
+        ------
+        MarketDataError
+            The symbol has no history of its own and none is handed in.
+        InvalidRequest, InvalidReturns
+        """
+        symbol = checked_symbol(symbol)
+        seen = self._history(symbol) if returns is None else self._handed_in(symbol, returns)
+        weight = self._settings.mean_shrinkage
+        values, periods = seen.returns, seen.periods
+        shrunken = _moved(values, _shrunken(values.mean(keepdims=True), seen.common_mean, weight))
+        ways, careful = _Ways.of(values), _exact(shrunken)
+        least = self.config.market_data_config.min_observations
+        enough = len(values) >= least and math.isfinite(ways.exact) and math.isfinite(careful)
+        # drawn up to a better market, a mean must not advise more than its own history does
+        advised, bound_by = (
+            self._advised(symbol, min(careful, ways.exact)) if enough else (0.0, "insufficient")
+        )
+        deviation = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+        error = deviation / math.sqrt(len(values))
+        reach = -float(ndtri(self._settings.lower_bound)) * error
+        root = math.sqrt(periods)
+        return KellyResult(
+            symbol=symbol,
+            full_kelly_fraction=ways.exact,
+            recommended_kelly_fraction=advised,
+            bound_by=bound_by,
+            unit=UNIT,
+            discrete=ways.discrete,
+            continuous=ways.continuous,
+            exact=ways.exact,
+            shrunken_kelly=careful,
+            band=(_exact(values - reach), _exact(values + reach)),
+            mean=float(values.mean()) * periods,
+            mean_error=error * periods,
+            sigma=deviation * root,
+            sigma_error=_deviation_error(values) * root,
+            shrunken_mean=float(shrunken.mean()) * periods,
+            observations=len(values),
+            periods_per_year=periods,
+            growth_rate=growth_rate(shrunken, advised) * periods,
+            status="ok" if enough else "insufficient",
+            note=ADVICE if enough else f"{ADVICE}; {_lacking(len(values), least)}",
+            leans_on=seen.leans_on,
+        )
+
+    def _history(self, symbol: str) -> _Evidence:
+        matrix = self.state.model.matrix
+        _require_history(matrix, (symbol,))
+        values = matrix.values[_own_rows(matrix, symbol), matrix.columns[symbol]]
+        return _Evidence(values, _common_mean(matrix), _periods(matrix), matrix.leans_on((symbol,)))
+
+    def _handed_in(self, symbol: str, returns: ArrayLike) -> _Evidence:
+        periods = instrument_of(self.state, symbol).periods_per_year
+        return _Evidence(_checked_series(returns), 0.0, periods, ("returns handed in by the caller",))
+
+    @property
+    def _settings(self) -> KellyConfig:
+        return self.config.kelly_config
+
+    def _advised(self, symbol: str, careful: float) -> tuple[float, str]:
+        """What is left of a Kelly exposure, and what set it."""
+        if careful <= 0.0:
+            return 0.0, "no_edge"
+        groups = group_caps(self.state, self.config, (symbol,))
+        bounds = {
+            "kelly_fraction": careful * self._settings.default_kelly_fraction,
+            **name_caps(instrument_of(self.state, symbol), self.config),
+            **{name: cap for name, (_, cap) in groups.items()},
+            **book_caps(self.config),
+        }
+        bound_by = min(bounds, key=bounds.__getitem__)
+        multiplier = self.state.drawdown.effective_multiplier
+        return bounds[bound_by] * multiplier, bound_by if multiplier >= 1.0 else "drawdown"
+
+    def optimize_portfolio_kelly(
+        self, symbols: Iterable[str], kelly_fraction: float | None = None
+    ) -> KellyPortfolioResult:
+        """Weights with the greatest growth over the common history, shrunken, in part and within all limits.
+
+        The limits hold for the weights that are returned, after the Kelly fraction.
+
+        Parameters
+        ----------
+        symbols : iterable of str
+            Each once, at least one.
+        kelly_fraction : float, optional
+            In [0, 1]; by default that of the config.
+
+        Raises
+        ------
+        MarketDataError
+            Names the symbols without a history of their own.
+        InvalidRequest
+        """
+        chosen = _checked_symbols(symbols)
+        share = self._settings.default_kelly_fraction
+        if kelly_fraction is not None:
+            share = checked_number(kelly_fraction, "kelly_fraction", zero=True, most=1.0)
+        matrix = self.state.model.matrix
+        _require_history(matrix, chosen)
+        rows = np.logical_and.reduce([_own_rows(matrix, s) for s in chosen])
+        returns = matrix.values[np.ix_(rows, [matrix.columns[s] for s in chosen])]
+        problem = GrowthProgram.of(self.state, self.config, chosen, share)
+        least = self.config.market_data_config.min_observations
+        if len(returns) < least:
+            return self._portfolio(problem, returns, None, "insufficient", _lacking(len(returns), least))
+        own = returns.mean(axis=0)
+        moved = _moved(returns, _shrunken(own, _common_mean(matrix), self._settings.mean_shrinkage))
+        if share <= 0.0:
+            return self._portfolio(problem, moved, None, "optimal", "a Kelly fraction of 0 holds cash")
+        try:
+            full = kelly_portfolio(moved, problem.constraints())
+        except UndefinedMeasure as failure:
+            return self._portfolio(problem, moved, None, "unsolved", str(failure))
+        weights = np.where(np.abs(full.weights) * share < DUST, 0.0, full.weights * share)
+        status = "optimal" if weights.any() else "no_edge"
+        return self._portfolio(problem, moved, weights, status, ADVICE)
+
+    def _portfolio(
+        self, problem: GrowthProgram, moved: Float, weights: Float | None, status: str, note: str
+    ) -> KellyPortfolioResult:
+        matrix = self.state.model.matrix
+        periods = _periods(matrix)
+        held = np.zeros(len(problem.symbols)) if weights is None else weights
+        bound_by = problem.reached(held) if held.any() else (status,)
+        multiplier = self.state.drawdown.effective_multiplier
+        if multiplier < 1.0:
+            held, bound_by = held * multiplier, (*bound_by, "drawdown")
+        means = moved.mean(axis=0) if len(moved) else np.full(len(problem.symbols), math.nan)
+        return KellyPortfolioResult(
+            optimal_weights=_by_symbol(problem.symbols, held),
+            growth_rate=growth_rate(moved, held) * periods if len(moved) else math.nan,
+            kelly_fraction=problem.share,
+            shrunken_means=_by_symbol(problem.symbols, means * periods),
+            constraints=MappingProxyType(problem.named()),
+            bound_by=bound_by,
+            observations=len(moved),
+            status=status,
+            note=note,
+            leans_on=matrix.leans_on(problem.symbols),
+        )
+
+    def calculate_kelly_from_trades(
+        self, returns: ArrayLike, kelly_fraction: float | None = None
+    ) -> TradeKelly:
+        """Kelly of closed trades: the record that binds a bot.
+
+        Parameters
+        ----------
+        returns : array_like of shape (T,)
+            Return of each closed trade on its cost.
+        kelly_fraction : float, optional
+            In [0, 1]; by default that of the config.
+
+        Raises
+        ------
+        InvalidReturns, InvalidRequest
+        """
+        values = _checked_series(returns) if np.size(returns) else np.empty(0)
+        share = self._settings.default_kelly_fraction
+        if kelly_fraction is not None:
+            share = checked_number(kelly_fraction, "kelly_fraction", zero=True, most=1.0)
+        least = self._settings.min_trades
+        enough = len(values) >= least
+        tail = self._settings.lower_bound
+        ways = _Ways.of(values) if len(values) else _Ways(*([math.nan] * 7))
+        low, high = _bootstrap(values, tail, self.config.var_config.seed)
+        note = f"lower {tail:.0%} bound of {RESAMPLES:,} resamples, times {share:g}"
+        if not enough:
+            note = f"{len(values)} closed trades of the {least} that bind; until then probation caps the bot"
+        return TradeKelly(
+            trades=len(values),
+            win_rate=ways.win_rate,
+            average_win=ways.average_win,
+            average_loss=ways.average_loss,
+            payoff=ways.average_win / ways.average_loss,
+            stake_fraction=ways.stake_fraction,
+            discrete=ways.discrete,
+            continuous=ways.continuous,
+            exact=ways.exact,
+            lower=low,
+            upper=high,
+            recommended_kelly_fraction=low * share if enough else None,
+            status="ok" if enough else "insufficient",
+            note=note,
+        )
+
+
+def _by_symbol(symbols: Sequence[str], values: Float) -> Mapping[str, float]:
+    return MappingProxyType({s: float(v) + 0.0 for s, v in zip(symbols, values, strict=True)})
+
+
+def _checked_symbols(symbols: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(symbols, str):
+        raise InvalidRequest("WRONG_TYPE", "symbols", f"symbols are a list; write [{symbols!r:.60}]")
+    chosen = tuple(checked_symbol(s) for s in symbols)
+    if not chosen or len(set(chosen)) != len(chosen):
+        raise InvalidRequest("WRONG_TYPE", "symbols", "name at least one symbol, and each only once")
+    return chosen
+
+
+def _lacking(found: int, least: int) -> str:
+    if found < least:
+        return f"insufficient data: {found} returns of at least {least}"
+    return "not one return is a loss: growth has no limit, and nothing is recommended on that"
+
+
+def _deviation_error(values: Float) -> float:
+    """Standard error of the standard deviation, by the delta method with the sample's own kurtosis."""
+    centred = values - values.mean()
+    variance = float((centred**2).mean())
+    if variance <= 0.0:
+        return 0.0
+    kurtosis = float((centred**4).mean()) / variance**2
+    return math.sqrt(variance * max(kurtosis - 1.0, 0.0) / (4.0 * len(values)))
+
+
+def _bootstrap(values: Float, tail: float, seed: int) -> tuple[float, float]:
+    """Bounds of max(0, mean / variance) over resamples; NaN below two values or without any spread."""
+    if len(values) < 2 or float(values.std()) == 0.0:
+        return math.nan, math.nan
+    generator = np.random.default_rng(seed)
+    found = []
+    for _ in range(RESAMPLES // BLOCK):
+        sample = values[generator.integers(0, len(values), (BLOCK, len(values)))]
+        variance = sample.var(axis=1, ddof=1)
+        edge = np.maximum(sample.mean(axis=1), 0.0)
+        found.append(np.divide(edge, variance, out=np.zeros(BLOCK), where=variance > 0.0))
+    low, high = np.quantile(np.concatenate(found), (tail, 1.0 - tail))
+    return float(low), float(high)
