@@ -47,7 +47,8 @@ def risk_blueprint(views: Views, names: Sequence[str]) -> Blueprint:
     def serve(name: str) -> Response:
         answer = _json(views.view(name))
         answer.add_etag()
-        return answer.make_conditional(request)
+        answer.make_conditional(request)
+        return answer
 
     for name in names:
         blueprint.add_url_rule(
@@ -112,5 +113,6 @@ def _json(content: Plain, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 
 def _with_headers(answer: Response) -> Response:
-    answer.headers.update(HEADERS)
+    for name, text in HEADERS.items():
+        answer.headers[name] = text
     return answer

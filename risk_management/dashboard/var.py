@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from risk_management.dashboard.plain import Plain, plain
 from risk_management.dashboard.snapshot import Snapshot, headline, limit_row
 
 if TYPE_CHECKING:
-    from risk_management.calculators.var_calculator import VaRSummary
+    from collections.abc import Mapping
+
+    from risk_management.calculators.var_calculator import RiskComponent, VaRResult, VaRSummary
 
 __all__ = ["var_view"]
 
 
 def var_view(seen: Snapshot, summary: VaRSummary) -> Plain:
-    """The full report, and beside it what the gate holds against its limits."""
-    report: dict[str, Any] = plain(summary)
-    report.pop("leans_on", None)
-    gate = [limit_row(use) for use in seen.assessment.limits if use.name in ("var", "expected_shortfall")]
+    """Every figure of the report, the shares of the headline, and what the gate holds against its limits."""
+    gates = [use for use in seen.assessment.limits if use.name in ("var", "expected_shortfall")]
     return {
         **headline(seen),
-        **report,
-        "gate": {"method": seen.config.var_config.default_method, "limits": gate},
+        "explanation": summary.explain(),
+        "total_var": {key: _figure(result) for key, result in summary.total_var.items()},
+        "headline": {"key": summary.headline.key, **_figure(summary.headline)},
+        "worst": _figure(summary.worst),
+        "limit": summary.limit,
+        "utilization": plain(summary.utilization),
+        "gate": {
+            "method": seen.config.var_config.default_method,
+            "limits": [limit_row(use) for use in gates],
+        },
+        "components": {"symbol": _shares(summary.by_symbol), "strategy": _shares(summary.by_strategy)},
+        "pending": summary.pending,
+        "notes": list(summary.notes),
     }
+
+
+def _figure(result: VaRResult) -> Plain:
+    row: Plain = plain(result)
+    row.pop("leans_on")  # said once, in the headline of the view
+    return row
+
+
+def _shares(parts: Mapping[str, RiskComponent]) -> list[Plain]:
+    """Components, the largest first."""
+    return [plain(part) for part in sorted(parts.values(), key=lambda part: -part.component_var)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.dashboard.alerts import alerts_view
@@ -20,6 +20,8 @@ from risk_management.integration.trading_integration import TradingSystemIntegra
 
 if TYPE_CHECKING:
     from flask import Flask
+
+T = TypeVar("T")
 
 __all__ = ["ENDPOINTS", "RiskDashboardAPI", "create_risk_routes"]
 
@@ -43,9 +45,9 @@ class RiskDashboardAPI:
 
     def __init__(self, integration: TradingSystemIntegration | AdvancedRiskManager | None = None) -> None:
         self._given = integration
-        self._seen = _Once()
-        self._var = _Once()
-        self._stress = _Once()
+        self._seen: _Once[Snapshot] = _Once()
+        self._var: _Once[Plain] = _Once()
+        self._stress: _Once[Plain] = _Once()
 
     @property
     def manager(self) -> AdvancedRiskManager:
@@ -114,19 +116,19 @@ def _snapshot(manager: AdvancedRiskManager) -> Snapshot:
         return Snapshot(manager.state, manager.look(), manager.config)
 
 
-class _Once:
+class _Once(Generic[T]):
     """Keeps the newest result; whoever asks for the same one meanwhile waits instead of computing it too."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._key: object = None
-        self._value: Any = None
+        self._kept: tuple[object, T] | None = None
 
-    def get(self, key: object, make: Callable[[], Any]) -> Any:
+    def get(self, key: object, make: Callable[[], T]) -> T:
+        """What was made for this key, or what `make` makes now."""
         with self._lock:
-            if key != self._key:
-                self._value, self._key = make(), key
-            return self._value
+            if self._kept is None or self._kept[0] != key:
+                self._kept = (key, make())
+            return self._kept[1]
 
 
 def create_risk_routes(

@@ -1,0 +1,177 @@
+"""What every command shares: its options, and the way from them to a book. Light to import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from risk_management.config.risk_config import RiskManagementConfig
+    from risk_management.core.risk_manager import AdvancedRiskManager
+    from risk_management.dashboard.snapshot import Snapshot
+    from risk_management.market_data.positions_file import PositionRow
+
+__all__ = [
+    "BREACH",
+    "Example",
+    "File",
+    "Json",
+    "OpenedBook",
+    "Options",
+    "Value",
+    "options_of",
+]
+
+BREACH: Final = 3
+"""Exit code when a limit is breached."""
+
+File = Annotated[
+    Path | None,
+    typer.Argument(help="CSV of your positions: symbol, quantity, price, strategy.", show_default=False),
+]
+Example = Annotated[bool, typer.Option("--example", help="Use SPY 5,000 and QQQ 3,000 of 10,000.")]
+Value = Annotated[
+    float | None,
+    typer.Option("--portfolio-value", help="What the account is worth, cash included.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+NO_BOOK: Final = """\
+This command needs a book. Write yours as a CSV file, one line a position, for example positions.csv:
+
+    symbol,quantity,price,strategy
+    SPY,10,450,momentum
+    AAPL,-5,180,value
+
+and run  risk {command} positions.csv  - or look around first with  risk {command} --example"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedBook:
+    """A manager with the user's positions in it.
+
+    Parameters
+    ----------
+    manager : AdvancedRiskManager
+    name : str
+        What the book is called in titles.
+    notes : tuple of str
+        What was taken for granted, each in a sentence.
+    """
+
+    manager: AdvancedRiskManager
+    name: str
+    notes: tuple[str, ...] = ()
+
+    def look(self) -> Snapshot:
+        """The book as it stands, with everything that is measured of it."""
+        from risk_management.dashboard.snapshot import Snapshot  # noqa: PLC0415 - help must be quick
+
+        return Snapshot(self.manager.state, self.manager.look(), self.manager.config)
+
+    def symbol(self, written: str) -> str:
+        """The symbol as the prices know it: ``aapl`` is AAPL where only that is known."""
+        known = self.manager.state.instruments
+        return written.upper() if written not in known and written.upper() in known else written
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was said before the command.
+
+    Parameters
+    ----------
+    config_path, prices_path : Path or None
+    level : str or None
+    """
+
+    config_path: Path | None = None
+    prices_path: Path | None = None
+    level: str | None = None
+
+    def config(self, **overrides: Any) -> RiskManagementConfig:
+        """The settings, as `load_risk_config` finds them, with what was said on the command line."""
+        from risk_management.config.risk_config import load_risk_config  # noqa: PLC0415 - help must be quick
+
+        said: dict[str, Any] = dict(overrides)
+        if self.prices_path is not None:
+            said["market_data_config"] = {"source": "files", "path": str(self.prices_path)}
+        if self.level is not None:
+            said["risk_level"] = self.level.lower()
+        return load_risk_config(self.config_path, **said)
+
+    def book(self, file: Path | None, *, example: bool, value: float | None, command: str) -> OpenedBook:
+        """The book of a file, or of the example.
+
+        Raises
+        ------
+        typer.BadParameter
+            There is neither; the text shows how to write one.
+        """
+        from risk_management.market_data.positions_file import (  # noqa: PLC0415 - help must be quick
+            PositionRow,
+            read_positions,
+        )
+
+        if file is not None and example:
+            raise typer.BadParameter("give a FILE or --example, not both")
+        if file is not None:
+            return self.opened(read_positions(file), value, file.name)
+        if example:
+            rows = [PositionRow("SPY", 5000.0), PositionRow("QQQ", 3000.0)]
+            return self.opened(rows, 10_000.0 if value is None else value, "the example book")
+        raise typer.BadParameter(NO_BOOK.format(command=command))
+
+    def opened(self, rows: Sequence[PositionRow], value: float | None, name: str) -> OpenedBook:
+        """A manager that holds these rows."""
+        from risk_management.core.risk_manager import AdvancedRiskManager  # noqa: PLC0415 - help is quick
+
+        config = self.config() if value is None else self.config(portfolio_value=value)
+        gross = sum(abs(row.size) for row in rows)
+        notes = [_cut_risk(row) for row in rows if (row.risk_amount or 0.0) > abs(row.size)]
+        if rows and "portfolio_value" not in config.model_fields_set:
+            config = config.update(portfolio_value=gross)
+            notes.append(
+                f"equity is taken as the sum of the positions, {gross:,.2f}: give --portfolio-value "
+                "to count the cash beside them"
+            )
+        shares = _shares(rows, config)
+        first = next(iter(shares), config.account_id)
+        total = config.portfolio_value
+        config = config.update(account_id=first, portfolio_value=total * shares.get(first, 1.0))
+        book = OpenedBook(AdvancedRiskManager(config), name, tuple(notes))
+        for account, share in list(shares.items())[1:]:
+            book.manager.record_cash("deposit", total * share, account_id=account)
+        known = [
+            replace(row, symbol=book.symbol(row.symbol), account_id=row.account_id or config.account_id)
+            for row in rows
+        ]
+        book.manager.import_positions(known, one_shot=True)
+        return book
+
+
+def options_of(context: typer.Context) -> Options:
+    """What was said before the command."""
+    found = context.obj
+    return found if isinstance(found, Options) else Options()
+
+
+def _shares(rows: Sequence[PositionRow], config: RiskManagementConfig) -> dict[str, float]:
+    """Share of the portfolio's value that lies in each account: by what it holds."""
+    sums: dict[str, float] = {}
+    for row in rows:
+        account = row.account_id or config.account_id
+        sums[account] = sums.get(account, 0.0) + abs(row.size)
+    gross = sum(sums.values())
+    return {account: part / gross for account, part in sums.items()}
+
+
+def _cut_risk(row: PositionRow) -> str:
+    return (
+        f"line {row.line}: {row.symbol} can't lose more at its stop than its size: "
+        f"{row.risk_amount:,.2f} was cut to {abs(row.size):,.2f}"
+    )

@@ -1,0 +1,98 @@
+"""How results look: tables, bars, the line that says what the numbers lean on, and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from risk_management.dashboard.plain import Plain, as_json
+from risk_management.dashboard.snapshot import headline
+
+if TYPE_CHECKING:
+    from risk_management.cli._options import OpenedBook
+    from risk_management.dashboard.snapshot import Snapshot
+
+__all__ = ["COLOURS", "bar", "footer", "money", "screen", "share", "show_json", "signed", "table", "title"]
+
+COLOURS: Final = {
+    "ok": "green",
+    "warning": "yellow",
+    "critical": "red",
+    "breached": "bold red",
+    "green": "green",
+    "amber": "yellow",
+    "red": "bold red",
+}
+"""Colour of a level; the level is always written out too."""
+BAR: Final = 12
+
+
+def screen(*, stderr: bool = False) -> Console:
+    """A console of the terminal's width; colours are off where `NO_COLOR` says so."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def show_json(content: Plain) -> None:
+    """The content as JSON on standard output."""
+    typer.echo(as_json(content, indent=2))
+
+
+def title(text: str) -> Text:
+    """A heading."""
+    return Text(text, style="bold")
+
+
+def table(heading: str, *columns: str, left: int = 1) -> Table:
+    """A table whose first `left` columns are texts and whose others are numbers."""
+    made = Table(title=heading, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, column in enumerate(columns):
+        justify = "left" if place < left else "right"
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=justify == "right")  # type: ignore[arg-type]
+    return made
+
+
+def money(value: float | None) -> str:
+    """Money with two decimals; a dash where it is unknown."""
+    return "-" if value is None or value != value else f"{value:,.2f}"  # noqa: PLR0124 - NaN
+
+
+def share(value: float | None, digits: int = 1) -> str:
+    """A fraction as per cent; a dash where it is unknown."""
+    return "-" if value is None or value != value else f"{value:.{digits}%}"  # noqa: PLR0124 - NaN
+
+
+def signed(value: float | None) -> Text:
+    """Money, red for a loss."""
+    return Text(money(value), style="red" if value is not None and value < 0.0 else "")
+
+
+def bar(use: float, level: str) -> Text:
+    """How much of a limit is used: a bar and the per cent."""
+    filled = min(BAR, int(BAR * max(0.0, use) + 1e-9))  # a full bar means a full limit
+    drawn = Text("█" * filled, style=COLOURS[level])
+    drawn.append("░" * (BAR - filled), style="dim")
+    drawn.append(f" {use:>5.0%}" if use <= 99.99 else "  over", style=COLOURS[level] if level != "ok" else "")
+    return drawn
+
+
+def footer(seen: Snapshot, book: OpenedBook | None = None, further: Iterable[str] = ()) -> Text:
+    """What the numbers stand on; printed under every result."""
+    head = headline(seen)
+    data = head["data"]
+    lines = [
+        f"Prices: {data['source']}, until {data['prices_until'][:10]}; limits: {seen.config.risk_level}."
+    ]
+    notes = [*(book.notes if book else ()), *further]
+    lines += [f"Note: {_sentence(note)}" for note in notes]
+    lines += [f"Leans on: {_sentence(said)}" for said in data["leans_on"]]
+    return Text("\n".join(lines), style="dim")
+
+
+def _sentence(text: str) -> str:
+    return text.rstrip(".") + "."

@@ -1,0 +1,132 @@
+"""``risk check``: what the gate would say to an order."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from risk_management.cli._options import BREACH, Example, Json, OpenedBook, Options, Value, options_of
+from risk_management.cli._screen import footer, screen, show_json, table
+from risk_management.dashboard.plain import Plain, plain
+from risk_management.dashboard.snapshot import headline
+from risk_management.model.explain import amount
+
+if TYPE_CHECKING:
+    from risk_management.model.trade import Finding, TradeDecision
+
+__all__ = ["run"]
+
+STYLES = {"approved": "green", "cut": "yellow", "refused": "bold red"}
+
+
+class Side(StrEnum):
+    """What an order does."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+def run(  # noqa: PLR0913, PLR0917 - the words of an order
+    context: typer.Context,
+    symbol: Annotated[str, typer.Argument(help="What to trade, such as AAPL.")],
+    side: Annotated[Side, typer.Argument(help="buy or sell.", case_sensitive=False)],
+    size: Annotated[float, typer.Argument(help="Money, such as 800.")],
+    positions: Annotated[
+        Path | None,
+        typer.Option("--positions", "-p", help="CSV of what is held already.", show_default=False),
+    ] = None,
+    example: Example = False,
+    value: Value = None,
+    strategy: Annotated[str, typer.Option(help="Strategy that the order belongs to.")] = "",
+    bot: Annotated[str | None, typer.Option(help="Bot that asks; an operator by default.")] = None,
+    confidence: Annotated[float, typer.Option(help="0 to 1; below 0.70 it cuts the size.")] = 1.0,
+    price: Annotated[float | None, typer.Option(help="Limit price.", show_default=False)] = None,
+    risk: Annotated[float | None, typer.Option(help="Money lost at the stop.", show_default=False)] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show the checks that measured nothing too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask what would be approved, and why. Nothing is traded or reserved.
+
+    [dim]risk check AAPL buy 800 --positions positions.csv --strategy momentum[/dim]
+
+    Ends with 3 when the order is cut or refused.
+    """
+    book = _book(options_of(context), positions, example=example, value=value)
+    decision = book.manager.evaluate_trade(
+        book.symbol(symbol),
+        side.value,
+        size,
+        strategy,
+        bot_name=bot,
+        confidence=confidence,
+        price=price,
+        risk_amount=risk,
+    )
+    if as_json:
+        show_json({**headline(book.look()), "decision": _row(decision), "notes": list(book.notes)})
+    else:
+        _show(decision, book, everything=everything)
+    if decision.outcome != "approved":
+        raise typer.Exit(BREACH)
+
+
+def _book(options: Options, positions: Path | None, *, example: bool, value: float | None) -> OpenedBook:
+    if positions is None and not example:
+        return options.opened([], value, "an empty book")
+    return options.book(positions, example=example, value=value, command="check AAPL buy 800 --positions")
+
+
+def _row(decision: TradeDecision) -> Plain:
+    said: Plain = plain(decision)
+    said["outcome"] = decision.outcome
+    said["explanation"] = decision.explain()
+    said["findings"] = [
+        {**plain(finding), "room": plain(finding.room), "message": finding.message}
+        for finding in decision.findings
+    ]
+    return said
+
+
+def _show(decision: TradeDecision, book: OpenedBook, *, everything: bool) -> None:
+    console = screen()
+    lines = [line for line in decision.explain().splitlines() if not line.startswith("Leans on")]
+    said = Text(lines[0], style=STYLES[decision.outcome])
+    said.append("".join(f"\n{line}" for line in lines[1:]), style="default")
+    console.print(said, f"Held against {book.name}.", "")
+    console.print(_findings(decision, everything=everything))
+    console.print(footer(book.look(), book, decision.leans_on))
+
+
+def _findings(decision: TradeDecision, *, everything: bool) -> Table:
+    shown = [f for f in decision.findings if everything or not math.isnan(f.measured) or _binds(f, decision)]
+    left_out = len(decision.findings) - len(shown)
+    heading = f"{len(decision.findings)} checks" + (
+        f", {left_out} had nothing to measure" if left_out else ""
+    )
+    made = table(heading, "check", "measured", "limit", "room", "largest opening", "of")
+    made.columns[5].justify = "left"
+    made.columns[5].no_wrap = False
+    for finding in sorted(shown, key=lambda f: (not _binds(f, decision), f.cap)):
+        style = STYLES[decision.outcome] if _binds(finding, decision) else ""
+        made.add_row(
+            finding.check,
+            amount(finding.measured, finding.unit),
+            amount(finding.limit, finding.unit),
+            amount(finding.room, finding.unit),
+            amount(finding.cap, "money"),
+            finding.subject,
+            style=style,
+        )
+    return made
+
+
+def _binds(finding: Finding, decision: TradeDecision) -> bool:
+    return finding.code in decision.rejection_reasons

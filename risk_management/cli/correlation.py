@@ -1,0 +1,105 @@
+"""``risk correlation``: what moves together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from risk_management.cli._options import Example, Json, OpenedBook, Options, Value, options_of
+from risk_management.cli._screen import footer, screen, share, show_json, table
+from risk_management.dashboard.correlation import correlation_view
+from risk_management.model.explain import amount
+
+if TYPE_CHECKING:
+    from risk_management.core.correlation_monitor import CorrelationMetrics
+
+__all__ = ["run"]
+
+WIDEST = 12
+"""Names whose matrix fits on a screen."""
+
+
+def run(
+    context: typer.Context,
+    what: Annotated[
+        list[str] | None, typer.Argument(help="A CSV of your positions, or symbols.", show_default=False)
+    ] = None,
+    value: Value = None,
+    example: Example = False,
+    as_json: Json = False,
+) -> None:
+    """Correlations and clusters of a book, or of symbols held in equal parts.
+
+    [dim]risk correlation positions.csv
+    risk correlation SPY QQQ AAPL XOM[/dim]
+    """
+    book = _book(options_of(context), what or [], example=example, value=value)
+    seen = book.look()
+    if as_json:
+        show_json({**correlation_view(seen), "notes": list(book.notes)})
+        return
+    found, console = seen.assessment.correlation, screen()
+    console.print(*_summary(found, book.name), "", sep="\n")
+    if 1 < len(found.symbols) <= WIDEST:
+        console.print(_matrix(found))
+    clusters = table("Clusters: what moves together", "names", "net", "gross", "largest correlation")
+    for cluster in found.clusters:
+        names = " ".join(
+            s if sign > 0 else f"-{s}" for s, sign in zip(cluster.symbols, cluster.signs, strict=True)
+        )
+        clusters.add_row(
+            names, share(cluster.net), share(cluster.gross), amount(cluster.max_correlation, "number")
+        )
+    console.print(clusters)
+    console.print(footer(seen, book, found.notes))
+
+
+def _book(options: Options, what: list[str], *, example: bool, value: float | None) -> OpenedBook:
+    from risk_management.market_data.positions_file import PositionRow  # noqa: PLC0415 - help must be quick
+
+    if not what or (len(what) == 1 and _is_file(what[0])):
+        file = Path(what[0]) if what else None
+        return options.book(file, example=example, value=value, command="correlation")
+    if example:
+        raise typer.BadParameter("give symbols or --example, not both")
+    each = (10_000.0 if value is None else value) / len(set(what))
+    rows = [PositionRow(symbol, each) for symbol in dict.fromkeys(what)]
+    return options.opened(rows, value or 10_000.0, f"{len(rows)} symbols in equal parts")
+
+
+def _is_file(text: str) -> bool:
+    return Path(text).suffix.lower() in {".csv", ".txt", ".tsv"} or Path(text).is_file()
+
+
+def _summary(found: CorrelationMetrics, name: str) -> list[str]:
+    def said(value: float) -> str:
+        return amount(value, "number")
+
+    pair = f" ({' and '.join(found.max_pair)})" if found.max_pair else ""
+    lines = [
+        f"Correlations of [bold]{name}[/bold], {found.method} over {found.observations} days: "
+        f"average {said(found.average_correlation)}, largest {said(found.max_pairwise_correlation)}{pair}.",
+        f"Absorption ratio {said(found.absorption_ratio)}, diversification ratio "
+        f"{said(found.diversification_ratio)}, effective bets {said(found.effective_bets)}, "
+        f"volatility {said(found.volatility_ratio)} of its usual.",
+    ]
+    if found.spike is not None:
+        lines.append(f"[bold red]Spike:[/bold red] {found.spike.explain()}.")
+    return lines
+
+
+def _matrix(found: CorrelationMetrics) -> Table:
+    rows = table("Correlations", "", *found.symbols)
+    for symbol, row in zip(found.symbols, found.matrix.tolist(), strict=True):
+        rows.add_row(symbol, *(Text(amount(v, "number"), style=_shade(v)) for v in row))
+    return rows
+
+
+def _shade(value: float) -> str:
+    if value >= 0.995:
+        return "dim"
+    return "bold red" if value >= 0.85 else "yellow" if value >= 0.70 else "cyan" if value < 0.0 else ""

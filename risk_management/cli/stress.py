@@ -1,0 +1,121 @@
+"""``risk stress``: what the book would lose in past and made-up crises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from risk_management.cli._options import BREACH, Example, File, Json, Value, options_of
+from risk_management.cli._screen import COLOURS, footer, money, screen, share, show_json, signed, table
+from risk_management.dashboard.snapshot import headline
+from risk_management.dashboard.stress import scenario_row, stress_view
+
+if TYPE_CHECKING:
+    from risk_management.calculators.stress_tester import StressResult, StressSuite
+
+__all__ = ["run"]
+
+
+def run(
+    context: typer.Context,
+    file: File = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            "--scenario", "-s", help="One scenario in full, such as market_crash_2008.", show_default=False
+        ),
+    ] = None,
+    value: Value = None,
+    example: Example = False,
+    as_json: Json = False,
+) -> None:
+    """What the book would lose in past crises and in made-up ones.
+
+    [dim]risk stress positions.csv
+    risk stress positions.csv --scenario covid_crash_2020[/dim]
+
+    Ends with 3 when a scenario loses more than is allowed.
+    """
+    book = options_of(context).book(file, example=example, value=value, command="stress")
+    seen, tester = book.look(), book.manager.stress_tester
+    if scenario is not None:
+        result = tester.run_scenario_test(scenario)
+        passed = result.passed
+        if as_json:
+            show_json({**headline(seen), "scenario": scenario_row(result), "notes": list(book.notes)})
+        else:
+            _show_one(result)
+    else:
+        suite = tester.run_full_stress_suite()
+        passed = suite.passed
+        if as_json:
+            show_json({**stress_view(seen, suite), "notes": list(book.notes)})
+        else:
+            _show_all(suite, book.name)
+    if not as_json:
+        screen().print(footer(seen, book))
+    if not passed:
+        raise typer.Exit(BREACH)
+
+
+def _outcome(result: StressResult) -> Text:
+    if result.critical:
+        return Text("critical", style=COLOURS["breached"])
+    if result.passed:
+        return Text("passed", style=COLOURS["ok"])
+    return Text("too much", style=COLOURS["breached"])
+
+
+def _show_all(suite: StressSuite, name: str) -> None:
+    console = screen()
+    worst = suite.results.get(suite.worst_case_scenario)
+    lead = f"[bold]{name}[/bold] passes {suite.scenarios_passed} of {len(suite.scenarios_tested)} scenarios"
+    if worst is not None:
+        loss = f"{money(worst.portfolio_pnl)}, {share(worst.portfolio_pnl_pct)} of equity"
+        lead += f"; the worst is {worst.name}: {loss}"
+    console.print(lead + ".", "A gate stops trades; a report is shown: whole crises take years.", "")
+    rows = table(
+        "The largest loss first", "scenario", "use", "days", "P&L", "of equity", "allowed", "", left=2
+    )
+    rows.columns[6].justify = "left"
+    for result in sorted(suite.results.values(), key=lambda r: r.portfolio_pnl):
+        rows.add_row(
+            result.scenario_id,
+            result.use.value,
+            str(result.horizon_days),
+            signed(result.portfolio_pnl),
+            share(result.portfolio_pnl_pct),
+            share(-result.limit, 0),
+            _outcome(result),
+        )
+    console.print(rows)
+    console.print("[dim]One in full, with the basis of every figure: --scenario NAME[/dim]")
+
+
+def _show_one(result: StressResult) -> None:
+    console = screen()
+    console.print(
+        Text.assemble(
+            (result.name, "bold"),
+            f" ({result.use.value}, {result.horizon_days} days): ",
+            signed(result.portfolio_pnl),
+            f", {share(result.portfolio_pnl_pct)} of equity, allowed {share(-result.limit, 0)}: ",
+            _outcome(result),
+            ".",
+        ),
+        "",
+    )
+    rows = table("By symbol", "symbol", "P&L", "by", "where the shock comes from")
+    for column in (2, 3):
+        rows.columns[column].justify = "left"
+        rows.columns[column].no_wrap = False
+    for symbol, pnl in sorted(result.by_symbol.items(), key=lambda item: item[1]):
+        basis = result.basis[symbol]
+        rows.add_row(symbol, signed(pnl), str(basis.kind), basis.note)
+    console.print(rows)
+    for note in result.notes:
+        console.print(f"Note: {note}.")
+    for source in result.sources:
+        console.print(f"[dim]Source: {source.figure}: {source.citation}[/dim]")

@@ -1,0 +1,91 @@
+"""``risk var``: value at risk and expected shortfall by every method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from risk_management.cli._options import BREACH, Example, File, Json, Value, options_of
+from risk_management.cli._screen import bar, footer, money, screen, share, show_json, signed, table
+from risk_management.dashboard.var import var_view
+from risk_management.model.explain import amount
+
+if TYPE_CHECKING:
+    from risk_management.calculators.var_calculator import VaRSummary
+    from risk_management.dashboard.snapshot import Snapshot
+
+__all__ = ["run"]
+
+
+def run(
+    context: typer.Context,
+    file: File = None,
+    horizon: Annotated[
+        int | None, typer.Option("--horizon", help="Only this one, in trading days.", show_default=False)
+    ] = None,
+    value: Value = None,
+    example: Example = False,
+    as_json: Json = False,
+) -> None:
+    """Value at risk and expected shortfall: what an ordinary bad day costs, by every method.
+
+    [dim]risk var positions.csv --horizon 10[/dim]
+
+    Ends with 3 when VaR or expected shortfall stands above its limit.
+    """
+    book = options_of(context).book(file, example=example, value=value, command="var")
+    seen = book.look()
+    horizons = None if horizon is None else (horizon,)
+    summary = book.manager.var_calculator.calculate_portfolio_var(horizons=horizons)
+    if as_json:
+        show_json({**var_view(seen, summary), "notes": list(book.notes)})
+    else:
+        _show(seen, summary, book.name)
+        screen().print(footer(seen, book, summary.notes))
+    if any(use.level == "breached" for use in seen.assessment.limits if use.name in GATES):
+        raise typer.Exit(BREACH)
+
+
+GATES = ("var", "expected_shortfall")
+
+
+def _show(seen: Snapshot, summary: VaRSummary, name: str) -> None:
+    console = screen()
+    said = summary.explain().splitlines()[0]
+    console.print(Text.assemble(("VaR of ", ""), (name, "bold"), f": {said}"), "")
+    gates = table("Limits of the gate", "limit", "used", "allowed", "")
+    gates.columns[3].justify = "left"
+    for use in seen.assessment.limits:
+        if use.name in GATES:
+            gates.add_row(use.name, share(use.used, 2), share(use.limit, 2), bar(use.use, use.level))
+    console.print(gates, _by_method(summary), _parts(summary))
+
+
+def _by_method(summary: VaRSummary) -> Table:
+    """One line a method and horizon; VaR and ES by confidence."""
+    levels = sorted({result.confidence for result in summary.total_var.values()})
+    heads = [f"{kind} {level:.3g}" for level in levels for kind in ("VaR", "ES")]
+    made = table("Loss in money, by method", "method", "days", *heads)
+    rows: dict[tuple[str, int], dict[float, tuple[float, float]]] = {}
+    for result in summary.total_var.values():
+        cells = rows.setdefault((result.method, result.horizon), {})
+        cells[result.confidence] = (result.var_value, result.es_value)
+    for (method, days), cells in sorted(rows.items(), key=lambda item: item[0][1]):
+        made.add_row(method, str(days), *(money(v) for level in levels for v in cells[level]))
+    return made
+
+
+def _parts(summary: VaRSummary) -> Table:
+    made = table("What it is made of, default method", "symbol", "exposure", "VaR", "ES", "share")
+    for part in sorted(summary.by_symbol.values(), key=lambda p: -p.component_var):
+        made.add_row(
+            part.name,
+            signed(part.exposure),
+            money(part.component_var),
+            money(part.component_es),
+            amount(part.share, "fraction"),
+        )
+    return made
