@@ -247,14 +247,15 @@ def test_a_shared_front_refuses(foundation):
 
 
 def made_prices(usual: float, now: float, sign: float = 1.0, seed: int = 7) -> pd.DataFrame:
-    """A and B that correlate by `usual`, over the last 60 days by `now`; C apart; D stands still."""
+    """A and B that correlate by `usual`, over the last 60 days by `now`; C apart; D moved long ago."""
     rng = np.random.default_rng(seed)
     shape = 800
     common = rng.standard_normal(shape)
     strength = np.where(np.arange(shape) < shape - 60, usual, now)
     a = np.sqrt(strength) * common + np.sqrt(1 - strength) * rng.standard_normal(shape)
     b = np.sqrt(strength) * common + np.sqrt(1 - strength) * rng.standard_normal(shape)
-    moves = {"A": a, "B": sign * b, "C": rng.standard_normal(shape), "D": np.zeros(shape)}
+    moves = {"A": a, "B": sign * b, "C": rng.standard_normal(shape)}
+    moves["D"] = np.where(np.arange(shape) < 200, rng.standard_normal(shape), 0.0)
     dates = pd.bdate_range("2018-01-01", periods=shape + 1)
     closes = {s: 100 * np.cumprod(np.concatenate([[1.0], 1 + 0.01 * m])) for s, m in moves.items()}
     return pd.DataFrame(closes, index=dates)
