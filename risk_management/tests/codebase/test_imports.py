@@ -31,7 +31,7 @@ LEVELS = {
 }
 SANCTIONED = {"core.foundation"}
 """The one place of the core that asks for data."""
-EXCEPT_EXCEPTION = {"core/decision.py", "integration/trading_integration.py", "alerts/channels.py"}
+EXCEPT_EXCEPTION = {"core/decision.py", "integration/trading_integration.py", "alerts/telling.py"}
 """The check runner, the service loop and alert delivery."""
 
 
