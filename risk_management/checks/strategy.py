@@ -15,4 +15,6 @@ def check(p: Proposal) -> Finding:
     strategy = p.request.strategy
     limit = limits.strategy_budgets.get(strategy, limits.max_strategy_exposure)
     gross = p.state.totals.strategies.get(strategy, 0)
-    return at_equity("strategy", "STRATEGY_LIMIT", p, gross_used(p, gross), limit, strategy)
+    return at_equity(
+        "strategy", "STRATEGY_LIMIT", p, gross_used(p, gross), limit, strategy or "without a name"
+    )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 __all__ = ["Action", "Execution", "Finding", "TradeDecision", "TradeRequest"]
 
@@ -59,6 +59,12 @@ class TradeRequest:
         return "buy" if self.side > 0 else "sell"
 
 
+_FLOORS: Final = frozenset({"CASH_LIMIT", "LOW_CONFIDENCE", "MIN_TRADE_SIZE"})
+"""Codes whose limit must not be fallen short of."""
+_APART: Final = frozenset({"DRAWDOWN_LIMIT", "DUPLICATE_INTENT", "SELF_MATCH"})
+"""Codes that measure one thing and limit another."""
+
+
 class Finding(NamedTuple):
     """What one check measured.
 
@@ -90,8 +96,10 @@ class Finding(NamedTuple):
 
     @property
     def room(self) -> float:
-        """What is left under the limit, in the finding's unit."""
-        return self.limit - self.measured
+        """What is left until the limit, in the finding's unit; NaN where the two don't compare."""
+        if self.code in _FLOORS:
+            return self.measured - self.limit
+        return math.nan if self.code in _APART else self.limit - self.measured
 
     @property
     def message(self) -> str:
