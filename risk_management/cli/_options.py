@@ -23,6 +23,7 @@ __all__ = [
     "OpenedBook",
     "Options",
     "Value",
+    "WrongUsage",
     "options_of",
 ]
 
@@ -31,7 +32,9 @@ BREACH: Final = 3
 
 File = Annotated[
     Path | None,
-    typer.Argument(help="CSV of your positions: symbol, quantity, price, strategy.", show_default=False),
+    typer.Argument(
+        metavar="FILE", help="CSV of your positions: symbol, quantity, price, strategy.", show_default=False
+    ),
 ]
 Example = Annotated[bool, typer.Option("--example", help="Use SPY 5,000 and QQQ 3,000 of 10,000.")]
 Value = Annotated[
@@ -47,7 +50,16 @@ This command needs a book. Write yours as a CSV file, one line a position, for e
     SPY,10,450,momentum
     AAPL,-5,180,value
 
-and run  risk {command} positions.csv  - or look around first with  risk {command} --example"""
+and run     risk {command} positions.csv
+or first    risk {command} --example"""
+
+
+class WrongUsage(typer.BadParameter):
+    """The command was called in a way that means nothing; the text says how it is called."""
+
+    def format_message(self) -> str:
+        """The text alone."""
+        return self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +121,7 @@ class Options:
 
         Raises
         ------
-        typer.BadParameter
+        WrongUsage
             There is neither; the text shows how to write one.
         """
         from risk_management.market_data.positions_file import (  # noqa: PLC0415 - help must be quick
@@ -118,13 +130,13 @@ class Options:
         )
 
         if file is not None and example:
-            raise typer.BadParameter("give a FILE or --example, not both")
+            raise WrongUsage("give a FILE or --example, not both")
         if file is not None:
             return self.opened(read_positions(file), value, file.name)
         if example:
             rows = [PositionRow("SPY", 5000.0), PositionRow("QQQ", 3000.0)]
             return self.opened(rows, 10_000.0 if value is None else value, "the example book")
-        raise typer.BadParameter(NO_BOOK.format(command=command))
+        raise WrongUsage(NO_BOOK.format(command=command))
 
     def opened(self, rows: Sequence[PositionRow], value: float | None, name: str) -> OpenedBook:
         """A manager that holds these rows."""

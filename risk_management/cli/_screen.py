@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.styled import Styled
 from rich.table import Table
 from rich.text import Text
 
@@ -15,10 +16,9 @@ from risk_management.dashboard.plain import Plain, as_json
 from risk_management.dashboard.snapshot import headline
 
 if TYPE_CHECKING:
-    from risk_management.cli._options import OpenedBook
     from risk_management.dashboard.snapshot import Snapshot
 
-__all__ = ["COLOURS", "bar", "footer", "money", "screen", "share", "show_json", "signed", "table", "title"]
+__all__ = ["COLOURS", "bar", "footer", "money", "screen", "share", "show_json", "signed", "table"]
 
 COLOURS: Final = {
     "ok": "green",
@@ -43,17 +43,13 @@ def show_json(content: Plain) -> None:
     typer.echo(as_json(content, indent=2))
 
 
-def title(text: str) -> Text:
-    """A heading."""
-    return Text(text, style="bold")
-
-
 def table(heading: str, *columns: str, left: int = 1) -> Table:
     """A table whose first `left` columns are texts and whose others are numbers."""
     made = Table(title=heading, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
         justify = "left" if place < left else "right"
-        made.add_column(column, justify=justify, overflow="fold", no_wrap=justify == "right")  # type: ignore[arg-type]
+        whole = justify == "right" or place == 0
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=whole)  # type: ignore[arg-type]
     return made
 
 
@@ -81,18 +77,19 @@ def bar(use: float, level: str) -> Text:
     return drawn
 
 
-def footer(seen: Snapshot, book: OpenedBook | None = None, further: Iterable[str] = ()) -> Text:
+def footer(
+    seen: Snapshot, notes: Iterable[str] = (), leans_on: Iterable[str] | None = None
+) -> RenderableType:
     """What the numbers stand on; printed under every result."""
-    head = headline(seen)
-    data = head["data"]
-    lines = [
-        f"Prices: {data['source']}, until {data['prices_until'][:10]}; limits: {seen.config.risk_level}."
-    ]
-    notes = [*(book.notes if book else ()), *further]
-    lines += [f"Note: {_sentence(note)}" for note in notes]
-    lines += [f"Leans on: {_sentence(said)}" for said in data["leans_on"]]
-    return Text("\n".join(lines), style="dim")
-
-
-def _sentence(text: str) -> str:
-    return text.rstrip(".") + "."
+    data = headline(seen)["data"]
+    lines = Table.grid(padding=(0, 1))
+    lines.add_row(
+        "Prices:", f"{data['source']}, until {data['prices_until'][:10]}; limits: {seen.config.risk_level}."
+    )
+    for name, texts in (
+        ("Note:", notes),
+        ("Leans on:", leans_on if leans_on is not None else data["leans_on"]),
+    ):
+        for place, text in enumerate(texts):
+            lines.add_row("" if place else name, Text(text.rstrip(".") + "."))
+    return Styled(lines, "dim")

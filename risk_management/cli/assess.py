@@ -55,7 +55,7 @@ def run(
         console = screen()
         console.print(_verdict(seen, book.name), "")
         console.print(_positions(positions), _limits(seen), _figures(seen))
-        console.print(footer(seen, book))
+        console.print(footer(seen, book.notes))
     if any(use.level == "breached" for use in seen.assessment.limits):
         raise typer.Exit(BREACH)
 

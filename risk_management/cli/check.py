@@ -25,6 +25,12 @@ __all__ = ["run"]
 STYLES = {"approved": "green", "cut": "yellow", "refused": "bold red"}
 
 
+FLOORS = {"cash", "confidence", "min_trade_size"}
+"""Checks whose measure must stay above the limit."""
+MULTIPLIERS = {"drawdown"}
+"""Checks whose limit is a share of the size, not of what was measured."""
+
+
 class Side(StrEnum):
     """What an order does."""
 
@@ -97,12 +103,15 @@ def _row(decision: TradeDecision) -> Plain:
 
 def _show(decision: TradeDecision, book: OpenedBook, *, everything: bool) -> None:
     console = screen()
-    lines = [line for line in decision.explain().splitlines() if not line.startswith("Leans on")]
+    lines = [line for line in decision.explain().splitlines() if "Leans on:" not in line]
     said = Text(lines[0], style=STYLES[decision.outcome])
     said.append("".join(f"\n{line}" for line in lines[1:]), style="default")
-    console.print(said, f"Held against {book.name}.", "")
+    console.print(said)
+    console.print(f"Held against {book.name}.\n")
     console.print(_findings(decision, everything=everything))
-    console.print(footer(book.look(), book, decision.leans_on))
+    seen = book.look()
+    leans_on = dict.fromkeys((*seen.assessment.leans_on, *decision.leans_on))
+    console.print(footer(seen, book.notes, leans_on))
 
 
 def _findings(decision: TradeDecision, *, everything: bool) -> Table:
@@ -111,7 +120,7 @@ def _findings(decision: TradeDecision, *, everything: bool) -> Table:
     heading = f"{len(decision.findings)} checks" + (
         f", {left_out} had nothing to measure" if left_out else ""
     )
-    made = table(heading, "check", "measured", "limit", "room", "largest opening", "of")
+    made = table(heading, "check", "measured", "limit", "room", "passes", "of")
     made.columns[5].justify = "left"
     made.columns[5].no_wrap = False
     for finding in sorted(shown, key=lambda f: (not _binds(f, decision), f.cap)):
@@ -120,7 +129,7 @@ def _findings(decision: TradeDecision, *, everything: bool) -> Table:
             finding.check,
             amount(finding.measured, finding.unit),
             amount(finding.limit, finding.unit),
-            amount(finding.room, finding.unit),
+            amount(_room(finding), finding.unit),
             amount(finding.cap, "money"),
             finding.subject,
             style=style,
@@ -130,3 +139,10 @@ def _findings(decision: TradeDecision, *, everything: bool) -> Table:
 
 def _binds(finding: Finding, decision: TradeDecision) -> bool:
     return finding.code in decision.rejection_reasons
+
+
+def _room(finding: Finding) -> float:
+    """What is left: below a ceiling, or above a floor; NaN where the limit is neither."""
+    if finding.check in FLOORS:
+        return -finding.room
+    return math.nan if finding.check in MULTIPLIERS else finding.room

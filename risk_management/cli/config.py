@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from risk_management.cli._options import Json, options_of
+from risk_management.cli._options import Json, WrongUsage, options_of
 from risk_management.cli._screen import screen, show_json
 from risk_management.cli._toml import as_toml
 
@@ -36,7 +36,7 @@ def show(
     if section is not None:
         if section not in content:
             known = ", ".join(name for name, value in content.items() if isinstance(value, dict))
-            raise typer.BadParameter(f"no section is called {section!r}; known: {known}")
+            raise WrongUsage(f"no section is called {section!r}; known: {known}")
         content = {section: content[section]}
     if as_json:
         show_json(content)

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from risk_management.cli._options import Example, Json, OpenedBook, Options, Value, options_of
+from risk_management.cli._options import Example, Json, OpenedBook, Options, Value, WrongUsage, options_of
 from risk_management.cli._screen import footer, screen, share, show_json, table
 from risk_management.dashboard.correlation import correlation_view
 from risk_management.model.explain import amount
@@ -47,6 +47,7 @@ def run(
     if 1 < len(found.symbols) <= WIDEST:
         console.print(_matrix(found))
     clusters = table("Clusters: what moves together", "names", "net", "gross", "largest correlation")
+    clusters.columns[0].no_wrap = False
     for cluster in found.clusters:
         names = " ".join(
             s if sign > 0 else f"-{s}" for s, sign in zip(cluster.symbols, cluster.signs, strict=True)
@@ -55,7 +56,7 @@ def run(
             names, share(cluster.net), share(cluster.gross), amount(cluster.max_correlation, "number")
         )
     console.print(clusters)
-    console.print(footer(seen, book, found.notes))
+    console.print(footer(seen, (*book.notes, *found.notes)))
 
 
 def _book(options: Options, what: list[str], *, example: bool, value: float | None) -> OpenedBook:
@@ -65,7 +66,7 @@ def _book(options: Options, what: list[str], *, example: bool, value: float | No
         file = Path(what[0]) if what else None
         return options.book(file, example=example, value=value, command="correlation")
     if example:
-        raise typer.BadParameter("give symbols or --example, not both")
+        raise WrongUsage("give symbols or --example, not both")
     each = (10_000.0 if value is None else value) / len(set(what))
     rows = [PositionRow(symbol, each) for symbol in dict.fromkeys(what)]
     return options.opened(rows, value or 10_000.0, f"{len(rows)} symbols in equal parts")

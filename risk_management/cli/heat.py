@@ -33,7 +33,7 @@ def run(
         show_json({**headline(seen), "heat": plain(seen.assessment.heat), "notes": list(book.notes)})
     else:
         _show(seen, book.name)
-        screen().print(footer(seen, book))
+        screen().print(footer(seen, book.notes))
     if seen.assessment.heat.raw_heat > 100.0 + 1e-9:
         raise typer.Exit(BREACH)
 
@@ -43,7 +43,7 @@ def _show(seen: Snapshot, name: str) -> None:
     level = "breached" if heat.raw_heat > 100.0 + 1e-9 else LEVELS[heat.level]
     console.print(f"Heat of [bold]{name}[/bold]: {heat.raw_heat:.1f} of 100, {heat.level}.")
     console.print(bar(heat.raw_heat / 100.0, level))
-    console.print(f"At risk {money(heat.open_risk)} of a budget of {money(heat.risk_budget)}.", "")
+    console.print(f"At risk {money(heat.open_risk)} of a budget of {money(heat.risk_budget)}.\n")
     rows = table("By symbol, each alone", "symbol", "open risk", "of the budget", "weight")
     for symbol, risk in sorted(heat.risk_by_symbol.items(), key=lambda item: -item[1]):
         part = risk / heat.risk_budget if heat.risk_budget > 0.0 else None
@@ -51,7 +51,7 @@ def _show(seen: Snapshot, name: str) -> None:
     console.print(rows)
     for what in ("sector", "strategy", "bot", "account"):
         sums = getattr(heat, f"by_{what}")
-        if len(sums) > 1 or what == "sector":
+        if len(sums) > (what != "sector"):
             groups = table(f"By {what}", what, "of equity", "money")
             for label, part in sorted(sums.items(), key=lambda item: -abs(item[1])):
                 groups.add_row(label or "-", share(part), signed(part * seen.equity))

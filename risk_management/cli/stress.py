@@ -55,7 +55,7 @@ def run(
         else:
             _show_all(suite, book.name)
     if not as_json:
-        screen().print(footer(seen, book))
+        screen().print(footer(seen, book.notes))
     if not passed:
         raise typer.Exit(BREACH)
 
@@ -71,23 +71,20 @@ def _outcome(result: StressResult) -> Text:
 def _show_all(suite: StressSuite, name: str) -> None:
     console = screen()
     worst = suite.results.get(suite.worst_case_scenario)
-    lead = f"[bold]{name}[/bold] passes {suite.scenarios_passed} of {len(suite.scenarios_tested)} scenarios"
+    lead = f"Stress of [bold]{name}[/bold]: {suite.scenarios_passed} of {len(suite.scenarios_tested)} passed"
     if worst is not None:
         loss = f"{money(worst.portfolio_pnl)}, {share(worst.portfolio_pnl_pct)} of equity"
         lead += f"; the worst is {worst.name}: {loss}"
-    console.print(lead + ".", "A gate stops trades; a report is shown: whole crises take years.", "")
-    rows = table(
-        "The largest loss first", "scenario", "use", "days", "P&L", "of equity", "allowed", "", left=2
-    )
-    rows.columns[6].justify = "left"
+    console.print(f"{lead}.\nA gate stops trades, a report is only shown: a whole crisis takes years.\n")
+    rows = table("The largest loss first", "scenario", "use", "days", "P&L", "of equity", "", left=2)
+    rows.columns[5].justify = "left"
     for result in sorted(suite.results.values(), key=lambda r: r.portfolio_pnl):
         rows.add_row(
             result.scenario_id,
-            result.use.value,
+            f"{result.use.value} {share(-result.limit, 0)}",
             str(result.horizon_days),
             signed(result.portfolio_pnl),
             share(result.portfolio_pnl_pct),
-            share(-result.limit, 0),
             _outcome(result),
         )
     console.print(rows)
@@ -103,9 +100,8 @@ def _show_one(result: StressResult) -> None:
             signed(result.portfolio_pnl),
             f", {share(result.portfolio_pnl_pct)} of equity, allowed {share(-result.limit, 0)}: ",
             _outcome(result),
-            ".",
-        ),
-        "",
+            ".\n",
+        )
     )
     rows = table("By symbol", "symbol", "P&L", "by", "where the shock comes from")
     for column in (2, 3):

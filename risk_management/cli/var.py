@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,10 +15,14 @@ from risk_management.dashboard.var import var_view
 from risk_management.model.explain import amount
 
 if TYPE_CHECKING:
-    from risk_management.calculators.var_calculator import VaRSummary
+    from risk_management.calculators.var_calculator import VaRResult, VaRSummary
     from risk_management.dashboard.snapshot import Snapshot
 
 __all__ = ["run"]
+
+GATES = ("var", "expected_shortfall")
+WIDE = 96
+"""Columns that VaR and expected shortfall need beside each other."""
 
 
 def run(
@@ -44,37 +49,36 @@ def run(
         show_json({**var_view(seen, summary), "notes": list(book.notes)})
     else:
         _show(seen, summary, book.name)
-        screen().print(footer(seen, book, summary.notes))
+        screen().print(footer(seen, (*book.notes, *summary.notes)))
     if any(use.level == "breached" for use in seen.assessment.limits if use.name in GATES):
         raise typer.Exit(BREACH)
-
-
-GATES = ("var", "expected_shortfall")
 
 
 def _show(seen: Snapshot, summary: VaRSummary, name: str) -> None:
     console = screen()
     said = summary.explain().splitlines()[0]
-    console.print(Text.assemble(("VaR of ", ""), (name, "bold"), f": {said}"), "")
+    console.print(Text.assemble(("VaR of ", ""), (name, "bold"), f": {said}\n"))
     gates = table("Limits of the gate", "limit", "used", "allowed", "")
     gates.columns[3].justify = "left"
     for use in seen.assessment.limits:
         if use.name in GATES:
             gates.add_row(use.name, share(use.used, 2), share(use.limit, 2), bar(use.use, use.level))
-    console.print(gates, _by_method(summary), _parts(summary))
+    console.print(gates)
+    kinds = [("VaR", "ES")] if console.width >= WIDE else [("VaR",), ("ES",)]
+    console.print(*(_by_method(summary, each) for each in kinds), _parts(summary))
 
 
-def _by_method(summary: VaRSummary) -> Table:
-    """One line a method and horizon; VaR and ES by confidence."""
+def _by_method(summary: VaRSummary, kinds: Sequence[str]) -> Table:
+    """One line a method and horizon, one column a confidence and kind."""
     levels = sorted({result.confidence for result in summary.total_var.values()})
-    heads = [f"{kind} {level:.3g}" for level in levels for kind in ("VaR", "ES")]
-    made = table("Loss in money, by method", "method", "days", *heads)
-    rows: dict[tuple[str, int], dict[float, tuple[float, float]]] = {}
+    heads = [f"{kind} {level:.4g}%" for level in (100.0 * one for one in levels) for kind in kinds]
+    made = table(f"{' and '.join(kinds)} in money, by method", "method", "days", *heads)
+    rows: dict[tuple[str, int], dict[float, VaRResult]] = {}
     for result in summary.total_var.values():
-        cells = rows.setdefault((result.method, result.horizon), {})
-        cells[result.confidence] = (result.var_value, result.es_value)
-    for (method, days), cells in sorted(rows.items(), key=lambda item: item[0][1]):
-        made.add_row(method, str(days), *(money(v) for level in levels for v in cells[level]))
+        rows.setdefault((result.method, result.horizon), {})[result.confidence] = result
+    for (method, days), found in sorted(rows.items(), key=lambda item: item[0][1]):
+        cells = [getattr(found[level], f"{kind.lower()}_value") for level in levels for kind in kinds]
+        made.add_row(method, str(days), *map(money, cells))
     return made
 
 
