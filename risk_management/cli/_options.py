@@ -134,7 +134,10 @@ class Options:
         if file is not None:
             return self.opened(read_positions(file), value, file.name)
         if example:
-            rows = [PositionRow("SPY", 5000.0), PositionRow("QQQ", 3000.0)]
+            rows = [
+                PositionRow("SPY", 5000.0, strategy="momentum"),
+                PositionRow("QQQ", 3000.0, strategy="mean_reversion"),
+            ]
             return self.opened(rows, 10_000.0 if value is None else value, "the example book")
         raise WrongUsage(NO_BOOK.format(command=command))
 
@@ -151,16 +154,15 @@ class Options:
                 f"equity is taken as the sum of the positions, {gross:,.2f}: give --portfolio-value "
                 "to count the cash beside them"
             )
-        shares = _shares(rows, config)
-        first = next(iter(shares), config.account_id)
+        shares, unnamed = _shares(rows, config.account_id), config.account_id
+        first = next(iter(shares), unnamed)
         total = config.portfolio_value
         config = config.update(account_id=first, portfolio_value=total * shares.get(first, 1.0))
         book = OpenedBook(AdvancedRiskManager(config), name, tuple(notes))
         for account, share in list(shares.items())[1:]:
             book.manager.record_cash("deposit", total * share, account_id=account)
         known = [
-            replace(row, symbol=book.symbol(row.symbol), account_id=row.account_id or config.account_id)
-            for row in rows
+            replace(row, symbol=book.symbol(row.symbol), account_id=row.account_id or unnamed) for row in rows
         ]
         book.manager.import_positions(known, one_shot=True)
         return book
@@ -172,11 +174,11 @@ def options_of(context: typer.Context) -> Options:
     return found if isinstance(found, Options) else Options()
 
 
-def _shares(rows: Sequence[PositionRow], config: RiskManagementConfig) -> dict[str, float]:
+def _shares(rows: Sequence[PositionRow], unnamed: str) -> dict[str, float]:
     """Share of the portfolio's value that lies in each account: by what it holds."""
     sums: dict[str, float] = {}
     for row in rows:
-        account = row.account_id or config.account_id
+        account = row.account_id or unnamed
         sums[account] = sums.get(account, 0.0) + abs(row.size)
     gross = sum(sums.values())
     return {account: part / gross for account, part in sums.items()}

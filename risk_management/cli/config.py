@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="The settings in use: show them, or check a file.", no_args_is_help=True)
+app = typer.Typer(
+    help="The settings in use: show them, or check a file.\n\n[dim]risk config show > risk.toml[/dim]",
+    no_args_is_help=True,
+)
 
 SECRET: Final = "**********"  # noqa: S105 - what stands in place of one
 

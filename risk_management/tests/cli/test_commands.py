@@ -1,0 +1,272 @@
+"""Every command as a person types it: what it prints, its JSON, its exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from risk_management import __version__
+from risk_management.cli.main import app
+from risk_management.config.risk_config import RiskManagementConfig, load_risk_config
+from risk_management.model.vocabulary import VOCABULARY
+
+BOOK = "symbol,quantity,price,strategy,stop\nSPY,2,450,momentum,430\nAAPL,-3,180,value,\nKO,10,60,value,\n"
+COMMANDS = ("demo", "assess", "check", "heat", "var", "stress", "correlation", "kelly", "config", "selftest")
+OF_A_BOOK = ("assess", "heat", "var", "stress", "correlation")
+
+
+@pytest.fixture
+def risk(monkeypatch):
+    """Runs the command line at a given width."""
+
+    def run(*words: object, width: int = 100):
+        monkeypatch.setenv("COLUMNS", str(width))
+        return CliRunner().invoke(app, [str(word) for word in words])
+
+    return run
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    path = tmp_path / "positions.csv"
+    path.write_text(BOOK)
+    return path
+
+
+def strict(text: str):
+    return json.loads(text, parse_constant=pytest.fail)
+
+
+def test_help_names_every_command_and_exit_code(risk):
+    answer = risk("--help")
+    assert answer.exit_code == 0
+    for command in COMMANDS:
+        assert f" {command} " in answer.output
+    assert "3 a limit is breached" in answer.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_teaches_by_example(risk, command):
+    answer = risk(command, "--help")
+    assert answer.exit_code == 0
+    assert f"risk {command}" in answer.output.replace("Usage: risk", "")
+
+
+def test_version(risk):
+    assert risk("--version").output.strip() == f"risk-management {__version__}"
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; from typer.testing import CliRunner; from risk_management.cli.main import app; "
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0; "
+        "heavy = {'numpy', 'pandas', 'scipy', 'pydantic', 'flask', 'cvxpy', 'pyarrow'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+FINE, BREACHED, USAGE, WRONG = 0, 3, 2, 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["assess", "--portfolio-value", "10000"], FINE, "New trades are allowed"),
+        (["assess", "--portfolio-value", "3000"], BREACHED, "Breached:"),
+        (["assess"], BREACHED, "equity is taken as the sum of the positions, 2,040.00"),
+        (["heat", "--portfolio-value", "10000"], FINE, "of 100, normal"),
+        (["heat", "--portfolio-value", "700"], BREACHED, "of 100, critical"),
+        (["var", "--portfolio-value", "10000"], FINE, "volatility_scaled"),
+        (["var", "--horizon", "1", "--portfolio-value", "500"], BREACHED, "expected_shortfall"),
+        (["stress", "--portfolio-value", "10000"], FINE, "31 of 31 passed"),
+        (["stress", "--portfolio-value", "700"], BREACHED, "too much"),
+        (["stress", "-s", "covid_crash_2020", "--portfolio-value", "10000"], FINE, "where the shock comes"),
+        (["correlation", "--portfolio-value", "10000"], FINE, "Clusters"),
+    ],
+)
+def test_commands_on_a_file(risk, book, words, code, said):
+    answer = risk(words[0], book, *words[1:])
+    assert answer.exit_code == code, answer.output
+    assert said in answer.output
+    assert "sample data, for demonstration" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["check", "AAPL", "buy", "800"], FINE, "Approved in full: buy AAPL 800.00."),
+        (["check", "aapl", "BUY", "800"], FINE, "Approved in full: buy AAPL 800.00."),
+        (["check", "AAPL", "buy", "5000"], BREACHED, "SINGLE_NAME_LIMIT"),
+        (["check", "AAPL", "buy", "1200", "--confidence", "0.1"], BREACHED, "LOW_CONFIDENCE"),
+        (["check", "AAPL", "buy", "800", "--example"], BREACHED, "CLUSTER_LIMIT"),
+        (["check", "ZZZZ", "buy", "800"], BREACHED, "NO_PRICE"),
+        (["check", "AAPL", "buy", "nan"], WRONG, "error: NOT_FINITE"),
+        (["check", "AAPL", "buy", "-5"], USAGE, "No such option"),
+        (["check", "AAPL", "buy", "much"], USAGE, "number"),
+        (["check", "AAPL", "hold", "5"], USAGE, "'buy'"),
+        (["check", "=cmd", "buy", "5"], WRONG, "error: INVALID_SYMBOL"),
+        (["check", "AAPL", "buy", "5", "--price", "0"], WRONG, "error: NOT_POSITIVE"),
+        (["correlation", "SPY", "QQQ", "XOM"], FINE, "3 symbols in equal parts"),
+        (["kelly", "SPY", "aapl"], FINE, "Kelly of SPY, AAPL"),
+        (["kelly", "ZZZZ"], WRONG, "error: no history of ZZZZ"),
+        (["kelly"], USAGE, "SYMBOLS"),
+        (["assess", "--example"], BREACHED, "the example book"),
+        (["assess", "none.csv"], WRONG, "can't be read"),
+        (["assess", "none.csv", "--example"], USAGE, "not both"),
+        (["assess", "--example", "--portfolio-value", "0"], WRONG, "portfolio_value"),
+        (["stress", "--example", "-s", "market_crash"], WRONG, "did you mean market_crash_2008"),
+        (["var", "--example", "--horizon", "0"], WRONG, "error:"),
+        (["config", "check", "--level", "reckless"], WRONG, "risk_level"),
+        (["config", "check", "--config", "none.toml"], WRONG, "none.toml"),
+        (["config", "check"], FINE, "The settings are fine"),
+        (["config", "show", "nothing"], USAGE, "known: portfolio_limits"),
+        (["assess", "--example", "--prices", "none.csv"], WRONG, "none.csv"),
+        (["nonsense"], USAGE, "No such command"),
+    ],
+)
+def test_commands_without_a_file(risk, words, code, said):
+    answer = risk(*words)
+    assert answer.exit_code == code, answer.output
+    assert said in answer.output
+    assert "Traceback" not in answer.output
+
+
+@pytest.mark.parametrize("command", OF_A_BOOK)
+def test_without_a_book_it_teaches_to_make_one(risk, command):
+    answer = risk(command)
+    assert answer.exit_code == USAGE
+    assert "symbol,quantity,price,strategy" in answer.output
+    assert f"risk {command} --example" in answer.output
+
+
+@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize(
+    "words",
+    [[c, "--example"] for c in OF_A_BOOK]
+    + [["check", "AAPL", "buy", "5000", "--example"], ["kelly", "SPY", "QQQ"]],
+    ids=lambda words: words[0],
+)
+def test_no_line_is_wider_than_the_screen(risk, words, width):
+    answer = risk(*words, width=width)
+    assert answer.exit_code in (FINE, BREACHED), answer.output
+    assert max(map(len, answer.output.splitlines())) <= width
+    assert "\x1b[" not in answer.output
+
+
+KEYS = {
+    "assess": {"metrics", "limits", "positions", "breached", "drawdown", "holds", "notes"},
+    "heat": {"heat", "notes"},
+    "var": {"total_var", "components", "gate", "limit", "notes"},
+    "stress": {"suite", "scenarios", "limits", "notes"},
+    "correlation": {"symbols", "matrix", "clusters", "spike", "notes"},
+}
+
+
+@pytest.mark.parametrize("command", OF_A_BOOK)
+def test_json_of_a_book(risk, book, command):
+    answer = risk(command, book, "--portfolio-value", 10000, "--json")
+    found = strict(answer.stdout)
+    assert found.keys() >= KEYS[command] | {"as_of", "status", "data", "currency"}
+    assert found["data"]["is_sample"] is True
+    assert found["data"]["leans_on"][0] == "sample data, for demonstration"
+
+
+def test_json_of_assess_is_complete(risk, book):
+    found = strict(risk("assess", book, "--portfolio-value", 10000, "--json").stdout)
+    assert found["metrics"].keys() == VOCABULARY.keys()
+    assert found["status"]["equity"] == 10_000.0
+    assert {row["symbol"]: row["value"] for row in found["positions"]} == {
+        "SPY": 900,
+        "AAPL": -540,
+        "KO": 600,
+    }
+
+
+def test_json_of_check_holds_every_finding(risk, book):
+    answer = risk("check", "AAPL", "buy", 5000, "--positions", book, "--portfolio-value", 10000, "--json")
+    assert answer.exit_code == BREACHED
+    decision = strict(answer.stdout)["decision"]
+    assert decision["outcome"] == "cut"
+    assert 540.0 < decision["recommended_size"] < 5000.0
+    assert len(decision["findings"]) >= 30
+    assert decision["findings"][0].keys() >= {"check", "code", "cap", "measured", "limit", "room", "message"}
+
+
+def test_json_of_the_others(risk):
+    kelly = strict(risk("kelly", "SPY", "QQQ", "--json").stdout)
+    assert kelly["portfolio"]["optimal_weights"].keys() == {"SPY", "QQQ"}
+    assert [one["symbol"] for one in kelly["assets"]] == ["SPY", "QQQ"]
+    one = strict(risk("stress", "--example", "-s", "ten_days_2008", "--json").stdout)
+    assert one["scenario"]["portfolio_pnl"] == pytest.approx(-2028, abs=30)
+    assert strict(risk("config", "check", "--json").stdout)["ok"] is True
+
+
+def test_selftest(risk):
+    answer = risk("selftest", "--json")
+    assert answer.exit_code == FINE
+    found = strict(answer.stdout)
+    assert found["passed"] == found["total"] > 40
+    assert not found["failures"]
+
+
+def test_accounts_share_the_value_by_what_they_hold(risk, tmp_path):
+    path = tmp_path / "two.csv"
+    path.write_text("symbol,size,account\nSPY,3000,A\nKO,1000,B\nXOM,500,\n")
+    found = strict(risk("heat", path, "--portfolio-value", 9000, "--json").stdout)
+    assert found["heat"]["by_account"] == pytest.approx({"A": 1 / 3, "B": 1 / 9, "main": 1 / 18})
+    assert found["status"]["equity"] == pytest.approx(9000.0)
+    assert found["status"]["blocked_by"] == []
+
+
+def test_a_stop_beyond_the_size_is_said(risk, tmp_path):
+    path = tmp_path / "risky.csv"
+    path.write_text("symbol,size,risk_amount\nKO,100,900\n")
+    assert "900.00 was cut to 100.00" in " ".join(risk("heat", path).output.split())
+
+
+def test_settings_shown_are_a_file_to_start_from(risk, tmp_path):
+    path = tmp_path / "risk.toml"
+    path.write_text(risk("config", "show", "--level", "conservative").stdout)
+    assert load_risk_config(path).digest() == RiskManagementConfig(risk_level="conservative").digest()
+    assert "Level conservative" in risk("config", "check", "--config", path).output
+
+
+def test_secrets_are_not_shown(risk, monkeypatch):
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "12345:very-secret")
+    monkeypatch.setenv("TELEGRAM_CHAT_ID", "77")
+    monkeypatch.setenv("ALERT_URLS", "json://user:very-secret@host")
+    for words in (["config", "show"], ["config", "show", "--json"], ["config", "check"]):
+        answer = risk(*words)
+        assert answer.exit_code == FINE
+        assert "very-secret" not in answer.output
+    assert "telegram" in risk("config", "check").output
+
+
+def test_own_prices_and_mistakes_of_a_file(risk, tmp_path):
+    days = [f"2024-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(280)]
+    rows = "".join(f"{day},{100 + i % 7},{50 + i % 5}\n" for i, day in enumerate(days))
+    prices = tmp_path / "prices.csv"
+    prices.write_text("date,ABC,XYZ\n" + rows)
+    answer = risk("correlation", "ABC", "XYZ", "--prices", prices)
+    assert answer.exit_code == FINE, answer.output
+    assert "Prices: files, until 2024-10-28" in answer.output
+    assert "sample" not in answer.output
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("symbol,qty,price\nSPY,1,000,450\nAAPL,x,2\n")
+    answer = risk("assess", wrong)
+    assert answer.exit_code == WRONG
+    assert "line 2: 4 cells" in answer.output
+    assert "line 3, column 'quantity': 'x'" in answer.output
+
+
+def test_options_of_all_commands_stand_anywhere(risk):
+    before = strict(risk("--level", "aggressive", "config", "check", "--json").stdout)
+    behind = strict(risk("config", "check", "--json", "--level=aggressive").stdout)
+    assert before == behind
+    assert before["risk_level"] == "aggressive"
