@@ -367,7 +367,7 @@ def _checked_symbols(symbols: Iterable[str]) -> tuple[str, ...]:
     chosen = tuple(checked_symbol(s) for s in symbols)
     if not chosen or len(set(chosen)) != len(chosen):
         raise InvalidRequest("WRONG_TYPE", "symbols", "name at least one symbol, and each only once")
-    return chosen
+    return tuple(sorted(chosen))  # the order of a list must not change what the solver finds
 
 
 def _lacking(found: int, least: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -215,7 +216,7 @@ ALL = VAR_METHODS.names()
 def test_es_is_never_below_var_and_both_rise_with_confidence(method):
     found = [answer(method, confidence=c) for c in CONFIDENCES]
     assert all(f.es >= f.var for f in found)
-    for low, high in zip(found, found[1:], strict=False):
+    for low, high in pairwise(found):
         assert low.var <= high.var
         assert low.es <= high.es
 
