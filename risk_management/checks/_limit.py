@@ -9,7 +9,7 @@ from risk_management.model.money import SCALE, TOLERANCE
 from risk_management.model.portfolio import PortfolioState
 from risk_management.model.trade import Finding
 
-__all__ = ["account_equity", "at_equity", "gross_used", "in_fraction", "in_money", "in_tail"]
+__all__ = ["account_equity", "at_equity", "bot_maximum", "gross_used", "in_fraction", "in_money", "in_tail"]
 
 BISECTIONS = 48
 
@@ -42,6 +42,13 @@ def gross_used(p: Proposal, gross: int) -> float:
     """
     side = p.owner.net + p.owner.buys if p.request.side > 0 else p.owner.sells - p.owner.net
     return (gross - p.owner.worst + side) / SCALE + p.closing
+
+
+def bot_maximum(p: Proposal) -> float:
+    """Money that the bot may hold: its own maximum, or the configured share of equity."""
+    if p.bot is not None and p.bot.max_exposure is not None:
+        return p.bot.max_exposure
+    return p.config.bot_config.max_exposure * p.equity
 
 
 def account_equity(state: PortfolioState, account_id: str) -> float:

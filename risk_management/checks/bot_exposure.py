@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from risk_management.checks._limit import gross_used, in_money
+from risk_management.checks._limit import bot_maximum, gross_used, in_money
 from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.core.proposal import Proposal
 from risk_management.model.trade import Finding
@@ -14,12 +14,8 @@ def check(p: Proposal) -> Finding:
     """The bot that asks, scaled by drawdown and confidence."""
     if p.request.bot in ACCOUNT_WIDE:
         return Finding("bot_exposure", "BOT_LIMIT")
-    settings = p.config.bot_config
-    limit = settings.max_exposure * p.equity
-    if p.bot is not None and p.bot.max_exposure is not None:
-        limit = p.bot.max_exposure
+    limit = bot_maximum(p) * p.scale
     if p.bot is None or p.bot.record.closed_trades < p.config.kelly_config.min_trades:
-        limit *= settings.probation_share
-    limit *= p.scale
+        limit *= p.config.bot_config.probation_share
     used = gross_used(p, p.state.totals.bots.get(p.request.bot, 0))
     return in_money("bot_exposure", "BOT_LIMIT", p, used, limit, p.request.bot)

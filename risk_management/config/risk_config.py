@@ -170,6 +170,8 @@ class KellyConfig(Settings):
     """Closed trades of a bot before its own record binds."""
     lower_bound: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.25
     """Confidence bound of the bot's Kelly that is used."""
+    test_share: Fraction = 0.25
+    """Share of its maximum that a bot without a proven edge keeps, so that its record can change."""
     max_exposure: Leverage = 1.0
     """Largest exposure that an optimisation may give one asset."""
     max_leverage: Leverage = 1.0

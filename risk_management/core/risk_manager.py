@@ -583,8 +583,8 @@ class AdvancedRiskManager:
         self.book.apply(kind(at=self.clock.now(), actor=actor, **facts))
 
     def _alarm(self, code: str, text: str) -> None:
-        kind = AlertType.SYSTEM_ERROR
-        self._alert(kind, AlertSeverity.CRITICAL, text, f"{code}:{text}")
+        # one alert a code: a storm of the same kind is folded and counted
+        self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, code)
 
     def _alert(self, kind: AlertType, severity: AlertSeverity, text: str, key: str) -> None:
         self.alert_manager.raise_alert(kind, severity, text, self.clock.now(), key=key)

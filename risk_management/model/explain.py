@@ -48,7 +48,7 @@ SENTENCES: Final[dict[str, str]] = {
     "ES_LIMIT": "one-day expected shortfall at 97.5 % would be {measured} of equity, allowed are {limit}",
     "DRAWDOWN_LIMIT": "the drawdown is {measured}: new positions stand at {limit} of their size",
     "LOW_CONFIDENCE": "a confidence of {measured} is below full confidence of {limit}",
-    "KELLY_LIMIT": "bot {subject} would stand at {measured} of equity, its Kelly share is {limit}",
+    "KELLY_LIMIT": "bot {subject} would hold {measured}, its own record allows {limit}",
     "STRESS_LIMIT": "scenario {subject} would lose {measured} of equity, allowed are {limit}",
     "SELF_MATCH": "it would meet a working order of {subject}, another bot of this account",
     "CHECK_ERROR": "the check {subject} failed, so nothing new is opened",
