@@ -102,6 +102,12 @@ def test_what_bound_it_is_named(tuned):
     assert (denied.recommended_kelly_fraction, denied.bound_by) == (0.0, "symbol_lists")
 
 
+def test_a_better_market_never_makes_advice_bolder(kelly):
+    result = kelly.calculate_kelly_single_asset("SPY")
+    assert result.shrunken_kelly > result.exact  # its mean is below that of the funds together
+    assert result.recommended_kelly_fraction == pytest.approx(0.25 * result.exact)
+
+
 def test_growth_is_that_of_the_recommendation(kelly):
     result = kelly.calculate_kelly_single_asset("SPY")
     matrix = kelly.state.model.matrix

@@ -199,6 +199,7 @@ def test_square_root_of_time_is_said_and_taken():
     assert ten.var == pytest.approx(math.sqrt(10.0) * one.var)
     assert ten.es == pytest.approx(math.sqrt(10.0) * one.es)
     assert (ten.observations, five.observations) == (1_000, 996)
+    assert five.var == pytest.approx(-np.quantile(plain.over(5).pnl, 0.1))  # not scaled once more
 
 
 def test_student_t_without_variance_takes_no_square_root():
