@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from risk_management.dashboard.snapshot import headline
 if TYPE_CHECKING:
     from risk_management.dashboard.snapshot import Snapshot
 
-__all__ = ["COLOURS", "bar", "footer", "money", "screen", "share", "show_json", "signed", "table"]
+__all__ = ["COLOURS", "bar", "footer", "heading", "money", "screen", "share", "show_json", "signed", "table"]
 
 COLOURS: Final = {
     "ok": "green",
@@ -34,8 +35,16 @@ BAR: Final = 12
 
 
 def screen(*, stderr: bool = False) -> Console:
-    """A console of the terminal's width; colours are off where `NO_COLOR` says so."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    """A console of the terminal's width; colours are off where `NO_COLOR` says so.
+
+    What is printed is text and never markup: names come from files.
+    """
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def heading(*parts: str | tuple[str, str]) -> Text:
+    """The first line of a result; a part may carry its style."""
+    return Text.assemble(*parts)
 
 
 def show_json(content: Plain) -> None:
@@ -55,12 +64,20 @@ def table(heading: str, *columns: str, left: int = 1) -> Table:
 
 def money(value: float | None) -> str:
     """Money with two decimals; a dash where it is unknown."""
-    return "-" if value is None or value != value else f"{value:,.2f}"  # noqa: PLR0124 - NaN
+    return "-" if _is_unknown(value) else _unsigned_zero(f"{value:,.2f}")
 
 
 def share(value: float | None, digits: int = 1) -> str:
     """A fraction as per cent; a dash where it is unknown."""
-    return "-" if value is None or value != value else f"{value:.{digits}%}"  # noqa: PLR0124 - NaN
+    return "-" if _is_unknown(value) else _unsigned_zero(f"{value:.{digits}%}")
+
+
+def _is_unknown(value: float | None) -> bool:
+    return value is None or math.isnan(value)
+
+
+def _unsigned_zero(text: str) -> str:
+    return text if any(digit in text for digit in "123456789") else text.removeprefix("-")
 
 
 def signed(value: float | None) -> Text:

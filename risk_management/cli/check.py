@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from risk_management.cli._options import BREACH, Example, Json, OpenedBook, Options, Value, options_of
 from risk_management.cli._screen import footer, screen, show_json, table
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 STYLES = {"approved": "green", "cut": "yellow", "refused": "bold red"}
-
-
-FLOORS = {"cash", "confidence", "min_trade_size"}
-"""Checks whose measure must stay above the limit."""
-MULTIPLIERS = {"drawdown"}
-"""Checks whose limit is a share of the size, not of what was measured."""
 
 
 class Side(StrEnum):
@@ -104,10 +97,8 @@ def _row(decision: TradeDecision) -> Plain:
 def _show(decision: TradeDecision, book: OpenedBook, *, everything: bool) -> None:
     console = screen()
     lines = [line for line in decision.explain().splitlines() if "Leans on:" not in line]
-    said = Text(lines[0], style=STYLES[decision.outcome])
-    said.append("".join(f"\n{line}" for line in lines[1:]), style="default")
-    console.print(said)
-    console.print(f"Held against {book.name}.\n")
+    console.print(lines[0], style=STYLES[decision.outcome])
+    console.print("\n".join((*lines[1:], f"Held against {book.name}.\n")))
     console.print(_findings(decision, everything=everything))
     seen = book.look()
     leans_on = dict.fromkeys((*seen.assessment.leans_on, *decision.leans_on))
@@ -129,7 +120,7 @@ def _findings(decision: TradeDecision, *, everything: bool) -> Table:
             finding.check,
             amount(finding.measured, finding.unit),
             amount(finding.limit, finding.unit),
-            amount(_room(finding), finding.unit),
+            amount(finding.room, finding.unit),
             amount(finding.cap, "money"),
             finding.subject,
             style=style,
@@ -139,10 +130,3 @@ def _findings(decision: TradeDecision, *, everything: bool) -> Table:
 
 def _binds(finding: Finding, decision: TradeDecision) -> bool:
     return finding.code in decision.rejection_reasons
-
-
-def _room(finding: Finding) -> float:
-    """What is left: below a ceiling, or above a floor; NaN where the limit is neither."""
-    if finding.check in FLOORS:
-        return -finding.room
-    return math.nan if finding.check in MULTIPLIERS else finding.room

@@ -67,14 +67,14 @@ def check(context: typer.Context, as_json: Json = False) -> None:
         show_json(found)
         return
     console = screen()
-    console.print("[green]The settings are fine.[/green]")
+    console.print("The settings are fine.", style="green")
     console.print(
         f"Level {config.risk_level.value}, {config.portfolio_value:,.2f} {config.base_currency}, prices from "
         f"{config.market_data_config.source}, digest {config.digest()}.",
         f"Alerts go to {', '.join(reached) or 'the log alone'}.",
-        "[dim]Whether every limit can fire: risk selftest[/dim]",
         sep="\n",
     )
+    console.print("Whether every limit can fire: risk selftest", style="dim")
 
 
 def _content(config: RiskManagementConfig) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from risk_management.cli._options import Example, Json, OpenedBook, Options, Value, WrongUsage, options_of
-from risk_management.cli._screen import footer, screen, share, show_json, table
+from risk_management.cli._screen import footer, heading, screen, share, show_json, table
 from risk_management.dashboard.correlation import correlation_view
 from risk_management.model.explain import amount
 
@@ -43,7 +43,8 @@ def run(
         show_json({**correlation_view(seen), "notes": list(book.notes)})
         return
     found, console = seen.assessment.correlation, screen()
-    console.print(*_summary(found, book.name), "", sep="\n")
+    console.print(heading("Correlations of ", (book.name, "bold"), "."))
+    console.print(*_summary(found), "", sep="\n")
     if 1 < len(found.symbols) <= WIDEST:
         console.print(_matrix(found))
     clusters = table("Clusters: what moves together", "names", "net", "gross", "largest correlation")
@@ -76,20 +77,20 @@ def _is_file(text: str) -> bool:
     return Path(text).suffix.lower() in {".csv", ".txt", ".tsv"} or Path(text).is_file()
 
 
-def _summary(found: CorrelationMetrics, name: str) -> list[str]:
+def _summary(found: CorrelationMetrics) -> list[str]:
     def said(value: float) -> str:
         return amount(value, "number")
 
     pair = f" ({' and '.join(found.max_pair)})" if found.max_pair else ""
     lines = [
-        f"Correlations of [bold]{name}[/bold], {found.method} over {found.observations} days: "
+        f"By {found.method} over {found.observations} days: "
         f"average {said(found.average_correlation)}, largest {said(found.max_pairwise_correlation)}{pair}.",
         f"Absorption ratio {said(found.absorption_ratio)}, diversification ratio "
         f"{said(found.diversification_ratio)}, effective bets {said(found.effective_bets)}, "
         f"volatility {said(found.volatility_ratio)} of its usual.",
     ]
     if found.spike is not None:
-        lines.append(f"[bold red]Spike:[/bold red] {found.spike.explain()}.")
+        lines.append(f"Spike: {found.spike.explain()}.")
     return lines
 
 

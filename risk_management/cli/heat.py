@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from risk_management.cli._options import BREACH, Example, File, Json, Value, options_of
-from risk_management.cli._screen import bar, footer, money, screen, share, show_json, signed, table
+from risk_management.cli._screen import bar, footer, heading, money, screen, share, show_json, signed, table
 from risk_management.dashboard.plain import plain
 from risk_management.dashboard.snapshot import Snapshot, headline
 
@@ -41,7 +41,7 @@ def run(
 def _show(seen: Snapshot, name: str) -> None:
     heat, console = seen.assessment.heat, screen()
     level = "breached" if heat.raw_heat > 100.0 + 1e-9 else LEVELS[heat.level]
-    console.print(f"Heat of [bold]{name}[/bold]: {heat.raw_heat:.1f} of 100, {heat.level}.")
+    console.print(heading("Heat of ", (name, "bold"), f": {heat.raw_heat:.1f} of 100, {heat.level}."))
     console.print(bar(heat.raw_heat / 100.0, level))
     console.print(f"At risk {money(heat.open_risk)} of a budget of {money(heat.risk_budget)}.\n")
     rows = table("By symbol, each alone", "symbol", "open risk", "of the budget", "weight")

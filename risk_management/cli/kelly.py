@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from risk_management.cli._options import Json, Value, options_of
-from risk_management.cli._screen import footer, money, screen, share, show_json, table
+from risk_management.cli._screen import footer, heading, money, screen, share, show_json, table
 from risk_management.dashboard.plain import plain
 from risk_management.dashboard.snapshot import headline
 from risk_management.model.explain import amount
@@ -43,7 +43,8 @@ def run(
         show_json({**headline(seen), "assets": plain(alone), "portfolio": plain(together)})
         return
     console = screen()
-    console.print(f"Kelly of [bold]{', '.join(chosen)}[/bold], {together.observations} common days.")
+    names = (", ".join(chosen), "bold")
+    console.print(heading("Kelly of ", names, f", {together.observations} common days."))
     console.print("What history alone would justify is advice; a bot is held to its own record of trades.\n")
     console.print(_alone(alone), _weights(together, alone, seen.equity))
     console.print(footer(seen, _notes(alone, together), together.leans_on))

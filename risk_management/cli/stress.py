@@ -8,7 +8,17 @@ import typer
 from rich.text import Text
 
 from risk_management.cli._options import BREACH, Example, File, Json, Value, options_of
-from risk_management.cli._screen import COLOURS, footer, money, screen, share, show_json, signed, table
+from risk_management.cli._screen import (
+    COLOURS,
+    footer,
+    heading,
+    money,
+    screen,
+    share,
+    show_json,
+    signed,
+    table,
+)
 from risk_management.dashboard.snapshot import headline
 from risk_management.dashboard.stress import scenario_row, stress_view
 
@@ -71,11 +81,12 @@ def _outcome(result: StressResult) -> Text:
 def _show_all(suite: StressSuite, name: str) -> None:
     console = screen()
     worst = suite.results.get(suite.worst_case_scenario)
-    lead = f"Stress of [bold]{name}[/bold]: {suite.scenarios_passed} of {len(suite.scenarios_tested)} passed"
+    lead = f": {suite.scenarios_passed} of {len(suite.scenarios_tested)} passed"
     if worst is not None:
         loss = f"{money(worst.portfolio_pnl)}, {share(worst.portfolio_pnl_pct)} of equity"
         lead += f"; the worst is {worst.name}: {loss}"
-    console.print(f"{lead}.\nA gate stops trades, a report is only shown: a whole crisis takes years.\n")
+    console.print(heading("Stress of ", (name, "bold"), f"{lead}."))
+    console.print("A gate stops trades, a report is only shown: a whole crisis takes years.\n")
     rows = table("The largest loss first", "scenario", "use", "days", "P&L", "of equity", "", left=2)
     rows.columns[5].justify = "left"
     for result in sorted(suite.results.values(), key=lambda r: r.portfolio_pnl):
@@ -88,7 +99,7 @@ def _show_all(suite: StressSuite, name: str) -> None:
             _outcome(result),
         )
     console.print(rows)
-    console.print("[dim]One in full, with the basis of every figure: --scenario NAME[/dim]")
+    console.print("One in full, with the basis of every figure: --scenario NAME", style="dim")
 
 
 def _show_one(result: StressResult) -> None:
@@ -114,4 +125,4 @@ def _show_one(result: StressResult) -> None:
     for note in result.notes:
         console.print(f"Note: {note}.")
     for source in result.sources:
-        console.print(f"[dim]Source: {source.figure}: {source.citation}[/dim]")
+        console.print(f"Source: {source.figure}: {source.citation}", style="dim")

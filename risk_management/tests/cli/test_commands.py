@@ -270,3 +270,22 @@ def test_options_of_all_commands_stand_anywhere(risk):
     behind = strict(risk("config", "check", "--json", "--level=aggressive").stdout)
     assert before == behind
     assert before["risk_level"] == "aggressive"
+
+
+def test_names_from_files_are_text_and_never_markup(risk, tmp_path):
+    path = tmp_path / "a[bold]b[:smile:].csv"
+    path.write_text("symbol,size,strategy\nKO,100,[red]x[/]\n")
+    for command in OF_A_BOOK:
+        answer = risk(command, path)
+        assert "a[bold]b[:smile:].csv" in answer.output, command
+    assert "[red]x[/]" in risk("assess", path).output
+    assert "[red]x[/]" in risk("check", "KO", "buy", 5000, "--strategy", "[red]x[/]").output
+
+
+def test_no_colour_where_none_is_wanted(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = CliRunner().invoke(app, ["check", "KO", "buy", "5000"]).output
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = CliRunner().invoke(app, ["check", "KO", "buy", "5000"]).output
+    assert "\x1b[33mCut: buy KO" in coloured
+    assert "\x1b[33m" not in plain
