@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
+    from risk_management.cli._book import OpenedBook
     from risk_management.config.risk_config import RiskManagementConfig
-    from risk_management.core.risk_manager import AdvancedRiskManager
-    from risk_management.dashboard.snapshot import Snapshot
     from risk_management.market_data.positions_file import PositionRow
 
 __all__ = [
@@ -20,7 +19,6 @@ __all__ = [
     "Example",
     "File",
     "Json",
-    "OpenedBook",
     "Options",
     "Value",
     "WrongUsage",
@@ -60,35 +58,6 @@ class WrongUsage(typer.BadParameter):
     def format_message(self) -> str:
         """The text alone."""
         return self.message
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedBook:
-    """A manager with the user's positions in it.
-
-    Parameters
-    ----------
-    manager : AdvancedRiskManager
-    name : str
-        What the book is called in titles.
-    notes : tuple of str
-        What was taken for granted, each in a sentence.
-    """
-
-    manager: AdvancedRiskManager
-    name: str
-    notes: tuple[str, ...] = ()
-
-    def look(self) -> Snapshot:
-        """The book as it stands, with everything that is measured of it."""
-        from risk_management.dashboard.snapshot import Snapshot  # noqa: PLC0415 - help must be quick
-
-        return Snapshot(self.manager.state, self.manager.look(), self.manager.config)
-
-    def symbol(self, written: str) -> str:
-        """The symbol as the prices know it: ``aapl`` is AAPL where only that is known."""
-        known = self.manager.state.instruments
-        return written.upper() if written not in known and written.upper() in known else written
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,49 +112,13 @@ class Options:
 
     def opened(self, rows: Sequence[PositionRow], value: float | None, name: str) -> OpenedBook:
         """A manager that holds these rows."""
-        from risk_management.core.risk_manager import AdvancedRiskManager  # noqa: PLC0415 - help is quick
+        from risk_management.cli._book import open_book  # noqa: PLC0415 - help must be quick
 
         config = self.config() if value is None else self.config(portfolio_value=value)
-        gross = sum(abs(row.size) for row in rows)
-        notes = [_cut_risk(row) for row in rows if (row.risk_amount or 0.0) > abs(row.size)]
-        if rows and "portfolio_value" not in config.model_fields_set:
-            config = config.update(portfolio_value=gross)
-            notes.append(
-                f"equity is taken as the sum of the positions, {gross:,.2f}: give --portfolio-value "
-                "to count the cash beside them"
-            )
-        shares, unnamed = _shares(rows, config.account_id), config.account_id
-        first = next(iter(shares), unnamed)
-        total = config.portfolio_value
-        config = config.update(account_id=first, portfolio_value=total * shares.get(first, 1.0))
-        book = OpenedBook(AdvancedRiskManager(config), name, tuple(notes))
-        for account, share in list(shares.items())[1:]:
-            book.manager.record_cash("deposit", total * share, account_id=account)
-        known = [
-            replace(row, symbol=book.symbol(row.symbol), account_id=row.account_id or unnamed) for row in rows
-        ]
-        book.manager.import_positions(known, one_shot=True)
-        return book
+        return open_book(rows, config, name)
 
 
 def options_of(context: typer.Context) -> Options:
     """What was said before the command."""
     found = context.obj
     return found if isinstance(found, Options) else Options()
-
-
-def _shares(rows: Sequence[PositionRow], unnamed: str) -> dict[str, float]:
-    """Share of the portfolio's value that lies in each account: by what it holds."""
-    sums: dict[str, float] = {}
-    for row in rows:
-        account = row.account_id or unnamed
-        sums[account] = sums.get(account, 0.0) + abs(row.size)
-    gross = sum(sums.values())
-    return {account: part / gross for account, part in sums.items()}
-
-
-def _cut_risk(row: PositionRow) -> str:
-    return (
-        f"line {row.line}: {row.symbol} can't lose more at its stop than its size: "
-        f"{row.risk_amount:,.2f} was cut to {abs(row.size):,.2f}"
-    )

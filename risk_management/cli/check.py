@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from risk_management.cli._options import BREACH, Example, Json, OpenedBook, Options, Value, options_of
+from risk_management.cli._options import BREACH, Example, Json, Options, Value, options_of
 from risk_management.cli._screen import footer, screen, show_json, table
 from risk_management.dashboard.plain import Plain, plain
 from risk_management.dashboard.snapshot import headline
 from risk_management.model.explain import amount
 
 if TYPE_CHECKING:
+    from risk_management.cli._book import OpenedBook
     from risk_management.model.trade import Finding, TradeDecision
 
 __all__ = ["run"]

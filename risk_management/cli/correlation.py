@@ -9,12 +9,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from risk_management.cli._options import Example, Json, OpenedBook, Options, Value, WrongUsage, options_of
+from risk_management.cli._options import Example, Json, Options, Value, WrongUsage, options_of
 from risk_management.cli._screen import footer, heading, screen, share, show_json, table
 from risk_management.dashboard.correlation import correlation_view
 from risk_management.model.explain import amount
 
 if TYPE_CHECKING:
+    from risk_management.cli._book import OpenedBook
     from risk_management.core.correlation_monitor import CorrelationMetrics
 
 __all__ = ["run"]

@@ -21,6 +21,8 @@ from risk_management.integration.trading_integration import TradingSystemIntegra
 if TYPE_CHECKING:
     from flask import Flask
 
+    from risk_management.config.risk_config import RiskManagementConfig
+
 T = TypeVar("T")
 
 __all__ = ["ENDPOINTS", "RiskDashboardAPI", "create_risk_routes"]
@@ -106,9 +108,9 @@ class RiskDashboardAPI:
         return self._seen.get((*_key(manager), moment), lambda: _snapshot(manager))
 
 
-def _key(manager: AdvancedRiskManager) -> tuple[int, int, int]:
+def _key(manager: AdvancedRiskManager) -> tuple[AdvancedRiskManager, int, RiskManagementConfig]:
     """Stays the same while manager, state and settings do."""
-    return id(manager), manager.state.version, id(manager.config)
+    return manager, manager.state.version, manager.config
 
 
 def _snapshot(manager: AdvancedRiskManager) -> Snapshot:

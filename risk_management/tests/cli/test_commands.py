@@ -248,11 +248,7 @@ def test_secrets_are_not_shown(risk, monkeypatch):
     assert "telegram" in risk("config", "check").output
 
 
-def test_own_prices_and_mistakes_of_a_file(risk, tmp_path):
-    days = [f"2024-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(280)]
-    rows = "".join(f"{day},{100 + i % 7},{50 + i % 5}\n" for i, day in enumerate(days))
-    prices = tmp_path / "prices.csv"
-    prices.write_text("date,ABC,XYZ\n" + rows)
+def test_own_prices_and_mistakes_of_a_file(risk, prices, tmp_path):
     answer = risk("correlation", "ABC", "XYZ", "--prices", prices)
     assert answer.exit_code == FINE, answer.output
     assert "Prices: files, until 2024-10-28" in answer.output
@@ -263,6 +259,34 @@ def test_own_prices_and_mistakes_of_a_file(risk, tmp_path):
     assert answer.exit_code == WRONG
     assert "line 2: 4 cells" in answer.output
     assert "line 3, column 'quantity': 'x'" in answer.output
+
+
+@pytest.fixture
+def prices(tmp_path: Path) -> Path:
+    days = [f"2024-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(280)]
+    rows = "".join(f"{day},{100 + i % 7},{50 + i % 5}\n" for i, day in enumerate(days))
+    path = tmp_path / "prices.csv"
+    path.write_text("date,ABC,XYZ\n" + rows)
+    return path
+
+
+def test_positions_are_worth_their_newest_close(risk, prices, tmp_path):
+    path = tmp_path / "book.csv"
+    path.write_text("symbol,quantity,price,stop\nABC,2,80,75\nXYZ,-4,40,44\n")
+    found = strict(risk("assess", path, "--prices", prices, "--json").stdout)
+    rows = {row["symbol"]: row for row in found["positions"]}
+    # the last row of the file: 279 % 7 = 6 and 279 % 5 = 4
+    assert rows["ABC"]["value"] == pytest.approx(2 * 106.0)
+    assert rows["XYZ"]["value"] == pytest.approx(-4 * 54.0)
+    assert found["status"]["equity"] == pytest.approx(2 * 106.0 + 4 * 54.0)
+    assert rows["ABC"]["risk"] >= 2 * (106.0 - 75.0) - 1e-9
+    assert "2 of 2 positions are valued at their newest close" in found["notes"]
+
+
+def test_old_prices_authorise_nothing(risk, prices):
+    answer = risk("check", "ABC", "buy", 100, "--prices", prices)
+    assert answer.exit_code == BREACHED
+    assert "STALE" in answer.output
 
 
 def test_options_of_all_commands_stand_anywhere(risk):

@@ -1,0 +1,113 @@
+"""From rows of a file to a manager that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from risk_management.core.foundation import Foundation, lay_foundation
+from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.dashboard.snapshot import Snapshot
+from risk_management.market_data._series import newest
+
+if TYPE_CHECKING:
+    from risk_management.config.risk_config import RiskManagementConfig
+    from risk_management.market_data.positions_file import PositionRow
+
+__all__ = ["OpenedBook", "open_book"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedBook:
+    """A manager with the user's positions in it.
+
+    Parameters
+    ----------
+    manager : AdvancedRiskManager
+    name : str
+        What the book is called in titles.
+    notes : tuple of str
+        What was taken for granted, each in a sentence.
+    """
+
+    manager: AdvancedRiskManager
+    name: str
+    notes: tuple[str, ...] = ()
+
+    def look(self) -> Snapshot:
+        """The book as it stands, with everything that is measured of it."""
+        return Snapshot(self.manager.state, self.manager.look(), self.manager.config)
+
+    def symbol(self, written: str) -> str:
+        """The symbol as the prices know it."""
+        return _known(written, self.manager.foundation)
+
+
+def open_book(rows: Sequence[PositionRow], config: RiskManagementConfig, name: str) -> OpenedBook:
+    """A manager that holds these rows.
+
+    Positions are valued at the newest close of the user's own prices, on the sample at the price that the
+    file gives. Without a portfolio value in the settings equity is the sum of the positions. With several
+    accounts it lies in each by what it holds.
+    """
+    foundation = lay_foundation(config)
+    rows = [
+        replace(row, symbol=_known(row.symbol, foundation), account_id=row.account_id or config.account_id)
+        for row in rows
+    ]
+    notes = [_cut_risk(row) for row in rows if (row.risk_amount or 0.0) > abs(row.size)]
+    if not foundation.history.is_sample:
+        rows = _at_newest_close(rows, foundation, notes)
+    gross = sum(abs(row.size) for row in rows)
+    value = config.portfolio_value
+    if rows and "portfolio_value" not in config.model_fields_set:
+        value = gross
+        notes.append(
+            f"equity is taken as the sum of the positions, {gross:,.2f}: give --portfolio-value "
+            "to count the cash beside them"
+        )
+    shares: dict[str, float] = {}
+    for row in rows:
+        account = row.account_id or config.account_id
+        shares[account] = shares.get(account, 0.0) + abs(row.size) / gross
+    first, *others = shares or {config.account_id: 1.0}
+    settings = config.update(account_id=first, portfolio_value=value * shares.get(first, 1.0))
+    manager = AdvancedRiskManager.on(replace(foundation, config=settings))
+    for account in others:
+        manager.record_cash("deposit", value * shares[account], account_id=account)
+    manager.import_positions(rows, one_shot=True)
+    return OpenedBook(manager, name, tuple(notes))
+
+
+def _known(written: str, foundation: Foundation) -> str:
+    """``aapl`` is AAPL where only that is known."""
+    known, upper = foundation.instruments, written.upper()
+    return upper if written not in known and upper in known else written
+
+
+def _at_newest_close(
+    rows: Sequence[PositionRow], foundation: Foundation, notes: list[str]
+) -> list[PositionRow]:
+    """The same units at their newest close; what a stop may cost is counted from there too."""
+    closes = newest(foundation.history, [row.symbol for row in rows])
+    valued = []
+    for row in rows:
+        if row.price is None or row.symbol not in closes:
+            valued.append(row)
+            continue
+        close, _ = closes[row.symbol]
+        size = row.size / row.price * close
+        risk = None if row.risk_amount is None else max(0.0, row.risk_amount + size - row.size)
+        valued.append(replace(row, size=size, price=close, risk_amount=risk))
+    count = sum(row is not old for row, old in zip(valued, rows, strict=True))
+    if count:
+        notes.append(f"{count} of {len(rows)} positions are valued at their newest close")
+    return valued
+
+
+def _cut_risk(row: PositionRow) -> str:
+    return (
+        f"line {row.line}: {row.symbol} can't lose more at its stop than its size: "
+        f"{row.risk_amount:,.2f} was cut to {abs(row.size):,.2f}"
+    )
