@@ -53,6 +53,7 @@ VaRMethod = Literal[
     "cornish_fisher",
     "student_t",
     "monte_carlo",
+    "monte_carlo_full",
     "monte_carlo_t",
 ]
 """The methods that ship; the names stand in result keys such as ``historical_0.95_1d``."""
