@@ -80,6 +80,14 @@ def amount(value: float, unit: str, more: int = 0) -> str:
     return form.format(value, decimals + more)
 
 
+def _span(seconds: float) -> str:
+    """A span in the unit that a person would use."""
+    for length, unit in ((86_400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if abs(seconds) >= 2.0 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds:,.0f} s"
+
+
 def sentence(finding: Finding) -> str:
     """One sentence for a finding, with the numbers compared to as many decimals as tell them apart."""
     template = SENTENCES.get(finding.code, "{subject}: {measured}, limit {limit}")
