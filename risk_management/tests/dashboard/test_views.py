@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
+from threading import Event, Thread
 from typing import NamedTuple
 
 import numpy as np
@@ -280,3 +281,33 @@ def test_plain(value, wanted):
 def test_what_is_unknown_is_refused_and_not_shown_as_its_repr():
     with pytest.raises(TypeError, match="object"):
         plain({"secret": object()})
+
+
+def test_viewers_and_traders_at_once(full):
+    """Eight viewers poll every view while bots trade: each answer is whole and of one state."""
+    api = RiskDashboardAPI(full)
+    problems: list[BaseException] = []
+    done = Event()
+
+    def view() -> None:
+        try:
+            while not done.is_set():
+                for name in ENDPOINTS:
+                    answer = api.view(name)
+                    assert answer["state_version"] <= full.state.version
+                rows = api.heatmap()
+                total = sum(row["weight"] for row in rows["positions"])
+                assert total == pytest.approx(sum(rows["groups"]["symbol"].values()), abs=1e-9)
+        except BaseException as problem:  # noqa: BLE001 - told by the test below
+            problems.append(problem)
+
+    viewers = [Thread(target=view) for _ in range(8)]
+    for viewer in viewers:
+        viewer.start()
+    for number in range(60):
+        full.add_position("KO", 10.0 + number, 60.0, f"strategy {number % 3}")
+        full.update_prices({"KO": 60.0 + number % 2})
+    done.set()
+    for viewer in viewers:
+        viewer.join()
+    assert not problems
