@@ -77,15 +77,17 @@ def amount(value: float, unit: str, more: int = 0) -> str:
     if math.isinf(value):
         return "unlimited"
     decimals, form = FORMS[unit]
+    if unit == "seconds":
+        return _span(value, decimals + more)
     return form.format(value, decimals + more)
 
 
-def _span(seconds: float) -> str:
+def _span(seconds: float, decimals: int) -> str:
     """A span in the unit that a person would use."""
     for length, unit in ((86_400.0, "days"), (3600.0, "h"), (60.0, "min")):
         if abs(seconds) >= 2.0 * length:
-            return f"{seconds / length:,.0f} {unit}"
-    return f"{seconds:,.0f} s"
+            return f"{seconds / length:,.{decimals}f} {unit}"
+    return f"{seconds:,.{decimals}f} s"
 
 
 def sentence(finding: Finding) -> str:
