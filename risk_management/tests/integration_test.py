@@ -84,8 +84,13 @@ class Lab:
             if matrix.coverage[s].kind is not HistoryKind.STAND_IN and not matrix.coverage[s].stale
         ]
         kinds = foundation.instruments
+        limits = self.config.portfolio_limits
+        wanted = [s for s in fresh if not limits.allow_symbols or s in limits.allow_symbols]
+        fresh = [s for s in wanted if s not in limits.deny_symbols] or fresh
         self.names = [s for s in fresh if kinds[s].asset_class == "equity"] or fresh
         self.funds = [s for s in fresh if kinds[s].asset_class == "index_fund"]
+        for bot in (BOT, "another"):
+            self.manager.register_bot(bot)
 
     @property
     def stock(self) -> str:
@@ -130,7 +135,9 @@ Probe = Callable[[Lab], tuple[Seen, Seen]]
 
 
 def _found(decision: TradeDecision, check: str) -> Seen:
-    finding = next(f for f in decision.findings if f.check == check)
+    finding = next((f for f in decision.findings if f.check == check), None)
+    if finding is None:
+        raise InvalidRequest("NOT_WIRED", check, f"no check called {check} looks at an order")
     closing = 0.0 if decision.opening_size else decision.closing_size
     return Seen(finding, decision.requested_size - closing)
 
@@ -138,16 +145,17 @@ def _found(decision: TradeDecision, check: str) -> Seen:
 def _at_and_above(
     lab: Lab, check: str, size: float, symbol: str | None = None, action: str = "buy", **more: object
 ) -> tuple[Seen, Seen]:
-    at = lab.ask(size, symbol, action, **more)
-    above = lab.ask(size + STEP, symbol, action, **more)
-    return _found(at, check), _found(above, check)
+    above = _found(lab.ask(size + STEP, symbol, action, **more), check)
+    if size <= 0.0:  # a limit of nothing has no order exactly at it
+        return Seen(above.finding, 0.0), above
+    return _found(lab.ask(size, symbol, action, **more), check), above
 
 
-def _single(check: str, fraction: Callable[[RiskManagementConfig], float], **more: object) -> Probe:
+def _single(check: str, fraction: Callable[[RiskManagementConfig], float]) -> Probe:
     """A limit that one order meets alone."""
 
     def probe(lab: Lab) -> tuple[Seen, Seen]:
-        return _at_and_above(lab, check, fraction(lab.config) * lab.equity, **more)
+        return _at_and_above(lab, check, fraction(lab.config) * lab.equity)
 
     return probe
 
@@ -205,7 +213,9 @@ def _kelly(lab: Lab) -> tuple[Seen, Seen]:
     record = BotRecord(returns, len(returns), 0, kelly_bound=0.8)
     bot = Bot(BOT, "", lab.clock.now(), record=record)
     lab.manager.book.apply(BotChanged(at=lab.clock.now(), actor=BOT, bot=bot))
-    limit = 0.8 * lab.config.kelly_config.default_kelly_fraction * lab.equity
+    settings = lab.config.kelly_config
+    least = settings.test_share * lab.config.bot_config.max_exposure
+    limit = max(0.8 * settings.default_kelly_fraction, least) * lab.equity
     return _at_and_above(lab, "kelly", limit, bot_name=BOT)
 
 
@@ -472,13 +482,13 @@ def _row(row: EmergencyRow, foundation: Foundation) -> Outcome:
     name = f"emergency row {row.name}"
     day = foundation.clock.now().date()
     quiet = step([row], {row.metric: row.threshold * (1.0 - 1e-6) - 1e-6}, EmergencyMemory(), day)
-    memory, acting, count = EmergencyMemory(), (), 0
-    for number in range(row.confirmations):
+    memory, acted_at = EmergencyMemory(), 0
+    for number in range(1, row.confirmations + 1):
         result = step([row], {row.metric: row.threshold}, memory, day + timedelta(days=number))
-        memory, acting, count = result.memory, result.acting, number + 1
-        if acting and count < row.confirmations:
-            return Outcome(name, passed=False, detail=f"acts after {count} of {row.confirmations}")
-    if quiet.acting or not acting:
+        memory = result.memory
+        if result.acting and not acted_at:
+            acted_at = number
+    if quiet.acting or acted_at != row.confirmations:
         return Outcome(name, passed=False, detail="can't fire at its threshold, or fires below it")
     return Outcome(name, passed=True, detail=f"{row.action} at {row.metric} {row.threshold:g}")
 
