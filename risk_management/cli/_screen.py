@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import typer
 from rich import box
 from rich.console import Console, RenderableType
+from rich.progress import Progress
 from rich.styled import Styled
 from rich.table import Table
 from rich.text import Text
@@ -19,7 +20,20 @@ from risk_management.dashboard.snapshot import headline
 if TYPE_CHECKING:
     from risk_management.dashboard.snapshot import Snapshot
 
-__all__ = ["COLOURS", "bar", "footer", "heading", "money", "screen", "share", "show_json", "signed", "table"]
+__all__ = [
+    "COLOURS",
+    "bar",
+    "first_rows",
+    "footer",
+    "heading",
+    "money",
+    "progress",
+    "screen",
+    "share",
+    "show_json",
+    "signed",
+    "table",
+]
 
 COLOURS: Final = {
     "ok": "green",
@@ -32,6 +46,8 @@ COLOURS: Final = {
 }
 """Colour of a level; the level is always written out too."""
 BAR: Final = 12
+MOST_ROWS: Final = 40
+T = TypeVar("T")
 
 
 def screen(*, stderr: bool = False) -> Console:
@@ -72,6 +88,32 @@ def share(value: float | None, digits: int = 1) -> str:
     return "-" if _is_unknown(value) else _unsigned_zero(f"{value:.{digits}%}")
 
 
+def progress() -> Progress:
+    """A bar on standard error while long work goes on; gone when it is done."""
+    return Progress(console=screen(stderr=True), transient=True)
+
+
+def first_rows(rows: Sequence[T], made: Table) -> Sequence[T]:
+    """As many rows as a person reads; the caption says how many more there are."""
+    if len(rows) > MOST_ROWS:
+        made.caption = f"... and {len(rows) - MOST_ROWS} more; --json has them all"
+        made.caption_justify = "left"
+    return rows[:MOST_ROWS]
+
+
+def _folded(texts: Iterable[str]) -> list[str]:
+    """Sentences that differ in their first word alone, the symbol, become one."""
+    groups: dict[str, list[str]] = {}
+    for text in texts:
+        symbol, _, rest = text.partition(" ")
+        groups.setdefault(rest, []).append(symbol)
+    said = []
+    for rest, symbols in groups.items():
+        also = ", ".join(symbols[1:6]) + (f" and {len(symbols) - 6} more" if len(symbols) > 6 else "")
+        said.append(f"{symbols[0]} {rest.rstrip('.')}" + (f"; the same goes for {also}" if also else ""))
+    return said
+
+
 def _is_unknown(value: float | None) -> bool:
     return value is None or math.isnan(value)
 
@@ -107,6 +149,6 @@ def footer(
         ("Note:", notes),
         ("Leans on:", leans_on if leans_on is not None else data["leans_on"]),
     ):
-        for place, text in enumerate(texts):
+        for place, text in enumerate(_folded(texts)):
             lines.add_row("" if place else name, Text(text.rstrip(".") + "."))
     return Styled(lines, "dim")

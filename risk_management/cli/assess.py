@@ -12,6 +12,7 @@ from risk_management.cli._options import BREACH, Example, File, Json, Value, opt
 from risk_management.cli._screen import (
     COLOURS,
     bar,
+    first_rows,
     footer,
     money,
     screen,
@@ -86,7 +87,7 @@ def _positions(rows: list[Plain]) -> Table:
     for column in (4, 5):
         made.columns[column].justify = "left"
         made.columns[column].no_wrap = False
-    for row in rows:
+    for row in first_rows(rows, made):
         made.add_row(
             row["symbol"],
             signed(row["value"]),

@@ -69,9 +69,10 @@ def _book(options: Options, what: list[str], *, example: bool, value: float | No
         return options.book(file, example=example, value=value, command="correlation")
     if example:
         raise WrongUsage("give symbols or --example, not both")
-    each = (10_000.0 if value is None else value) / len(set(what))
-    rows = [PositionRow(symbol, each) for symbol in dict.fromkeys(what)]
-    return options.opened(rows, value or 10_000.0, f"{len(rows)} symbols in equal parts")
+    worth = 10_000.0 if value is None else value
+    symbols = dict.fromkeys(what)
+    rows = [PositionRow(symbol, worth / len(symbols)) for symbol in symbols]
+    return options.opened(rows, worth, f"{len(rows)} symbols in equal parts")
 
 
 def _is_file(text: str) -> bool:

@@ -5,7 +5,18 @@ from __future__ import annotations
 import typer
 
 from risk_management.cli._options import BREACH, Example, File, Json, Value, options_of
-from risk_management.cli._screen import bar, footer, heading, money, screen, share, show_json, signed, table
+from risk_management.cli._screen import (
+    bar,
+    first_rows,
+    footer,
+    heading,
+    money,
+    screen,
+    share,
+    show_json,
+    signed,
+    table,
+)
 from risk_management.dashboard.plain import plain
 from risk_management.dashboard.snapshot import Snapshot, headline
 
@@ -45,7 +56,8 @@ def _show(seen: Snapshot, name: str) -> None:
     console.print(bar(heat.raw_heat / 100.0, level))
     console.print(f"At risk {money(heat.open_risk)} of a budget of {money(heat.risk_budget)}.\n")
     rows = table("By symbol, each alone", "symbol", "open risk", "of the budget", "weight")
-    for symbol, risk in sorted(heat.risk_by_symbol.items(), key=lambda item: -item[1]):
+    risks = sorted(heat.risk_by_symbol.items(), key=lambda item: -item[1])
+    for symbol, risk in first_rows(risks, rows):
         part = risk / heat.risk_budget if heat.risk_budget > 0.0 else None
         rows.add_row(symbol, money(risk), share(part), share(heat.by_symbol.get(symbol)))
     console.print(rows)

@@ -35,7 +35,7 @@ def run(
     [dim]risk kelly SPY QQQ AAPL[/dim]
     """
     book = options_of(context).opened([], value, "an empty book")
-    chosen = [book.symbol(symbol) for symbol in dict.fromkeys(symbols)]
+    chosen = list(dict.fromkeys(map(book.symbol, symbols)))
     kelly, seen = book.manager.kelly_optimizer, book.look()
     alone = [kelly.calculate_kelly_single_asset(symbol) for symbol in chosen]
     together = kelly.optimize_portfolio_kelly(chosen, fraction)

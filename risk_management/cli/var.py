@@ -7,15 +7,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from risk_management.cli._options import BREACH, Example, File, Json, Value, options_of
-from risk_management.cli._screen import bar, footer, money, screen, share, show_json, signed, table
+from risk_management.cli._screen import (
+    bar,
+    first_rows,
+    footer,
+    heading,
+    money,
+    progress,
+    screen,
+    share,
+    show_json,
+    signed,
+    table,
+)
 from risk_management.dashboard.var import var_view
 from risk_management.model.explain import amount
 
 if TYPE_CHECKING:
-    from risk_management.calculators.var_calculator import VaRResult, VaRSummary
+    from risk_management.calculators.var_calculator import VaRCalculator, VaRResult, VaRSummary
     from risk_management.dashboard.snapshot import Snapshot
 
 __all__ = ["run"]
@@ -43,8 +54,7 @@ def run(
     """
     book = options_of(context).book(file, example=example, value=value, command="var")
     seen = book.look()
-    horizons = None if horizon is None else (horizon,)
-    summary = book.manager.var_calculator.calculate_portfolio_var(horizons=horizons)
+    summary = _computed(book.manager.var_calculator, horizon)
     if as_json:
         show_json({**var_view(seen, summary), "notes": list(book.notes)})
     else:
@@ -54,10 +64,21 @@ def run(
         raise typer.Exit(BREACH)
 
 
+def _computed(calculator: VaRCalculator, horizon: int | None) -> VaRSummary:
+    """The report, with a bar while it is made: a large book takes seconds."""
+    horizons = None if horizon is None else (horizon,)
+    with progress() as shown:
+        bar_of_all = shown.add_task("Computing ...", total=None)
+        return calculator.calculate_portfolio_var(
+            horizons=horizons,
+            progress=lambda done, total: shown.update(bar_of_all, completed=done, total=total),
+        )
+
+
 def _show(seen: Snapshot, summary: VaRSummary, name: str) -> None:
     console = screen()
     said = summary.explain().splitlines()[0]
-    console.print(Text.assemble(("VaR of ", ""), (name, "bold"), f": {said}\n"))
+    console.print(heading("VaR of ", (name, "bold"), f": {said}\n"))
     gates = table("Limits of the gate", "limit", "used", "allowed", "")
     gates.columns[3].justify = "left"
     for use in seen.assessment.limits:
@@ -84,7 +105,8 @@ def _by_method(summary: VaRSummary, kinds: Sequence[str]) -> Table:
 
 def _parts(summary: VaRSummary) -> Table:
     made = table("What it is made of, default method", "symbol", "exposure", "VaR", "ES", "share")
-    for part in sorted(summary.by_symbol.values(), key=lambda p: -p.component_var):
+    parts = sorted(summary.by_symbol.values(), key=lambda p: -p.component_var)
+    for part in first_rows(parts, made):
         made.add_row(
             part.name,
             signed(part.exposure),

@@ -21,7 +21,8 @@ from risk_management.integration.trading_integration import TradingSystemIntegra
 if TYPE_CHECKING:
     from flask import Flask
 
-    from risk_management.config.risk_config import RiskManagementConfig
+    from risk_management.calculators.stress_tester import StressSuite
+    from risk_management.calculators.var_calculator import VaRSummary
 
 T = TypeVar("T")
 
@@ -48,8 +49,8 @@ class RiskDashboardAPI:
     def __init__(self, integration: TradingSystemIntegration | AdvancedRiskManager | None = None) -> None:
         self._given = integration
         self._seen: _Once[Snapshot] = _Once()
-        self._var: _Once[Plain] = _Once()
-        self._stress: _Once[Plain] = _Once()
+        self._var: _Once[VaRSummary] = _Once()
+        self._stress: _Once[StressSuite] = _Once()
 
     @property
     def manager(self) -> AdvancedRiskManager:
@@ -71,17 +72,15 @@ class RiskDashboardAPI:
 
     def var(self) -> Plain:
         """VaR and expected shortfall by every method, confidence and horizon, with components."""
-        seen, manager = self._look(), self.manager
-        return self._var.get(
-            _key(manager), lambda: var_view(seen, manager.var_calculator.calculate_portfolio_var())
-        )
+        manager = self.manager
+        summary = self._var.get(_exposed(manager), manager.var_calculator.calculate_portfolio_var)
+        return var_view(self._look(), summary)
 
     def stress(self) -> Plain:
         """The full suite of scenarios, the largest loss first."""
-        seen, manager = self._look(), self.manager
-        return self._stress.get(
-            _key(manager), lambda: stress_view(seen, manager.stress_tester.run_full_stress_suite())
-        )
+        manager = self.manager
+        suite = self._stress.get(_exposed(manager), manager.stress_tester.run_full_stress_suite)
+        return stress_view(self._look(), suite)
 
     def alerts(self) -> Plain:
         """What fires, what was told, the rules and the channels that can't be reached."""
@@ -105,12 +104,13 @@ class RiskDashboardAPI:
     def _look(self) -> Snapshot:
         manager = self.manager
         moment = int(manager.clock.monotonic() / LOOK_AGAIN)
-        return self._seen.get((*_key(manager), moment), lambda: _snapshot(manager))
+        return self._seen.get((manager.state, manager.config, moment), lambda: _snapshot(manager))
 
 
-def _key(manager: AdvancedRiskManager) -> tuple[AdvancedRiskManager, int, RiskManagementConfig]:
-    """Stays the same while manager, state and settings do."""
-    return manager, manager.state.version, manager.config
+def _exposed(manager: AdvancedRiskManager) -> tuple[object, ...]:
+    """What VaR and stress depend on; it stays the same while only time passes."""
+    state = manager.state
+    return state.totals, state.instruments, state.model, manager.config
 
 
 def _snapshot(manager: AdvancedRiskManager) -> Snapshot:
@@ -123,14 +123,18 @@ class _Once(Generic[T]):
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._kept: tuple[object, T] | None = None
+        self._kept: tuple[tuple[object, ...], T] | None = None
 
-    def get(self, key: object, make: Callable[[], T]) -> T:
-        """What was made for this key, or what `make` makes now."""
+    def get(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What was made for this key, or what `make` makes now. Records count as the same by identity."""
         with self._lock:
-            if self._kept is None or self._kept[0] != key:
+            if self._kept is None or not all(map(_same, self._kept[0], key)):
                 self._kept = (key, make())
             return self._kept[1]
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other or (isinstance(one, int) and one == other)
 
 
 def create_risk_routes(

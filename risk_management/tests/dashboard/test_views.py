@@ -198,14 +198,21 @@ def test_an_unknown_equity_is_null(foundation):
         json.dumps(RiskDashboardAPI(manager).view(name), allow_nan=False)
 
 
-def test_costly_views_are_made_once_for_a_state(full):
+def test_costly_views_are_made_once_for_what_is_held(full, monkeypatch):
+    made = []
+    run = full.stress_tester.run_full_stress_suite
+    monkeypatch.setattr(full.stress_tester, "run_full_stress_suite", lambda: made.append(1) or run())
     api = RiskDashboardAPI(full)
-    assert api.stress() is api.stress()
-    assert api.var() is api.var()
-    before = api.stress()
-    full.record_cash("dividend", 5.0)
-    assert api.stress() is not before
-    assert api.stress()["state_version"] == full.state.version
+    api.stress()
+    full.assess_overall_risk()  # only time passes
+    full.set_mode(TradingMode.HALTED, "lunch", scope=Scope.PORTFOLIO, name="")
+    view = api.stress()
+    assert len(made) == 1
+    assert view["state_version"] == full.state.version
+    assert view["status"]["mode"] == "halted"
+    full.add_position("PEP", 100, 150.0)
+    assert "PEP" in api.stress()["scenarios"][0]["by_symbol"]
+    assert len(made) == 2
 
 
 def test_a_price_that_ages_is_seen_although_nothing_happens(foundation):
