@@ -115,7 +115,7 @@ def trend(closes: Float, dates: Days) -> Signals:
     (Brock, Lakonishok & LeBaron 1992, J. of Finance 47; Faber 2007, J. of Wealth Management). Each
     position is scaled to 20 % annual volatility over 60 days (Moskowitz, Ooi & Pedersen 2012, J. of
     Financial Economics 104), at most twice a tenth of the sleeve, and all are scaled down together
-    where they would fill more than it.
+    where they would fill more than it. The strongest trend goes first.
     """
     slow, fast = moving_average(closes, 200), moving_average(closes, 50)
     up = (closes > slow) & (fast > slow)
@@ -124,8 +124,7 @@ def trend(closes: Float, dates: Days) -> Signals:
     total = weight.sum(axis=1, keepdims=True)
     weight *= np.minimum(1.0, np.divide(SLEEVE, total, out=np.ones_like(total), where=total > 0.0))
     weekly = first_of_week(dates)[:, None]
-    rank = np.zeros_like(closes)
-    return Signals(up & weekly, ~up & weekly, up & weekly, weight, rank)
+    return Signals(up & weekly, ~up & weekly, up & weekly, weight, rank=-fast / slow)
 
 
 def mean_reversion(closes: Float, dates: Days) -> Signals:  # noqa: ARG001 - bots share a signature

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,14 +17,16 @@ from risk_management.core.protocol import CloseIntent
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.demo.accounting import Account, CostModel, Fill
 from risk_management.demo.bots import BOTS, SLEEVE
+from risk_management.demo.events import EventLog
 from risk_management.demo.market import STOCKS, Market
+from risk_management.demo.records import Event
 from risk_management.demo.simulation import Order, Path, Recorder, fill_of, orders_after
 from risk_management.market_data._series import close_moment
 from risk_management.model.money import SCALE, to_ledger
 from risk_management.model.risk_model import RiskModel
 from risk_management.model.trade import TradeDecision
 
-__all__ = ["Decided", "Gate", "GatedRun", "Happening", "demo_config", "prepare", "run_gated"]
+__all__ = ["Decided", "Gate", "GatedRun", "demo_config", "prepare", "run_gated"]
 
 REFIT_DAYS = 20
 """Trading days between refits of clusters and scenario shocks; volatility moves every day."""
@@ -67,28 +69,22 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """Something that the risk system did, with its day."""
-
-    day: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class GatedRun:
-    """The gated arm: its path, every decision, what happened, and how its days were spent.
+    """The gated arm: its path, every decision, what the risk system did, and how its days were spent.
 
     Parameters
     ----------
     path : Path
     decisions : tuple of Decided
-    happenings : tuple of Happening
+    events : tuple of Event
     cancelled : int
         Approvals that an emergency took back before they were filled.
     protective : int
         Fills of what the risk system closed.
     mode_days : Mapping of str to int
         Days that ended in each mode or restriction.
+    closed_days : int
+        Days that ended with nothing new allowed.
     flags : int
         Fills that the desk flagged; none is expected.
     largest_gap : float
@@ -97,10 +93,11 @@ class GatedRun:
 
     path: Path
     decisions: tuple[Decided, ...]
-    happenings: tuple[Happening, ...]
+    events: tuple[Event, ...]
     cancelled: int
     protective: int
     mode_days: dict[str, int]
+    closed_days: int
     flags: int
     largest_gap: float
 
@@ -153,8 +150,8 @@ class Gate:
             self.manager.register_bot(bot.name, bot.strategy, SLEEVE * capital)
         self.account = Account(capital, len(BOTS), len(STOCKS))
         self.decisions: list[Decided] = []
-        self.happenings: list[Happening] = []
-        self.cancelled = self.protective = self.flags = 0
+        self.log = EventLog()
+        self.cancelled = self.protective = self.flags = self.closed_days = 0
         self.mode_days: dict[str, int] = {}
         self._approved: list[tuple[Order, TradeDecision]] = []
         self._intents: list[CloseIntent] = []
@@ -229,12 +226,14 @@ class Gate:
 
     def _assess(self, row: int) -> None:
         assessment = self.manager.assess_overall_risk()
-        day = str(self._market.dates[row])
-        self.happenings += [Happening(day, text) for text in assessment.emergencies]
         state = self.manager.state
-        label = assessment.mode.value if assessment.new_trades_allowed else f"{assessment.mode.value}, no entries"
+        self.log.see(str(self._market.dates[row]), assessment, state)
+        self.closed_days += not assessment.new_trades_allowed
+        label = assessment.mode.value
+        if state.drawdown.effective_multiplier == 0.0:
+            label += ", no entries"
         if state.var_halted:
-            label += ", VaR halt"
+            label += ", nothing that adds VaR"
         self.mode_days[label] = self.mode_days.get(label, 0) + 1
 
     def _wanted_closed(self, intents: Sequence[CloseIntent]) -> None:
@@ -249,10 +248,29 @@ class Gate:
         return self._preparation.model(known, like=like)
 
 
-def run_gated(
-    market: Market, foundation: Foundation, rows: range, capital: float, costs: CostModel
+def run_gated(  # noqa: PLR0913 - what a run stands on
+    market: Market,
+    foundation: Foundation,
+    rows: range,
+    capital: float,
+    costs: CostModel,
+    *,
+    seen: Callable[[int], None] | None = None,
 ) -> GatedRun:
-    """The bots with the gate between them and the broker."""
+    """The bots with the gate between them and the broker.
+
+    Parameters
+    ----------
+    market : Market
+    foundation : Foundation
+        From `prepare`.
+    rows : range
+        Days that are traded.
+    capital : float
+    costs : CostModel
+    seen : callable, optional
+        Told each row when its day is over.
+    """
     gate = Gate(market, foundation, rows[0], capital, costs)
     recorder = Recorder("gated", gate.account)
     gap = 0.0
@@ -261,13 +279,16 @@ def run_gated(
         equity = recorder.day(market.closes[row])
         gap = max(gap, abs((gate.manager.state.equity or 0.0) / equity - 1.0))
         gate.ask(row, orders_after(market, row, gate.account, equity))
+        if seen is not None:
+            seen(row)
     return GatedRun(
         path=recorder.path(),
         decisions=tuple(gate.decisions),
-        happenings=tuple(gate.happenings),
+        events=tuple(gate.log.events),
         cancelled=gate.cancelled,
         protective=gate.protective,
         mode_days=gate.mode_days,
+        closed_days=gate.closed_days,
         flags=gate.flags,
         largest_gap=gap,
     )
