@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,9 +49,7 @@ class LimitUse:
     @property
     def use(self) -> float:
         """Used over limit; 1 is the limit itself."""
-        if self.limit > 0.0:
-            return self.used / self.limit
-        return 0.0 if self.used <= 0.0 else float("inf")
+        return _over(self.used, self.limit)
 
     @property
     def room(self) -> float:
@@ -168,15 +167,41 @@ def measure(
     """
     heat = heat_metrics(state, config, leans_on)
     correlation = correlation_metrics(state, config)
-    drawdown = drawdown_status(state, config)
-    totals = state.totals
-    equity = totals.equity
-    base = equity if equity is not None and equity > 0.0 else float("nan")
-    (var, _), (_, es) = var_es(totals.pnl + totals.reserved_pnl, GATE_CONFIDENCES)
-    stress = totals.stress + totals.reserved_stress
+    stress = state.totals.stress + state.totals.reserved_stress
     worst = int(stress.argmin()) if stress.size else -1
     metrics = {
-        "equity": float("nan") if equity is None else equity,
+        **_size_metrics(state, config, heat),
+        **_loss_metrics(state, config),
+        **_tail_metrics(state, config, -float(stress[worst]) if worst >= 0 else math.nan),
+        **_correlation_metrics(correlation),
+        "failed_checks": float(failed_checks),
+        "stale_symbols": float(_stale(state, config, now)),
+    }
+    limits = tuple(sorted(_limits(state, config, metrics, heat, worst), key=lambda u: -u.use))
+    hard = [use.use for use in limits if use.hard]
+    metrics["risk_score"] = 100.0 * max(hard, default=0.0)
+    scenario = state.model.scenario_ids[worst] if worst >= 0 else ""
+    status = drawdown_status(state, config)
+    return Measured(MappingProxyType(metrics), limits, heat, correlation, status, scenario)
+
+
+def _over(used: float, limit: float) -> float:
+    """Used over limit; a limit of nothing is used up by anything."""
+    if limit > 0.0:
+        return used / limit
+    return math.inf if used > 0.0 else 0.0 * used
+
+
+def _base(state: PortfolioState) -> float:
+    """Equity to divide by; NaN where there is none, so that no fraction is made up."""
+    equity = state.totals.equity
+    return equity if equity is not None and equity > 0.0 else math.nan
+
+
+def _size_metrics(state: PortfolioState, config: RiskManagementConfig, heat: HeatMetrics) -> dict[str, float]:
+    totals, equity, base = state.totals, state.totals.equity, _base(state)
+    return {
+        "equity": math.nan if equity is None else equity,
         "cash": totals.cash / SCALE,
         "high_water_mark": state.high_water_mark,
         "portfolio_heat": heat.raw_heat,
@@ -192,30 +217,41 @@ def measure(
         "leverage": heat.leverage,
         "positions": float(heat.positions),
         "pending": float(heat.pending),
+    }
+
+
+def _loss_metrics(state: PortfolioState, config: RiskManagementConfig) -> dict[str, float]:
+    return {
         "drawdown": state.drawdown.drawdown,
         "daily_loss": state.drawdown.daily_loss,
         "weekly_loss": state.drawdown.weekly_loss,
         "rolling_loss": state.drawdown.rolling_loss(config.drawdown_config.rolling_days),
         "position_multiplier": state.drawdown.effective_multiplier,
         "time_under_water": float(state.drawdown.under_water_days),
+    }
+
+
+def _tail_metrics(state: PortfolioState, config: RiskManagementConfig, stress: float) -> dict[str, float]:
+    """VaR, expected shortfall and stress with what is approved; `stress` is the worst loss in money."""
+    base = _base(state)
+    (var, _), (_, es) = var_es(state.totals.pnl + state.totals.reserved_pnl, GATE_CONFIDENCES)
+    return {
         "var_95": var / base,
         "es_975": es / base,
-        "var_utilization": var / base / config.var_config.daily_var_limit,
-        "es_utilization": es / base / config.var_config.daily_es_limit,
-        "stress_loss": -float(stress[worst]) / base if worst >= 0 else float("nan"),
+        "var_utilization": _over(var / base, config.var_config.daily_var_limit),
+        "es_utilization": _over(es / base, config.var_config.daily_es_limit),
+        "stress_loss": stress / base,
+    }
+
+
+def _correlation_metrics(correlation: CorrelationMetrics) -> dict[str, float]:
+    return {
         "max_correlation": correlation.max_pairwise_correlation,
         "average_correlation": correlation.average_correlation,
         "correlation_spike": float(correlation.spike is not None),
         "volatility_ratio": correlation.volatility_ratio,
         "absorption_ratio": correlation.absorption_ratio,
-        "failed_checks": float(failed_checks),
-        "stale_symbols": float(_stale(state, config, now)),
     }
-    limits = tuple(sorted(_limits(state, config, metrics, heat, worst), key=lambda u: -u.use))
-    hard = [use.use for use in limits if use.hard]
-    metrics["risk_score"] = 100.0 * max(hard, default=0.0)
-    scenario = state.model.scenario_ids[worst] if worst >= 0 else ""
-    return Measured(MappingProxyType(metrics), limits, heat, correlation, drawdown, scenario)
 
 
 def _limits(

@@ -9,11 +9,7 @@ from enum import StrEnum
 from math import isnan
 from types import MappingProxyType
 
-from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.errors import ConfigurationError
-from risk_management.model.vocabulary import VOCABULARY
-
-__all__ = ["EmergencyAction", "EmergencyMemory", "EmergencyRow", "Step", "emergency_rows", "step"]
+__all__ = ["EmergencyAction", "EmergencyMemory", "EmergencyRow", "Step", "step"]
 
 
 class EmergencyAction(StrEnum):
@@ -112,78 +108,6 @@ class Step:
     acting: tuple[EmergencyRow, ...]
     pending: tuple[EmergencyRow, ...]
     released: tuple[EmergencyRow, ...]
-
-
-def emergency_rows(config: RiskManagementConfig) -> tuple[EmergencyRow, ...]:
-    """The rows of a configuration: the built-in ones, then the user's own.
-
-    Raises
-    ------
-    ConfigurationError
-        A user's row names an unknown metric or the name of another row.
-    """
-    settings, drawdown = config.emergency_config, config.drawdown_config
-    built_in = (
-        EmergencyRow(
-            "emergency_drawdown",
-            "drawdown",
-            settings.liquidation_drawdown,
-            EmergencyAction.LIQUIDATE,
-            settings.confirmations,
-        ),
-        EmergencyRow(
-            "drawdown_trim",
-            "drawdown",
-            drawdown.max_portfolio_drawdown,
-            EmergencyAction.TRIM,
-            release=drawdown.max_portfolio_drawdown - drawdown.hysteresis,
-        ),
-        EmergencyRow(
-            "var_halt",
-            "var_utilization",
-            settings.var_halt,
-            EmergencyAction.HALT_NEW_RISK,
-            release=settings.var_release,
-            release_after=settings.var_release_days,
-            by_day=True,
-        ),
-        EmergencyRow(
-            "var_trim",
-            "var_utilization",
-            settings.var_trim,
-            EmergencyAction.TRIM,
-            settings.var_trim_days,
-            by_day=True,
-            once_a_day=True,
-        ),
-        EmergencyRow(
-            "correlation_spike",
-            "correlation_spike",
-            1.0,
-            EmergencyAction.REDUCE_CORRELATED,
-            once_a_day=True,
-        ),
-        EmergencyRow("daily_loss", "daily_loss", drawdown.daily_loss_limit, EmergencyAction.REDUCE_ONLY),
-        EmergencyRow("weekly_loss", "weekly_loss", drawdown.weekly_loss_limit, EmergencyAction.REDUCE_ONLY),
-        EmergencyRow(
-            "rolling_loss", "rolling_loss", drawdown.rolling_loss_limit, EmergencyAction.REDUCE_ONLY
-        ),
-        EmergencyRow("system_error", "failed_checks", settings.max_check_errors, EmergencyAction.HALT),
-    )
-    own = tuple(
-        EmergencyRow(row.name, row.metric, row.threshold, EmergencyAction(row.action), row.confirmations)
-        for row in settings.rows
-    )
-    names = [row.name for row in (*built_in, *own)]
-    for row in own:
-        if row.metric not in VOCABULARY:
-            raise ConfigurationError(
-                f"emergency_config.rows: {row.name!r} watches the unknown metric {row.metric!r}; "
-                f"known are {', '.join(VOCABULARY)}"
-            )
-        if names.count(row.name) > 1:
-            raise ConfigurationError(f"emergency_config.rows: the name {row.name!r} stands twice")
-    return (*built_in, *own)
 
 
 def step(

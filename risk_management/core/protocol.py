@@ -15,9 +15,9 @@ from risk_management.core.emergency import (
     EmergencyAction,
     EmergencyMemory,
     EmergencyRow,
-    emergency_rows,
     step,
 )
+from risk_management.core.emergency_rows import emergency_rows
 from risk_management.core.order_desk import OrderDesk
 from risk_management.core.reduction import (
     CloseIntent,

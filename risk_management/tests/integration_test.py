@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.emergency import EmergencyMemory, EmergencyRow, emergency_rows, step
+from risk_management.core.emergency import EmergencyMemory, EmergencyRow, step
+from risk_management.core.emergency_rows import emergency_rows
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager

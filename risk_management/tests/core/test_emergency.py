@@ -10,9 +10,9 @@ from risk_management.core.emergency import (
     EmergencyAction,
     EmergencyMemory,
     EmergencyRow,
-    emergency_rows,
     step,
 )
+from risk_management.core.emergency_rows import emergency_rows
 from risk_management.errors import ConfigurationError
 
 DAY = date(2020, 3, 16)

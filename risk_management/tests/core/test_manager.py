@@ -18,6 +18,7 @@ from risk_management.errors import ConfigurationError, InsufficientData, Invalid
 from risk_management.market_data.sample import sample_history
 from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.portfolio import Scope, TradingMode
+from risk_management.model.vocabulary import VOCABULARY
 
 
 @pytest.fixture
@@ -465,3 +466,18 @@ def test_what_was_handed_to_an_executor_is_not_handed_over_twice(foundation):
     for intent in sent:
         manager.protocol.book_close(intent, 70.0)
     assert not manager.state.positions
+
+
+def test_an_assessment_speaks_the_whole_vocabulary(manager):
+    assert set(manager.assess_overall_risk().metrics) == set(VOCABULARY)
+
+
+def test_limits_of_nothing_can_be_assessed(make_manager):
+    manager, _ = make_manager(
+        var_config={"daily_var_limit": 0.0, "daily_es_limit": 0.0}, stress_config={"max_stress_loss": 0.0}
+    )
+    manager.add_position("KO", 500.0, 63.0)
+    assessment = manager.assess_overall_risk()
+    assert assessment.metrics["var_utilization"] == np.inf
+    assert assessment.overall_risk_score == 100.0
+    assert not manager.evaluate_trade("KO", "buy", 100).approved
