@@ -26,6 +26,7 @@ __all__ = ["ModelPreparation", "book_correlation", "build_risk_model", "stand_in
 logger = logging.getLogger(__name__)
 
 WARM_UP = 20
+YEAR = 250
 LARGEST_FACTOR = 10.0
 """A quiet day of a name is scaled up by no more than this."""
 
@@ -121,7 +122,7 @@ class ModelPreparation:
             correlation=parts.correlation,
             scenario_ids=parts.scenario_ids,
             shocks=parts.shocks,
-            market_volatility_ratio=_ratio(self.market_deviations[start : end + 1]),
+            market_volatility_ratio=_ratio(self.market_deviations[max(start, end - YEAR) : end + 1]),
             columns=frozen_columns(matrix.symbols),
         )
 

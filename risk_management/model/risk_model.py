@@ -44,7 +44,7 @@ class RiskModel:
     shocks : ndarray of shape (S, N), column-major
         Return of each column in each gate scenario.
     market_volatility_ratio : float
-        Volatility of the equal-weight book over its own median; below 1 the market is calm.
+        Volatility of the equal-weight book over its own median of a year; below 1 the market is calm.
     columns : Mapping of str to int
     """
 
