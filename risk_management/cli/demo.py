@@ -12,7 +12,9 @@ __all__ = ["run"]
 
 
 def run(
-    quick: Annotated[bool, typer.Option("--quick", help="Shorter periods.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Parts of the periods, in a third of the time.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Four bots trade through real crises, with the gate between them and the broker.
@@ -21,4 +23,6 @@ def run(
     """
     from risk_management.demo import demo_command  # noqa: PLC0415 - help must be quick
 
-    demo_command(quick=quick, as_json=as_json)
+    code = demo_command(quick=quick, as_json=as_json)
+    if code:
+        raise typer.Exit(code)

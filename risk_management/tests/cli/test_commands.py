@@ -215,6 +215,14 @@ def test_selftest(risk):
     assert not found["failures"]
 
 
+@pytest.mark.parametrize("code", [FINE, WRONG])
+def test_demo_hands_on_what_was_said_and_its_exit_code(risk, monkeypatch, code):
+    called = []
+    monkeypatch.setattr("risk_management.demo.demo_command", lambda **said: called.append(said) or code)
+    assert risk("demo", "--quick", "--json").exit_code == code
+    assert called == [{"quick": True, "as_json": True}]
+
+
 def test_accounts_share_the_value_by_what_they_hold(risk, tmp_path):
     path = tmp_path / "two.csv"
     path.write_text("symbol,size,account\nSPY,3000,A\nKO,1000,B\nXOM,500,\n")
