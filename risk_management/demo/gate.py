@@ -13,7 +13,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.fill_report import FillReport
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.order_desk import OrderTicket
-from risk_management.core.protocol import CloseIntent
+from risk_management.core.reduction import CloseIntent
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.demo.accounting import Account, CostModel, Fill
 from risk_management.demo.bots import BOTS, SLEEVE
@@ -161,7 +161,9 @@ class Gate:
         """Prices, fills of yesterday's orders, a fresh model, an assessment."""
         self._clock.move_to(self._moment(row))
         closes = self._market.closes[row]
-        self.manager.update_prices(dict(zip(STOCKS, closes.tolist(), strict=True)), source="sample", daily=True)
+        self.manager.update_prices(
+            dict(zip(STOCKS, closes.tolist(), strict=True)), source="sample", daily=True
+        )
         self._fill(row)
         self._close(row)
         self._age += 1
@@ -248,7 +250,7 @@ class Gate:
         return self._preparation.model(known, like=like)
 
 
-def run_gated(  # noqa: PLR0913 - what a run stands on
+def run_gated(
     market: Market,
     foundation: Foundation,
     rows: range,

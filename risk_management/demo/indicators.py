@@ -6,7 +6,15 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-__all__ = ["first_of_month", "first_of_week", "highest", "lowest", "moving_average", "volatility", "wilder_rsi"]
+__all__ = [
+    "first_of_month",
+    "first_of_week",
+    "highest",
+    "lowest",
+    "moving_average",
+    "volatility",
+    "wilder_rsi",
+]
 
 Float = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -12,7 +12,13 @@ from risk_management.demo.accounting import CostModel
 from risk_management.demo.gate import GatedRun, prepare, run_gated
 from risk_management.demo.market import PERIODS, PROXIES, Market, Period
 from risk_management.demo.records import DemoResult, PeriodResult
-from risk_management.demo.simulation import Path, at_exposure, buy_and_hold, run_ungated, run_volatility_target
+from risk_management.demo.simulation import (
+    Path,
+    at_exposure,
+    buy_and_hold,
+    run_ungated,
+    run_volatility_target,
+)
 from risk_management.demo.statistics import arm_result, by_bot, forgone, refusals, survivorship
 
 __all__ = ["CAPITAL", "Progress", "days_of", "run_demo", "run_period"]
@@ -68,7 +74,7 @@ def run_demo(
     )
 
 
-def run_period(  # noqa: PLR0913 - what a period stands on
+def run_period(
     market: Market,
     foundation: Foundation,
     period: Period,

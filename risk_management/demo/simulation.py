@@ -12,7 +12,15 @@ from risk_management.demo.accounting import Account, CostModel, Fill
 from risk_management.demo.bots import BAND, BOTS
 from risk_management.demo.market import STOCKS, Market
 
-__all__ = ["Path", "Order", "at_exposure", "buy_and_hold", "orders_after", "run_ungated", "run_volatility_target"]
+__all__ = [
+    "Order",
+    "Path",
+    "at_exposure",
+    "buy_and_hold",
+    "orders_after",
+    "run_ungated",
+    "run_volatility_target",
+]
 
 Float = NDArray[np.float64]
 
@@ -128,7 +136,13 @@ def fill_of(market: Market, row: int, order: Order, costs: CostModel) -> Fill:
 
 
 def run_ungated(
-    market: Market, rows: range, capital: float, costs: CostModel, *, share: float = 1.0, name: str = "ungated"
+    market: Market,
+    rows: range,
+    capital: float,
+    costs: CostModel,
+    *,
+    share: float = 1.0,
+    name: str = "ungated",
 ) -> Path:
     """The bots as they are: every order is sent.
 

@@ -1,0 +1,34 @@
+"""What the codes of refusals mean in a few words, for the demo's table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["MEANINGS"]
+
+MEANINGS: Final = {
+    "BOT_DISABLED": "the bot lost too much of its own",
+    "BOT_LIMIT": "the bot's share is used up; new bots get half",
+    "CASH_LIMIT": "the cash floor",
+    "CLUSTER_LIMIT": "names that move together",
+    "DRAWDOWN_LIMIT": "the account is in drawdown: smaller or none",
+    "ES_LIMIT": "expected shortfall of the book",
+    "GROSS_LIMIT": "all positions together",
+    "HALTED": "all trading is stopped",
+    "HEAT_LIMIT": "open risk of the book",
+    "KELLY_LIMIT": "the bot's own record does not carry more",
+    "MIN_TRADE_SIZE": "what was left is too small",
+    "NET_LIMIT": "net exposure",
+    "ORDER_SIZE": "one order",
+    "POSITION_COUNT": "number of names",
+    "RATE_LIMIT": "too many orders in a minute",
+    "REDUCING": "losses of a day, week or month: closing only",
+    "RISK_PER_TRADE": "what one trade may lose",
+    "SECTOR_LIMIT": "one sector",
+    "SINGLE_NAME_LIMIT": "several bots want the same stock",
+    "STRATEGY_LIMIT": "one strategy",
+    "STRESS_LIMIT": "loss in the worst scenario",
+    "VAR_HALT": "VaR near its limit: nothing that adds to it",
+    "VAR_LIMIT": "value at risk of the book",
+}
+"""By code; a code that is missing stands for itself."""
