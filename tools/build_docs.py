@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import ast
 import inspect
+import io
+import re
 import sys
 from pathlib import Path
+
+from rich.console import Console
 
 from risk_management.config import risk_config
 from risk_management.config._base import Settings
 from risk_management.config.risk_config import RiskLevel, RiskManagementConfig
+from risk_management.demo.market import PERIODS, Market
+from risk_management.demo.report import opening, period_report
+from risk_management.demo.run import CAPITAL, run_demo
 from risk_management.model.explain import SENTENCES
 from risk_management.model.vocabulary import VOCABULARY
 
@@ -97,7 +104,24 @@ def _field_docs(kind: type[Settings]) -> dict[str, str]:
 PAGES = {"vocabulary.md": vocabulary_page, "codes.md": codes_page, "settings.md": settings_page}
 
 
+def draw_picture() -> None:
+    """The first screen of the demo, as it printed it in this run."""
+    console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True)
+    market = Market.sample()
+    result = run_demo(PERIODS[:1], market=market)
+    console.print(opening(CAPITAL))
+    console.print(period_report(result.periods[0], 100))
+    target = DOCS / "images" / "demo.svg"
+    target.parent.mkdir(exist_ok=True)
+    svg = console.export_svg(title="risk demo", font_aspect_ratio=0.61)
+    # no font from another host: the reader's own monospace serves
+    target.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.S), encoding="utf-8")
+
+
 def main() -> int:
+    if "--picture" in sys.argv:
+        draw_picture()
+        return 0
     stale = []
     for name, make in PAGES.items():
         path = DOCS / name

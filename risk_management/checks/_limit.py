@@ -6,10 +6,9 @@ import math
 
 from risk_management.core.proposal import Proposal
 from risk_management.model.money import SCALE, TOLERANCE
-from risk_management.model.portfolio import PortfolioState
 from risk_management.model.trade import Finding
 
-__all__ = ["account_equity", "at_equity", "bot_maximum", "gross_used", "in_fraction", "in_money", "in_tail"]
+__all__ = ["at_equity", "bot_maximum", "gross_used", "in_fraction", "in_money", "in_tail"]
 
 BISECTIONS = 48
 
@@ -49,20 +48,6 @@ def bot_maximum(p: Proposal) -> float:
     if p.bot is not None and p.bot.max_exposure is not None:
         return p.bot.max_exposure
     return p.config.bot_config.max_exposure * p.equity
-
-
-def account_equity(state: PortfolioState, account_id: str) -> float:
-    """Cash and marked positions of one account, in money."""
-    if len(state.accounts) == 1:
-        return state.totals.equity or 0.0
-    account = state.accounts.get(account_id)
-    held = sum(
-        sides.net
-        for name in state.totals.names.values()
-        for owner, _, _, sides in name.owners
-        if owner == account_id
-    )
-    return ((account.cash if account else 0) + held) / SCALE
 
 
 def in_tail(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from risk_management.checks._limit import account_equity, gross_used, in_fraction
+from risk_management.checks._limit import gross_used, in_fraction
+from risk_management.core.accounts import account_equity
 from risk_management.core.proposal import Proposal
 from risk_management.model.trade import Finding
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.accounts import account_equity
 from risk_management.core.front import Front
 from risk_management.measures.concentration import effective_number, herfindahl
 from risk_management.model.money import SCALE
@@ -41,7 +42,7 @@ class HeatMetrics:
     long_exposure, short_exposure : float
         Money held on each side.
     by_symbol, by_sector, by_strategy, by_bot, by_account : Mapping of str to float
-        Fractions of equity: net by symbol and sector, worst gross by owner.
+        Fractions of equity: net by symbol and sector, worst gross by owner; accounts by their own equity.
     risk_by_symbol : Mapping of str to float
         Open risk of each symbol alone, money.
     unverified_stops : tuple of str
@@ -91,6 +92,9 @@ def heat_metrics(
     largest = max(names, key=lambda s: abs(names[s]), default="")
     gross = totals.gross / SCALE
 
+    worth = {a: account_equity(state, a) for a in totals.accounts}
+    by_account = {a: v / SCALE / worth[a] if worth[a] > 0.0 else 0.0 for a, v in totals.accounts.items()}
+
     def of_equity(amount: float) -> float:
         return amount / equity if equity > 0.0 else 0.0
 
@@ -106,14 +110,14 @@ def heat_metrics(
         effective_names=effective_number(held) if held else 0.0,
         gross_exposure=of_equity(gross),
         net_exposure=of_equity(totals.portfolio.net / SCALE),
-        leverage=of_equity(max(totals.accounts.values(), default=0) / SCALE),
+        leverage=max(by_account.values(), default=0.0),
         long_exposure=totals.long / SCALE,
         short_exposure=totals.short / SCALE,
         by_symbol=MappingProxyType({s: of_equity(v) for s, v in names.items()}),
         by_sector=MappingProxyType({s: of_equity(v.net / SCALE) for s, v in totals.sectors.items()}),
         by_strategy=_shares(totals.strategies, equity),
         by_bot=_shares(totals.bots, equity),
-        by_account=_shares(totals.accounts, equity),
+        by_account=MappingProxyType(by_account),
         risk_by_symbol=MappingProxyType({s: _risk(n) for s, n in totals.names.items()}),
         unverified_stops=tuple(
             sorted({p.symbol for p in state.positions.values() if p.has_stop and not p.stop_verified})

@@ -250,18 +250,20 @@ def _claims(result: DemoResult) -> Iterator[Text]:
 
 def _grounds(result: DemoResult) -> Iterator[str]:
     alive = result.survivorship
-    yield f"Survivors: the 20 stocks made {alive.stocks:.1%} a year from {alive.start[:4]} to {alive.end[:4]},"
-    yield f"  the index {alive.index:.1%}. Companies that failed are not in the sample, so every arm looks better."
-    yield "Signal at one close, fill at the next: the sample has closes only for all 20 stocks."
+    yield "Sample data, for demonstration: daily closes of 20 stocks, 1999 to 2022."
+    yield (
+        f"Survivors: those 20 made {alive.stocks:.1%} a year from {alive.start[:4]} to {alive.end[:4]}, the "
+        f"index {alive.index:.1%}. What failed is not in the sample: every arm looks better than it was."
+    )
+    yield "Signal at one close, fill at the next: only closes exist for all 20 stocks."
     yield (
         f"Costs: commission {1e4 * result.commission:.0f} bp, half a spread {1e4 * result.half_spread:.0f} bp, "
-        "root impact on a volume of"
+        f"impact by the root of the order on an assumed {result.daily_volume / 1e6:,.0f} million a day."
     )
-    yield f"  {result.daily_volume / 1e6:,.0f} million a day in each stock, taken for granted."
     yield "Cash earns nothing and borrowing costs nothing, which is kind to the ungated bots."
     yield "Bots and limits are textbook and defaults, fixed beforehand; each period starts afresh."
     yield '"Same exposure" and "volatility target" are scaled to the gated arm\'s average in hindsight.'
-    yield from (f"{note.rstrip('.')}." for note in result.leans_on)
+    yield "The index is the S&P 500 price index: without dividends, which the stocks' closes include."
 
 
 def plain_result(result: DemoResult) -> dict[str, Any]:

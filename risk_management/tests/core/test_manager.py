@@ -481,3 +481,14 @@ def test_limits_of_nothing_can_be_assessed(make_manager):
     assert assessment.metrics["var_utilization"] == np.inf
     assert assessment.overall_risk_score == 100.0
     assert not manager.evaluate_trade("KO", "buy", 100).approved
+
+
+def test_leverage_is_held_against_the_accounts_own_equity(manager):
+    manager.record_cash("deposit", 1000.0, account_id="second")
+    manager.add_position("KO", 1500.0, 63.0, account_id="second")
+    assessment = manager.assess_overall_risk()
+    assert assessment.metrics["leverage"] == pytest.approx(1.5)
+    (use,) = [u for u in assessment.limits if u.name == "leverage"]
+    assert (use.subject, use.level) == ("second", "breached")
+    refused = manager.evaluate_trade("PG", "buy", 100.0, account_id="second")
+    assert "LEVERAGE_LIMIT" in refused.rejection_reasons
