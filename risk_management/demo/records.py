@@ -61,12 +61,15 @@ class Forgone:
     """What the orders that did not pass would have made over the next 20 trading days.
 
     Hindsight, for the report only: from the close at which they would have been filled, without costs.
-    A bot asks again while its signal stands; each request counts.
+    A bot asks again while its signal stands, so of one bot and stock only the first refusal or cut in
+    20 trading days counts: no profit stands here twice.
 
     Parameters
     ----------
+    wishes : int
+        Refusals and cuts that count.
     money : float
-        Sum of what was refused and cut.
+        What they kept back.
     gains, losses : float
         Profits missed and losses avoided, both positive money.
     mean_return : float
@@ -75,6 +78,7 @@ class Forgone:
         The same of the money approved.
     """
 
+    wishes: int
     money: float
     gains: float
     losses: float

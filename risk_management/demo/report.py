@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
@@ -86,7 +87,7 @@ def summary(result: DemoResult) -> RenderableType:
         *_claims(result),
         Text(),
         Text("What this stands on", style="bold"),
-        *(Text(f"  {line}", style="dim") for line in _grounds(result)),
+        *(Padding(Text(line, style="dim"), (0, 0, 0, 2)) for line in _grounds(result)),
         Text(),
         Text("Where to look next", style="bold"),
         *(Text.assemble(("  " + f"{command:28s}", "cyan"), said) for command, said in NEXT),
@@ -123,21 +124,19 @@ def _arms(result: PeriodResult) -> Table:
 
 def _verdict(result: PeriodResult) -> Iterator[Text]:
     gated, matched, whole = result.gated, result.matched, result.ungated
-    said = f"{gated.max_drawdown:.1%} against {matched.max_drawdown:.1%} at the same average exposure"
+    said = f"{gated.max_drawdown:.1%} against {matched.max_drawdown:.1%}"
     if result.beats_matched:
-        yield Text(f"  ✓ A smaller drawdown than the same exposure without a gate: {said}.", style="green")
+        yield Text(f"✓ A smaller drawdown than the same exposure without a gate: {said}.", style="green")
     else:
-        yield Text(
-            f"  ✗ Not a smaller drawdown than the same exposure without a gate: {said}.", style="yellow"
-        )
+        yield Text(f"✗ No smaller drawdown than the same exposure without a gate: {said}.", style="yellow")
     if result.calm:
         cost = whole.total_return - gated.total_return
         rest = matched.total_return - gated.total_return
         yield Text(
-            f"  The price of the insurance: {_points(cost)} of return against the ungated bots, "
+            f"The price of the insurance: {_points(cost)} of return against the ungated bots, "
             f"{_points(rest)} against the same exposure."
         )
-    yield Text(f"  S&P 500 over the same days, without dividends: {result.index_return:+.1%}.", style="dim")
+    yield Text(f"S&P 500 over the same days, without dividends: {result.index_return:+.1%}.", style="dim")
 
 
 def _chart(result: PeriodResult, width: int) -> Text:
@@ -174,7 +173,7 @@ def _orders(result: PeriodResult) -> Iterator[RenderableType]:
         f". Exits {result.exits:,}: {exits}.",
     )
     yield Text(
-        "A bot asks again as long as its signal stands, so one wish can be refused many times.", style="dim"
+        "A bot asks again while its signal stands, so one wish may be refused many times.", style="dim"
     )
     table = _table("", "entries of", "approved", "cut", "refused")
     for name, counts in result.by_bot.items():
@@ -196,10 +195,10 @@ def _forgone(result: PeriodResult) -> Iterator[Text]:
     verb = "better" if missed.net >= 0.0 else "worse"
     yield Text.assemble(
         ("Forgone", "bold"),
-        f"  What was refused or cut moved {missed.mean_return:+.2%} on average over the next "
-        f"{HINDSIGHT_DAYS} days; what was approved {missed.taken_return:+.2%}. "
-        f"Losses avoided {missed.losses:,.0f}, gains missed {missed.gains:,.0f}: "
-        f"{abs(missed.net):,.0f} {verb} for refusing, each request counted and in hindsight.",
+        f"  {missed.wishes:,} wishes refused or cut, {missed.money:,.0f} in all, moved "
+        f"{missed.mean_return:+.2%} on average in the next {HINDSIGHT_DAYS} days; what was approved moved "
+        f"{missed.taken_return:+.2%}. Losses avoided {missed.losses:,.0f}, gains missed {missed.gains:,.0f}: "
+        f"refusing was {abs(missed.net):,.0f} {verb}. In hindsight, repeats left out.",
     )
 
 
@@ -213,7 +212,7 @@ def _events(result: PeriodResult) -> RenderableType:
         table.add_row(event.day, Text(event.kind, style=STYLES[event.kind]), event.text)
     head = Text.assemble(("What the risk system did", "bold"), f"  {_stopped(result)}")
     if not shown:
-        return Group(head, Text("  nothing but answers to orders"))
+        return Group(head, Text("nothing but answers to orders"))
     left = Counter(e.kind for e in result.events) - Counter(e.kind for e in shown)
     more = ", ".join(f"{count} {kind}" for kind, count in left.items())
     return Group(head, table, *([Text(f"  and {more}: see --json", style="dim")] if more else []))
@@ -257,8 +256,8 @@ def _grounds(result: DemoResult) -> Iterator[str]:
     )
     yield "Signal at one close, fill at the next: only closes exist for all 20 stocks."
     yield (
-        f"Costs: commission {1e4 * result.commission:.0f} bp, half a spread {1e4 * result.half_spread:.0f} bp, "
-        f"impact by the root of the order on an assumed {result.daily_volume / 1e6:,.0f} million a day."
+        f"Costs: commission {1e4 * result.commission:.0f} bp, half a spread {1e4 * result.half_spread:.0f} "
+        f"bp, impact by the root of the order on an assumed {result.daily_volume / 1e6:,.0f} million a day."
     )
     yield "Cash earns nothing and borrowing costs nothing, which is kind to the ungated bots."
     yield "Bots and limits are textbook and defaults, fixed beforehand; each period starts afresh."

@@ -68,27 +68,44 @@ def by_bot(decisions: Sequence[Decided]) -> dict[str, tuple[int, int, int]]:
 
 
 def forgone(market: Market, decisions: Iterable[Decided]) -> Forgone:
-    """What the money that did not pass would have made, and what the approved money made."""
-    kept_back = taken = gains = losses = profit = 0.0
-    closes = market.closes
+    """What the money that did not pass would have made, and what the approved money made.
+
+    Parameters
+    ----------
+    market : Market
+    decisions : iterable of Decided
+        Entries, in the order of their days.
+    """
+    counted: dict[tuple[int, int], int] = {}
+    money = gains = losses = taken = profit = 0.0
+    wishes = 0
     for decided in decisions:
-        start = decided.row + 1
-        end = min(start + HINDSIGHT_DAYS, len(closes) - 1)
-        if start >= end:
-            continue
-        later = float(closes[end, decided.column] / closes[start, decided.column]) - 1.0
-        kept_back += decided.forgone
-        gains += max(0.0, decided.forgone * later)
-        losses += max(0.0, -decided.forgone * later)
+        later = _later(market, decided)
         taken += decided.approved
         profit += decided.approved * later
+        last = counted.get((decided.bot, decided.column))
+        if decided.outcome == "approved" or (last is not None and decided.row - last < HINDSIGHT_DAYS):
+            continue
+        counted[decided.bot, decided.column] = decided.row
+        wishes += 1
+        money += decided.forgone
+        gains += max(0.0, decided.forgone * later)
+        losses += max(0.0, -decided.forgone * later)
     return Forgone(
-        money=kept_back,
+        wishes=wishes,
+        money=money,
         gains=gains,
         losses=losses,
-        mean_return=(gains - losses) / kept_back if kept_back > 0.0 else float("nan"),
+        mean_return=(gains - losses) / money if money > 0.0 else float("nan"),
         taken_return=profit / taken if taken > 0.0 else float("nan"),
     )
+
+
+def _later(market: Market, decided: Decided) -> float:
+    """Return over `HINDSIGHT_DAYS` from the close after the decision, or to the end of the data."""
+    start = min(decided.row + 1, len(market.closes) - 1)
+    end = min(start + HINDSIGHT_DAYS, len(market.closes) - 1)
+    return float(market.closes[end, decided.column] / market.closes[start, decided.column]) - 1.0
 
 
 def survivorship(market: Market) -> Survivorship:
