@@ -42,7 +42,7 @@ class EventLog:
             kind = "tier" if now.multiplier < self._multiplier else "release"
             text = f"drawdown {now.drawdown:.1%}: new positions at {now.multiplier:.0%} of their size"
             if now.multiplier == 0.0:
-                text = f"drawdown {now.drawdown:.1%}: no entries, the book is trimmed"
+                text = f"drawdown {now.drawdown:.1%}: no entries"
             yield Event(day, kind, "drawdown", text)
         tranche = None if now.recovery is None else now.recovery.multiplier
         if tranche != self._tranche and self._tranche is not None and now.multiplier == 0.0:
