@@ -10,12 +10,14 @@ from risk_management.model.trade import Finding
 
 __all__ = ["check"]
 
+_NO_BOT = Finding("bot", "BOT_DISABLED")
+
 
 def check(p: Proposal) -> Finding:
     """A disabled or unknown bot opens nothing; its exits pass."""
     name = p.request.bot
     if name in ACCOUNT_WIDE:
-        return Finding("bot", "BOT_DISABLED")
+        return _NO_BOT
     if p.bot is None:
         cap = math.inf if p.config.bot_config.register_unknown else 0.0
         return Finding("bot", "UNKNOWN_BOT", cap, subject=name)

@@ -9,11 +9,13 @@ from risk_management.model.trade import Finding
 
 __all__ = ["check"]
 
+_NO_BOT = Finding("bot_exposure", "BOT_LIMIT")
+
 
 def check(p: Proposal) -> Finding:
     """The bot that asks, scaled by drawdown and confidence."""
     if p.request.bot in ACCOUNT_WIDE:
-        return Finding("bot_exposure", "BOT_LIMIT")
+        return _NO_BOT
     limit = bot_maximum(p) * p.scale
     if p.bot is None or p.bot.record.closed_trades < p.config.kelly_config.min_trades:
         limit *= p.config.bot_config.probation_share

@@ -8,9 +8,13 @@ from risk_management.model.trade import Finding, TradeRequest
 
 __all__ = ["check"]
 
+_ACTIVE = Finding("mode", "REDUCING")
+
 
 def check(p: Proposal) -> Finding:
     """Anything but ACTIVE opens nothing."""
+    if not p.state.holds:
+        return _ACTIVE
     strictest = None
     for hold in p.state.holds.values():
         if _stands_over(hold, p.request) and (
@@ -18,7 +22,7 @@ def check(p: Proposal) -> Finding:
         ):
             strictest = hold
     if strictest is None or strictest.mode is TradingMode.ACTIVE:
-        return Finding("mode", "REDUCING")
+        return _ACTIVE
     return Finding("mode", strictest.mode.name, 0.0, subject=f"{strictest.cause} ({strictest.reason})")
 
 

@@ -10,6 +10,8 @@ from risk_management.model.trade import Finding
 
 __all__ = ["check"]
 
+_NONE = Finding("self_match", "SELF_MATCH")
+
 
 def check(p: Proposal) -> Finding:
     """Reported, or refused where the settings say so."""
@@ -18,4 +20,4 @@ def check(p: Proposal) -> Finding:
         if working and account == p.request.account_id and bot != p.request.bot:
             cap = 0.0 if p.config.order_config.self_match == "deny" else math.inf
             return Finding("self_match", "SELF_MATCH", cap, working / SCALE, 0.0, "money", bot)
-    return Finding("self_match", "SELF_MATCH")
+    return _NONE

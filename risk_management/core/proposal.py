@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.fills import ACCOUNT_WIDE
-from risk_management.measures.tail import var_es
+from risk_management.measures.tail import tails_of
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import Bot, PortfolioState, Quote
@@ -108,7 +108,7 @@ class Proposal:
                 self._base = totals.pnl + totals.reserved_pnl
             size = self.request.side * (self.closing + opening)
             pnl = self._base + size * self.state.model.scenarios[:, self.column]
-            known = self._tails[opening] = var_es(pnl, GATE_CONFIDENCES)
+            known = self._tails[opening] = tails_of(pnl, GATE_CONFIDENCES)
         return known
 
     def tail_now(self) -> tuple[tuple[float, float], ...]:

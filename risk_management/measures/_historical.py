@@ -7,11 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from risk_management.measures._inputs import level, number, vector
+from risk_management.measures._inputs import FloatArray, level, number, vector
 from risk_management.measures._order import quantile_position, tail_plan
 from risk_management.measures.volatility import volatility_scaled_returns
 
-__all__ = ["age_weighted_var", "historical_es", "historical_var", "var_es", "volatility_scaled_var"]
+__all__ = [
+    "age_weighted_var",
+    "historical_es",
+    "historical_var",
+    "tails_of",
+    "var_es",
+    "volatility_scaled_var",
+]
 
 
 def historical_var(returns: ArrayLike, confidence: float, quantile_type: int = 7) -> float:
@@ -90,8 +97,12 @@ def var_es(pnl: ArrayLike, confidences: Sequence[float]) -> tuple[tuple[float, f
     ------
     InvalidReturns, InsufficientData, UndefinedMeasure
     """
-    values = vector(pnl, "pnl")
-    deepest, plan = tail_plan(len(values), tuple(confidences))
+    return tails_of(vector(pnl, "pnl"), tuple(confidences))
+
+
+def tails_of(values: FloatArray, confidences: tuple[float, ...]) -> tuple[tuple[float, float], ...]:
+    """`var_es` of a float64 vector that is known to be finite: the caller answers for it."""
+    deepest, plan = tail_plan(len(values), confidences)
     ordered = values.copy()
     ordered.partition(deepest)
     tail = ordered[: deepest + 1]

@@ -11,6 +11,7 @@ from risk_management.measures._historical import (
     age_weighted_var,
     historical_es,
     historical_var,
+    tails_of,
     var_es,
     volatility_scaled_var,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "normal_var",
     "student_t_es",
     "student_t_var",
+    "tails_of",
     "var_es",
     "volatility_scaled_var",
 ]
