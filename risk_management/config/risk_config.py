@@ -208,8 +208,8 @@ class DrawdownConfig(Settings):
     """Change of equity in one step, without fills, cash or prices to explain it, that is not believed."""
     timezone: str = "America/New_York"
     """Zone of the trading day."""
-    day_roll: time = time(17, 0)
-    """Local time at which a trading day ends."""
+    day_roll: time = time(18, 0)
+    """Local time at which a trading day ends; closes of 21:00 UTC then belong to it all year round."""
     trades_weekends: bool = False
     """Whether Saturday and Sunday are trading days of their own; else they belong to Monday."""
     recovery_wait_days: Annotated[int, Field(ge=1, le=1000)] = 20

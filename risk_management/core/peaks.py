@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -20,7 +19,7 @@ from risk_management.model.portfolio import (
     TradingMode,
 )
 
-__all__ = ["bot_and_strategy_events"]
+__all__ = ["bot_and_strategy_events", "fresh_start", "profits_of"]
 
 
 def bot_and_strategy_events(
@@ -33,14 +32,7 @@ def bot_and_strategy_events(
     """
     if not state.bots and not state.strategies:
         return
-    open_by_bot: dict[str, int] = defaultdict(int)
-    open_by_strategy: dict[str, int] = defaultdict(int)
-    for position in state.positions.values():
-        profit = marked(state, position) - position.cost
-        open_by_bot[position.key.bot] += profit
-        open_by_strategy[position.key.strategy] += profit
-    bots = {n: b.record.realised + open_by_bot[n] for n, b in state.bots.items()}
-    strategies = {n: s.realised + open_by_strategy[n] for n, s in state.strategies.items()}
+    bots, strategies = profits_of(state)
     new_bots = tuple((n, v) for n, v in bots.items() if v > state.bots[n].record.peak)
     new_strategies = tuple((n, v) for n, v in strategies.items() if v > state.strategies[n].peak)
     if new_bots or new_strategies:
@@ -48,6 +40,32 @@ def bot_and_strategy_events(
     equity = max(state.totals.equity or 0.0, 0.0)
     yield from _bots(state, config, bots, equity, now)
     yield from _strategies(state, config, strategies, equity, now)
+
+
+def profits_of(state: PortfolioState) -> tuple[dict[str, int], dict[str, int]]:
+    """Closed and open profit by bot and by strategy, ledger units."""
+    bots = {name: bot.record.realised for name, bot in state.bots.items()}
+    strategies = {name: record.realised for name, record in state.strategies.items()}
+    for position in state.positions.values():
+        profit = marked(state, position) - position.cost
+        if position.key.bot in bots:
+            bots[position.key.bot] += profit
+        if position.key.strategy in strategies:
+            strategies[position.key.strategy] += profit
+    return bots, strategies
+
+
+def fresh_start(
+    state: PortfolioState, now: datetime, actor: str, *, bot: str = "", strategy: str = ""
+) -> PeaksSeen:
+    """A person lets a bot or strategy go on: its losses are counted from here, not from the old peak."""
+    bots, strategies = profits_of(state)
+    return PeaksSeen(
+        at=now,
+        actor=actor,
+        bots=((bot, bots[bot]),) if bot in bots else (),
+        strategies=((strategy, strategies[strategy]),) if strategy in strategies else (),
+    )
 
 
 def _bots(

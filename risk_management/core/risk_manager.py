@@ -30,6 +30,7 @@ from risk_management.core.facts import cash_event, unapproved_fill
 from risk_management.core.fill_report import FillReport
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.order_desk import OrderDesk, OrderTicket
+from risk_management.core.peaks import fresh_start
 from risk_management.core.portfolio_heat import PortfolioHeatMonitor
 from risk_management.core.protocol import EmergencyProtocol, Executor
 from risk_management.core.quotes import PriceUpdate, price_events
@@ -464,20 +465,38 @@ class AdvancedRiskManager:
             changed = replace(bot, enabled=enabled, disabled_reason="" if enabled else reason)
             self._apply_now(BotChanged, bot=changed)
             if enabled:
+                if not bot.enabled:  # else the old peak would switch it off again at once
+                    self.book.apply(fresh_start(self.state, self.clock.now(), library_actor(), bot=bot_name))
                 return ()
             mine = [r for r in self.state.reservations.values() if r.key.bot == bot_name and r.opening > 0]
             self.desk.cancel_all(reason or "bot disabled", bot=bot_name, openings_only=True)
             return tuple(r.request_id for r in mine)
 
     def set_mode(self, mode: TradingMode, reason: str, *, scope: Scope, name: str, actor: str = "") -> None:
-        """Hold a portfolio, strategy, bot or symbol in a mode; ACTIVE takes the hold away."""
+        """Hold a portfolio, strategy, bot or symbol in a mode; ACTIVE ends what holds it.
+
+        A strategy that lost too much is let go on by this, with its losses counted anew. The stops of the
+        whole portfolio are ended by `release_emergency` alone.
+        """
         who = actor or library_actor()
         now = self.clock.now()
         if mode is TradingMode.ACTIVE:
-            self._apply_now(HoldReleased, actor=who, scope=scope, name=name, cause="operator", reason=reason)
+            self._release(scope, name, who, reason)
             return
         hold = Hold(scope, name, "operator", mode, who, reason, now, latched=scope is Scope.PORTFOLIO)
         self._apply_now(HoldSet, actor=who, hold=hold)
+
+    def _release(self, scope: Scope, name: str, actor: str, reason: str) -> None:
+        """End an operator's hold; of a strategy, bot or symbol also those that the system set."""
+        with self.book.lock:
+            mine = [h for h in self.state.holds.values() if (h.scope, h.name) == (scope, name)]
+            for hold in mine:
+                if hold.cause == "operator" or scope is not Scope.PORTFOLIO:
+                    self._apply_now(
+                        HoldReleased, actor=actor, scope=scope, name=name, cause=hold.cause, reason=reason
+                    )
+            if scope is Scope.STRATEGY:
+                self.book.apply(fresh_start(self.state, self.clock.now(), actor, strategy=name))
 
     # -- watching -----------------------------------------------------------------------------------
 

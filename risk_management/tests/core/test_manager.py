@@ -12,6 +12,7 @@ import pytest
 
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import ConfigurationError, InsufficientData, InvalidRequest, SharedBookError
@@ -492,3 +493,35 @@ def test_leverage_is_held_against_the_accounts_own_equity(manager):
     assert (use.subject, use.level) == ("second", "breached")
     refused = manager.evaluate_trade("PG", "buy", 100.0, account_id="second")
     assert "LEVERAGE_LIMIT" in refused.rejection_reasons
+
+
+def test_a_bot_that_a_person_enables_again_is_not_disabled_for_the_same_loss(manager):
+    manager.register_bot("loser", "s1")
+    manager.add_position("KO", 1200.0, 60.0, "s1", bot_name="loser")
+    manager.update_prices({"KO": 60.0})
+    manager.assess_overall_risk()
+    manager.update_prices({"KO": 40.0})
+    manager.assess_overall_risk()
+    assert not manager.state.bots["loser"].enabled
+    manager.set_bot_enabled("loser", enabled=True)
+    manager.assess_overall_risk()
+    assert manager.state.bots["loser"].enabled
+    manager.update_prices({"KO": 21.0})
+    manager.assess_overall_risk()
+    assert not manager.state.bots["loser"].enabled
+
+
+def test_a_strategy_that_lost_too_much_is_let_go_on_by_a_person(make_manager):
+    manager, _ = make_manager(portfolio_limits={"strategy_budgets": {"s1": 0.12}})
+    manager.add_position("PG", 50.0, 150.0, "s1", bot_name="a")
+    sold = manager.request_trade(OrderTicket("PG", "sell", 50.0, "s1", "a"))
+    manager.execute_trade(FillReport(sold.request_id, 50.0, 150.0))
+    manager.add_position("KO", 1200.0, 60.0, "s1", bot_name="a")
+    manager.update_prices({"KO": 60.0})
+    manager.assess_overall_risk()
+    manager.update_prices({"KO": 48.0})
+    manager.assess_overall_risk()
+    assert manager.state.mode_of(Scope.STRATEGY, "s1") is TradingMode.REDUCING
+    manager.set_mode(TradingMode.ACTIVE, "reviewed", scope=Scope.STRATEGY, name="s1")
+    manager.assess_overall_risk()
+    assert manager.state.mode_of(Scope.STRATEGY, "s1") is TradingMode.ACTIVE

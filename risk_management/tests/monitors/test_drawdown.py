@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -210,7 +210,7 @@ SUNDAYS = {
 @pytest.mark.parametrize(("opens", "hours", "start"), SUNDAYS.values(), ids=SUNDAYS.keys())
 def test_daylight_saving_makes_days_of_other_lengths(foundation, opens, hours, start):
     """17:00 in New York is the roll: the day of the change lasts 23 or 25 hours."""
-    config = RiskManagementConfig(drawdown_config={"trades_weekends": True})
+    config = RiskManagementConfig(drawdown_config={"trades_weekends": True, "day_roll": time(17, 0)})
     protection = front(DrawdownProtection, foundation, config, start=start)
     protection.update_portfolio_value(9900, at=opens - timedelta(seconds=1))
     second, ends = timedelta(seconds=1), opens + timedelta(hours=hours)
