@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from risk_management.errors import ConfigurationError
 
@@ -38,7 +39,35 @@ class Settings(BaseModel):
         extra="forbid", validate_assignment=True, allow_inf_nan=False, hide_input_in_errors=True
     )
 
+    _in_use: bool = PrivateAttr(default=False)
+
+    def seal(self) -> None:
+        """Refuse changes from now on: a manager decides by these settings. A copy is free again."""
+        for part in self._parts():
+            part.seal()
+        self._in_use = True
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy that may be changed."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy._free()
+        return copy
+
+    def _free(self) -> None:
+        self._in_use = False
+        for part in self._parts():
+            part._free()
+
+    def _parts(self) -> list[Settings]:
+        values = (getattr(self, name) for name in type(self).model_fields)
+        return [value for value in values if isinstance(value, Settings)]
+
     def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and self._in_use:
+            raise ConfigurationError(
+                f"{type(self).__name__}.{name}: these settings are in use; change a copy "
+                "(config.update(...)) and hand it to reconfigure()"
+            )
         try:
             super().__setattr__(name, value)
         except ValidationError as problem:

@@ -45,6 +45,7 @@ class Book:
         journal: Callable[[Event], None] | None = None,
     ) -> None:
         self.lock = RLock()
+        config.seal()
         self.config = config
         self._state = initial_state(config, model, now, instruments)
         self._journal = journal
@@ -64,5 +65,6 @@ class Book:
 
     def reconfigure(self, config: RiskManagementConfig) -> None:
         """Use other settings from the next event on; the state stays as it is."""
+        config.seal()
         with self.lock:
             self.config = config

@@ -11,14 +11,17 @@ from typing import Final
 
 from risk_management.errors import InvalidRequest
 from risk_management.model.events import Event, InstrumentDefined, PositionAdded
-from risk_management.model.instrument import Instrument
+from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.money import to_ledger
 from risk_management.model.portfolio import EXTERNAL, OPERATOR, SYSTEM, PortfolioState, PositionKey
 
 __all__ = [
     "checked_bot",
+    "checked_instrument",
+    "checked_moment",
     "checked_name",
     "checked_number",
+    "checked_price",
     "checked_symbol",
     "entry_event",
     "instrument_event",
@@ -30,6 +33,7 @@ logger = logging.getLogger(__name__)
 SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:=^-]{0,31}\Z")
 NAME: Final = re.compile(r"[^\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff]{1,128}\Z")
 LARGEST: Final = 1e12
+LEAST_PRICE: Final = 1e-9
 RESERVED: Final = frozenset({OPERATOR, SYSTEM, EXTERNAL})
 
 
@@ -104,6 +108,45 @@ def checked_number(
     return number
 
 
+def checked_price(value: object, field: str) -> float:
+    """A price: finite, from 1e-9 to 1e12."""
+    price = checked_number(value, field)
+    if price < LEAST_PRICE:
+        raise InvalidRequest(
+            "OUT_OF_RANGE", field, f"{field} must be at least {LEAST_PRICE:g}; got {price:g}"
+        )
+    return price
+
+
+def checked_moment(value: object, field: str) -> datetime:
+    """An aware time."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value
+    raise InvalidRequest(
+        "INVALID_TIMESTAMP",
+        field,
+        f"{field} must be an aware time, such as datetime.now(UTC); got {value!r:.60}",
+    )
+
+
+def checked_instrument(instrument: object) -> Instrument:
+    """An instrument whose facts mean something; options and inverse contracts are refused."""
+    if not isinstance(instrument, Instrument):
+        raise InvalidRequest("WRONG_TYPE", "instrument", f"an Instrument is needed; got {instrument!r:.60}")
+    checked_symbol(instrument.symbol)
+    for name in ("multiplier", "lot", "initial_margin", "maintenance_margin"):
+        checked_number(getattr(instrument, name), name)
+    for name in ("tick", "min_notional"):
+        checked_number(getattr(instrument, name), name, zero=True)
+    if instrument.average_daily_volume is not None:
+        checked_number(instrument.average_daily_volume, "average_daily_volume", most=1e15)
+    if instrument.kind not in (ContractKind.SPOT, ContractKind.LINEAR):
+        raise InvalidRequest(
+            "UNSUPPORTED_CONTRACT", "kind", f"{instrument.kind} contracts are not supported yet"
+        )
+    return instrument
+
+
 def entry_event(  # noqa: PLR0913 - the facts of a position
     state: PortfolioState,
     symbol: str,
@@ -132,7 +175,7 @@ def entry_event(  # noqa: PLR0913 - the facts of a position
     """
     symbol = checked_symbol(symbol)
     size = checked_number(size, "size", signed=True)
-    price = checked_number(entry_price, "entry_price")
+    price = checked_price(entry_price, "entry_price")
     strategy = checked_name(strategy, "strategy", empty=True)
     bot = checked_name(bot, "bot_name")
     risk = 0.0

@@ -198,6 +198,7 @@ class OrderDesk:
         UnknownRequest
             The id was never given out.
         """
+        checked_name(request_id, "request_id")
         with self._book.lock:
             state = self._book.state
             if request_id in state.reservations:

@@ -101,16 +101,17 @@ class EmergencyProtocol:
         """
         positions = self._book.state.positions
         self._sent = {key: sent for key, sent in self._sent.items() if key in positions}
-        fresh = []
+        fresh, asked_now = [], {}
         for intent in intents:
             held = positions[intent.key].quantity
             before, asked = self._sent.get(intent.key, (held, 0))
             asked = asked if before == held else 0
             if abs(intent.quantity) > abs(asked):
                 fresh.append(replace(intent, quantity=intent.quantity - asked))
-                self._sent[intent.key] = (held, intent.quantity)
+                asked_now[intent.key] = (held, intent.quantity)
         if fresh:
-            self._executor(fresh)
+            self._executor(fresh)  # one that raises was sent nothing, and is asked again
+            self._sent.update(asked_now)
         return tuple(fresh)
 
     def stop(self, cause: str, actor: str, reason: str) -> None:

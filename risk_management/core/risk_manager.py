@@ -20,8 +20,11 @@ from risk_management.core.book import Book
 from risk_management.core.correlation_monitor import CorrelationMonitor
 from risk_management.core.entry import (
     checked_bot,
+    checked_instrument,
+    checked_moment,
     checked_name,
     checked_number,
+    checked_price,
     checked_symbol,
     entry_event,
     instrument_event,
@@ -35,7 +38,7 @@ from risk_management.core.portfolio_heat import PortfolioHeatMonitor
 from risk_management.core.protocol import EmergencyProtocol, Executor
 from risk_management.core.quotes import PriceUpdate, price_events
 from risk_management.core.watch import Watch
-from risk_management.errors import InvalidRequest
+from risk_management.errors import ConfigurationError, InvalidRequest
 from risk_management.model.events import (
     BotChanged,
     CashKind,
@@ -47,7 +50,7 @@ from risk_management.model.events import (
     RateReceived,
     SplitApplied,
 )
-from risk_management.model.instrument import ContractKind, Instrument
+from risk_management.model.instrument import Instrument
 from risk_management.model.portfolio import (
     OPERATOR,
     Bot,
@@ -277,12 +280,12 @@ class AdvancedRiskManager:
             Nothing was changed.
         """
         now = self.clock.now()
-        moment = now if at is None else at
-        if moment.tzinfo is None:
-            raise InvalidRequest("INVALID_TIMESTAMP", "at", f"at must be an aware time; got {moment!r}")
+        moment = now if at is None else checked_moment(at, "at")
+        if not isinstance(prices, Mapping):
+            raise InvalidRequest("WRONG_TYPE", "prices", f"prices map symbols to prices; got {prices!r:.60}")
         if moment > now + FUTURE:
             raise InvalidRequest("FUTURE_TIMESTAMP", "at", f"prices of {moment} lie in the future of {now}")
-        checked = {checked_symbol(s): checked_number(p, f"price of {s}") for s, p in prices.items()}
+        checked = {checked_symbol(s): checked_price(p, f"price of {s}") for s, p in prices.items()}
         with self.book.lock:
             update = price_events(self.state, self.config, checked, moment, source, daily=daily, now=now)
             for event in update.events:
@@ -313,12 +316,7 @@ class AdvancedRiskManager:
 
     def define_instrument(self, instrument: Instrument) -> None:
         """Set the facts of an instrument."""
-        checked_symbol(instrument.symbol)
-        if instrument.kind in (ContractKind.OPTION, ContractKind.INVERSE):
-            raise InvalidRequest(
-                "UNSUPPORTED_CONTRACT", "kind", f"{instrument.kind} contracts are not supported yet"
-            )
-        self._apply_now(InstrumentDefined, instrument=instrument)
+        self._apply_now(InstrumentDefined, instrument=checked_instrument(instrument))
 
     def use_model(self, model: RiskModel) -> None:
         """Put a freshly prepared market model in place."""
@@ -480,6 +478,11 @@ class AdvancedRiskManager:
         """
         who = actor or library_actor()
         now = self.clock.now()
+        try:
+            mode, scope = TradingMode(mode), Scope(scope)
+        except ValueError as problem:
+            raise InvalidRequest("INVALID_MODE", "mode", str(problem)) from None
+        checked_name(name, "name", empty=scope is Scope.PORTFOLIO)
         if mode is TradingMode.ACTIVE:
             self._release(scope, name, who, reason)
             return
@@ -519,6 +522,7 @@ class AdvancedRiskManager:
     def emergency_stop(self, reason: str, *, actor: str = "") -> None:
         """Stop all trading at once: entries are cancelled, protective orders stay, a person releases."""
         who = actor or library_actor()
+        reason = str(reason)  # nothing that is said may keep the stop from working
         self.protocol.stop("emergency_stop", who, reason)
         text = f"all trading stopped by {who}: {reason}; protective orders stay, release with a reason"
         self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, text, "emergency_stop")
@@ -567,6 +571,8 @@ class AdvancedRiskManager:
         ConfigurationError
             The settings contradict each other; the old ones stay.
         """
+        if not isinstance(config, RiskManagementConfig):
+            raise ConfigurationError(f"settings are a RiskManagementConfig; got {config!r:.60}")
         fresh = config.model_copy(deep=True)
         fresh.adjust_for_risk_level()
         fresh.check()

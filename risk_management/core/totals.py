@@ -133,8 +133,8 @@ def position_risk(position: Position, exposure: int, column: int, model: RiskMod
 def empty_totals(model: RiskModel, cash: int) -> Totals:
     """Totals of an empty book."""
     rows, columns = model.scenarios.shape
-    flat = np.zeros(rows)
-    calm = np.zeros(len(model.scenario_ids))
+    flat = _sealed(np.zeros(rows))
+    calm = _sealed(np.zeros(len(model.scenario_ids)))
     return Totals(
         names=MappingProxyType({}),
         cash=cash,
@@ -152,7 +152,7 @@ def empty_totals(model: RiskModel, cash: int) -> Totals:
         cash_claim=0,
         cluster_risk=MappingProxyType({}),
         open_risk_squared=0,
-        exposures=np.zeros(columns),
+        exposures=_sealed(np.zeros(columns)),
         pnl=flat,
         reserved_pnl=flat,
         stress=calm,
@@ -205,11 +205,11 @@ def rebased(totals: Totals, model: RiskModel) -> Totals:
         sells[name.column] += name.sides.sells / SCALE
     return replace(
         totals,
-        exposures=held,
-        pnl=model.scenarios @ held,
-        reserved_pnl=np.minimum(model.scenarios, 0.0) @ buys - np.maximum(model.scenarios, 0.0) @ sells,
-        stress=model.shocks @ held,
-        reserved_stress=np.minimum(model.shocks, 0.0) @ buys - np.maximum(model.shocks, 0.0) @ sells,
+        exposures=_sealed(held),
+        pnl=_sealed(model.scenarios @ held),
+        reserved_pnl=_sealed(_worst(model.scenarios, buys, sells)),
+        stress=_sealed(model.shocks @ held),
+        reserved_stress=_sealed(_worst(model.shocks, buys, sells)),
         updates=0,
     )
 
@@ -332,12 +332,12 @@ def _move_held(
         exposures[column] += change
     if len(net) > BULK:
         # one product is cheaper than many columns
-        return exposures, model.scenarios @ exposures, model.shocks @ exposures
+        return _sealed(exposures), _sealed(model.scenarios @ exposures), _sealed(model.shocks @ exposures)
     pnl, stress = old.pnl, old.stress
     for column, change in net:
         pnl = pnl + change * model.scenarios[:, column]
         stress = stress + change * model.shocks[:, column]
-    return exposures, pnl, stress
+    return _sealed(exposures), _sealed(pnl), _sealed(stress)
 
 
 def _move_reserved(
@@ -348,7 +348,19 @@ def _move_reserved(
             vector = vector + buys / SCALE * np.minimum(returns[:, column], 0.0)
         if sells:
             vector = vector - sells / SCALE * np.maximum(returns[:, column], 0.0)
-    return vector
+    return _sealed(vector)
+
+
+def _worst(returns: np.ndarray, buys: np.ndarray, sells: np.ndarray) -> np.ndarray:
+    """In each scenario the losses that approved orders may bring, without their gains."""
+    losses: np.ndarray = np.minimum(returns, 0.0) @ buys - np.maximum(returns, 0.0) @ sells
+    return losses
+
+
+def _sealed(array: np.ndarray) -> np.ndarray:
+    """Read-only: a snapshot is handed out to anyone."""
+    array.flags.writeable = False
+    return array
 
 
 def _copy(mapping: Mapping[K, V]) -> dict[K, V]:

@@ -525,3 +525,81 @@ def test_a_strategy_that_lost_too_much_is_let_go_on_by_a_person(make_manager):
     manager.set_mode(TradingMode.ACTIVE, "reviewed", scope=Scope.STRATEGY, name="s1")
     manager.assess_overall_risk()
     assert manager.state.mode_of(Scope.STRATEGY, "s1") is TradingMode.ACTIVE
+
+
+def test_settings_in_use_can_not_be_changed_behind_the_managers_back(manager):
+    with pytest.raises(ConfigurationError, match="reconfigure"):
+        manager.config.portfolio_limits.max_single_position = 1.0
+    copy = manager.config.model_copy(deep=True)
+    copy.portfolio_limits.max_single_position = 0.05
+    manager.reconfigure(copy)
+    assert manager.config.portfolio_limits.max_single_position == 0.05
+
+
+def test_a_snapshot_can_not_be_written_to(manager):
+    manager.add_position("KO", 500.0, 63.0)
+    totals, model = manager.state.totals, manager.state.model
+    for array in (
+        totals.pnl,
+        totals.exposures,
+        totals.stress,
+        totals.reserved_pnl,
+        model.scenarios,
+        model.shocks,
+    ):
+        with pytest.raises(ValueError, match="read-only"):
+            array.flat[0] = 1.0
+    with pytest.raises(TypeError):
+        manager.state.positions["KO"] = None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m: m.update_prices(None),
+        lambda m: m.update_prices([("KO", 1.0)]),
+        lambda m: m.update_prices({"KO": 63.0}, at="now"),
+        lambda m: m.update_prices({"KO": 1e-300}),
+        lambda m: m.add_position("KO", 100.0, 1e-300),
+        lambda m: m.define_instrument("KO"),
+        lambda m: m.define_instrument(Instrument("KO", multiplier=float("nan"))),
+        lambda m: m.define_instrument(Instrument("KO", lot=0.0)),
+        lambda m: m.set_mode("stopped", "x", scope=Scope.PORTFOLIO, name=""),
+        lambda m: m.set_mode(TradingMode.HALTED, "x", scope=Scope.BOT, name=""),
+        lambda m: m.desk.cancel(["a"]),
+        lambda m: m.record_split("KO", 0.0),
+        lambda m: m.set_rate("EUR", -1.0),
+    ],
+)
+def test_calls_that_mean_nothing_change_nothing(manager, call):
+    before = manager.state
+    with pytest.raises(InvalidRequest):
+        call(manager)
+    assert manager.state is before
+
+
+def test_the_stop_works_whatever_is_said(manager):
+    manager.emergency_stop(None)
+    assert manager.state.mode is TradingMode.HALTED
+
+
+def test_an_executor_that_fails_is_asked_again(foundation):
+    sent, broken = [], [True]
+
+    def executor(intents):
+        if broken[0]:
+            raise ConnectionError("the broker is away")
+        sent.extend(intents)
+
+    clock = ManualClock(foundation.clock.now())
+    manager = AdvancedRiskManager.on(replace(foundation, clock=clock), executor=executor)
+    manager.add_position("KO", 9000.0, 100.0, bot_name="a")
+    manager.update_prices({"KO": 100.0}, daily=True)
+    manager.update_prices({"KO": 70.0}, daily=True)
+    with pytest.raises(ConnectionError):
+        manager.assess_overall_risk(confirmed=True)
+    assert manager.state.mode is TradingMode.HALTED
+    broken[0] = False
+    manager.assess_overall_risk(confirmed=True)
+    (position,) = manager.state.positions.values()
+    assert sum(intent.quantity for intent in sent) == -position.quantity
