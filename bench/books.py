@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -11,12 +13,14 @@ from risk_management.core.book import Book
 from risk_management.core.entry import entry_event
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.order_desk import OrderDesk
+from risk_management.core.risk_model import ModelPreparation
 from risk_management.market_data.sample import sample_history
 
 __all__ = ["DAYS", "Desk", "closes", "foundation", "returns"]
 
 DAYS = 1250
 BLOCK = 20
+SCENARIOS = 20
 
 
 def returns(names: int, days: int = DAYS, seed: int = 20) -> np.ndarray:
@@ -39,17 +43,21 @@ def closes(names: int, days: int = DAYS) -> pd.DataFrame:
     table = np.vstack([np.zeros(names), returns(names, days)])
     return pd.DataFrame(
         100.0 * np.cumprod(1.0 + table, axis=0),
-        index=pd.bdate_range("2015-01-01", periods=days + 1),
+        index=pd.bdate_range("2020-01-01", periods=days + 1),
         columns=[f"N{n:04d}" for n in range(names)],
     )
 
 
 def foundation(names: int) -> Foundation:
-    """A foundation on `names` symbols x 1,250 days, with limits that a large book keeps."""
+    """A foundation on `names` symbols x 1,250 days and 20 scenarios, with limits that a large book keeps."""
     config = RiskManagementConfig(portfolio_value=1e6).update(
         portfolio_limits={"max_positions": 10_000, "max_sector_exposure": 20.0, "max_cluster_exposure": 20.0},
     )
-    return lay_foundation(config, prices=closes(names))
+    base = lay_foundation(config, prices=closes(names))
+    linear = tuple(s for s in base.scenarios.values() if s.is_linear)[:SCENARIOS]
+    old = base.preparation
+    more = ModelPreparation.of(old.matrix, base.config, old.instruments, linear, old.closes)
+    return replace(base, preparation=more, model=more.model())
 
 
 class Desk:

@@ -11,7 +11,16 @@ from zoneinfo import ZoneInfo
 from risk_management.config.risk_config import DrawdownConfig
 from risk_management.model.drawdown import DrawdownState, Recovery
 
-__all__ = ["TIER_TOLERANCE", "advance", "begin", "flow", "start_recovery", "tier_multiplier", "trading_day"]
+__all__ = [
+    "TIER_TOLERANCE",
+    "advance",
+    "begin",
+    "flow",
+    "start_recovery",
+    "tier_multiplier",
+    "trading_day",
+    "with_mark",
+]
 
 TIER_TOLERANCE: Final = 1e-9
 """Tiers are inclusive: 1 - 9,500 / 10,000 is 0.05000000000000004 and so is 5 %."""
@@ -106,6 +115,15 @@ def advance(
         quarantined=_still_doubtful(state, equity, settings) if explained else None,
     )
     return _with_stop(moved, settings)
+
+
+def with_mark(state: DrawdownState, mark: float, now: datetime, settings: DrawdownConfig) -> DrawdownState:
+    """The state with a high-water mark in money that a person gave; never below the present value."""
+    if state.units <= 0.0:
+        return state
+    peak = max(mark / state.units, state.value)
+    raised = replace(state, peak=peak, peak_at=now)
+    return advance(raised, state.value * state.units, now, settings)
 
 
 def start_recovery(state: DrawdownState, settings: DrawdownConfig) -> DrawdownState:

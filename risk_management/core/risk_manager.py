@@ -15,6 +15,7 @@ from risk_management.calculators.stress_tester import StressTester
 from risk_management.calculators.var_calculator import VaRCalculator
 from risk_management.clock import Clock
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core import drawdown as drawdown_rules
 from risk_management.core.assessment import RiskAssessment
 from risk_management.core.book import Book
 from risk_management.core.correlation_monitor import CorrelationMonitor
@@ -42,6 +43,7 @@ from risk_management.errors import ConfigurationError, InvalidRequest
 from risk_management.model.events import (
     BotChanged,
     CashKind,
+    DrawdownAdjusted,
     Event,
     HoldReleased,
     HoldSet,
@@ -217,7 +219,13 @@ class AdvancedRiskManager:
             self._know(event.key.symbol)
             self.book.apply(event)
 
-    def import_positions(self, rows: Iterable[PositionRow], *, one_shot: bool = False) -> int:
+    def import_positions(
+        self,
+        rows: Iterable[PositionRow],
+        *,
+        one_shot: bool = False,
+        high_water_mark: float | None = None,
+    ) -> int:
         """Take in positions read from a file; all or none. Returns how many.
 
         Parameters
@@ -226,6 +234,9 @@ class AdvancedRiskManager:
         one_shot : bool
             Accept rows that give only a size in money: they are taken at a unit price of 1, which holds
             for measuring once and not for a book that will see quotes.
+        high_water_mark : float, optional
+            Highest equity that the account has had, in money; it is asked for and never guessed. Without
+            it the initial capital counts.
 
         Raises
         ------
@@ -248,9 +259,13 @@ class AdvancedRiskManager:
                 )
                 for row in rows
             ]
+            mark = None if high_water_mark is None else checked_number(high_water_mark, "high_water_mark")
             for event in events:
                 self._know(event.key.symbol)
                 self.book.apply(event)
+            if mark is not None:
+                marked = drawdown_rules.with_mark(self.state.drawdown, mark, now, self.config.drawdown_config)
+                self._apply_now(DrawdownAdjusted, drawdown=marked, reason="mark given at the import")
         return len(events)
 
     def update_prices(

@@ -16,6 +16,7 @@ from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import ConfigurationError, InsufficientData, InvalidRequest, SharedBookError
+from risk_management.market_data.positions_file import read_positions
 from risk_management.market_data.sample import sample_history
 from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.portfolio import Scope, TradingMode
@@ -603,3 +604,26 @@ def test_an_executor_that_fails_is_asked_again(foundation):
     manager.assess_overall_risk(confirmed=True)
     (position,) = manager.state.positions.values()
     assert sum(intent.quantity for intent in sent) == -position.quantity
+
+
+def test_an_import_takes_the_mark_that_it_is_given(manager, tmp_path):
+    path = tmp_path / "book.csv"
+    path.write_text("symbol,quantity,price,strategy\nKO,10,63,value\nPG,-2,150,pairs\n")
+    rows = read_positions(path)
+    assert manager.import_positions(rows, high_water_mark=11_000.0) == 2
+    assert manager.state.high_water_mark == pytest.approx(11_000.0)
+    assert manager.state.drawdown.drawdown == pytest.approx(1 / 11)
+    assert manager.state.drawdown.multiplier == 0.5
+    before = manager.state
+    with pytest.raises(InvalidRequest):
+        manager.import_positions(rows, high_water_mark=-1.0)
+    assert manager.state is before
+
+
+def test_an_import_is_all_or_nothing(manager, tmp_path):
+    path = tmp_path / "book.csv"
+    path.write_text("symbol,quantity,price,account\nKO,10,63,\nPG,2,150,elsewhere\n")
+    before = manager.state
+    with pytest.raises(InvalidRequest, match="UNKNOWN_ACCOUNT"):
+        manager.import_positions(read_positions(path))
+    assert manager.state is before
