@@ -22,7 +22,7 @@ from risk_management.demo.words import MEANINGS
 
 __all__ = ["opening", "period_report", "plain_result", "summary"]
 
-SHOWN_EVENTS: Final = 16
+SHOWN_EVENTS: Final = 40
 LABEL: Final = 19
 IMPORTANCE: Final = ("emergency", "recovery", "bot", "limit", "tier", "release")
 STYLES: Final = {
