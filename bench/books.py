@@ -56,7 +56,7 @@ def closes(names: int, days: int = DAYS) -> pd.DataFrame:
 
 
 def foundation(names: int) -> Foundation:
-    """A foundation on `names` symbols x 1,250 days x 20 gate scenarios, with limits that a large book keeps."""
+    """A foundation on `names` symbols x 1,250 days x 20 scenarios, with limits that a large book keeps."""
     config = RiskManagementConfig(portfolio_value=1e6).update(
         portfolio_limits={"max_positions": 10_000, "max_sector_exposure": 20.0, "max_cluster_exposure": 20.0},
         order_config={"max_orders_per_minute": 10_000, "max_orders_per_minute_total": 10_000},
