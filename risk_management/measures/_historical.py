@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +21,9 @@ __all__ = [
     "var_es",
     "volatility_scaled_var",
 ]
+
+_STRIDE: Final = 8
+_WORTH_A_SAMPLE: Final = 256
 
 
 def historical_var(returns: ArrayLike, confidence: float, quantile_type: int = 7) -> float:
@@ -103,11 +108,7 @@ def var_es(pnl: ArrayLike, confidences: Sequence[float]) -> tuple[tuple[float, f
 def tails_of(values: FloatArray, confidences: tuple[float, ...]) -> tuple[tuple[float, float], ...]:
     """`var_es` of a float64 vector that is known to be finite: the caller answers for it."""
     deepest, plan = tail_plan(len(values), confidences)
-    ordered = values.copy()
-    ordered.partition(deepest)
-    tail = ordered[: deepest + 1]
-    tail.sort()
-    worst = tail.tolist()
+    worst = _smallest(values, deepest + 1)
     result = []
     for low, high, weight, whole, fraction, size in plan:
         var = (weight - 1.0) * worst[low] - weight * worst[high]
@@ -117,6 +118,32 @@ def tails_of(values: FloatArray, confidences: tuple[float, ...]) -> tuple[tuple[
         es = -(sum(worst[:whole]) + fraction * worst[whole]) / size
         result.append((var, max(es, var)))  # never below, but for rounding
     return tuple(result)
+
+
+def _smallest(values: FloatArray, count: int) -> list[float]:
+    """The `count` smallest values, ascending.
+
+    A pivot from every eighth value leaves a little more than the tail to sort: a quarter of the time of
+    a partition of all. Where the sample misleads it finds too few, and the partition does the work.
+
+    References
+    ----------
+    Floyd and Rivest (1975), "Expected time bounds for selection", Communications of the ACM 18(3).
+    """
+    if count * 4 <= len(values) and len(values) >= _WORTH_A_SAMPLE:
+        sample = values[::_STRIDE].copy()
+        sample.sort()
+        expected = count / _STRIDE
+        pivot = sample[int(expected + 3.0 * sqrt(expected)) + 1]
+        tail = values[values <= pivot]
+        if len(tail) >= count:
+            tail.sort()
+            return tail[:count].tolist()  # type: ignore[no-any-return]
+    ordered = values.copy()
+    ordered.partition(count - 1)
+    tail = ordered[:count]
+    tail.sort()
+    return tail.tolist()  # type: ignore[no-any-return]
 
 
 def age_weighted_var(returns: ArrayLike, confidence: float, decay: float) -> float:

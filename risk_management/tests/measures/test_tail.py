@@ -240,3 +240,28 @@ def test_import_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("size", [2, 10, 255, 256, 257, 1250, 5000])
+@pytest.mark.parametrize("shape", ["normal", "ties", "constant", "rising", "falling", "every_eighth_is_deep"])
+def test_tails_rest_on_the_smallest_values_whatever_their_order(size, shape):
+    """The pivot is taken from every eighth value: an order that misleads it must not change the result."""
+    plain = np.random.default_rng(size).normal(size=size)
+    values = {
+        "normal": plain,
+        "ties": np.round(plain),
+        "constant": np.full(size, 0.5),
+        "rising": np.sort(plain),
+        "falling": np.sort(plain)[::-1].copy(),
+        "every_eighth_is_deep": plain - 50.0 * (np.arange(size) % 8 == 0),
+    }[shape]
+    for confidence in (0.5, 0.9, 0.95, 0.975, 0.99, 0.9999):
+        ((var, es),) = tail.var_es(values, (confidence,))
+        assert var == pytest.approx(-np.quantile(values, 1.0 - confidence), abs=1e-12)
+        left, total = (1.0 - confidence) * size, 0.0
+        for value in np.sort(values):
+            weight = min(1.0, left)
+            total, left = total - weight * value, left - weight
+            if left <= 1e-12:
+                break
+        assert es == pytest.approx(max(total / ((1.0 - confidence) * size), var), abs=1e-9)
