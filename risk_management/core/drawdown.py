@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from risk_management.config.risk_config import DrawdownConfig
+from risk_management.model.amend import amended
 from risk_management.model.drawdown import DrawdownState, Recovery
 
 __all__ = [
@@ -72,7 +72,7 @@ def tier_multiplier(drawdown: float, settings: DrawdownConfig) -> float:
 
 def flow(state: DrawdownState, amount: float) -> DrawdownState:
     """A deposit (positive) or withdrawal changes the units, never the value of one."""
-    return replace(state, units=max(state.units + amount / state.value, 0.0))
+    return amended(state, units=max(state.units + amount / state.value, 0.0))
 
 
 def advance(
@@ -98,14 +98,14 @@ def advance(
         return state
     value = equity / state.units
     if not explained and _is_doubtful(state, value, settings):
-        return replace(state, quarantined=equity)
+        return amended(state, quarantined=equity)
     value = max(value, LEAST_VALUE)
     peak, peak_at, under = state.peak, state.peak_at, state.under_water_days
     if value >= peak:
         peak, peak_at, under = value, now, 0
     drawdown = max(0.0, 1.0 - value / peak)
     multiplier = _with_hysteresis(state.multiplier, drawdown, settings)
-    moved = replace(
+    moved = amended(
         state,
         value=value,
         peak=peak,
@@ -122,14 +122,14 @@ def with_mark(state: DrawdownState, mark: float, now: datetime, settings: Drawdo
     if state.units <= 0.0:
         return state
     peak = max(mark / state.units, state.value)
-    raised = replace(state, peak=peak, peak_at=now)
+    raised = amended(state, peak=peak, peak_at=now)
     return advance(raised, state.value * state.units, now, settings)
 
 
 def start_recovery(state: DrawdownState, settings: DrawdownConfig) -> DrawdownState:
     """A tranche with a loss budget of its own may be traded; the mark is kept."""
     tranche = Recovery(settings.recovery_size, state.value, state.day)
-    return replace(state, recovery=tranche)
+    return amended(state, recovery=tranche)
 
 
 def _with_hysteresis(current: float, drawdown: float, settings: DrawdownConfig) -> float:
@@ -143,18 +143,18 @@ def _with_stop(state: DrawdownState, settings: DrawdownConfig) -> DrawdownState:
     if state.multiplier > 0.0:
         if state.stopped_on is None and state.recovery is None:
             return state
-        return replace(state, stopped_on=None, stopped_days=0, recovery=None)
+        return amended(state, stopped_on=None, stopped_days=0, recovery=None)
     if state.stopped_on is None:
-        return replace(state, stopped_on=state.day, stopped_days=0, recovery=None)
+        return amended(state, stopped_on=state.day, stopped_days=0, recovery=None)
     tranche = state.recovery
     if tranche is None:
         return state
     budget = settings.recovery_loss_budget
     if state.value <= tranche.start_value * (1.0 - budget) * (1.0 + TIER_TOLERANCE):
-        return replace(state, recovery=None, stopped_days=0)
+        return amended(state, recovery=None, stopped_days=0)
     if state.value >= tranche.start_value * (1.0 + budget):
         doubled = Recovery(min(1.0, 2.0 * tranche.multiplier), state.value, tranche.since)
-        return replace(state, recovery=doubled)
+        return amended(state, recovery=doubled)
     return state
 
 
@@ -192,7 +192,7 @@ def _roll(state: DrawdownState, now: datetime, settings: DrawdownConfig) -> Draw
         return state
     week = _monday(day)
     passed = _trading_days_between(state.day, day, settings)
-    return replace(
+    return amended(
         state,
         day=day,
         week=week,

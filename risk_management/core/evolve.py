@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -12,6 +11,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import drawdown as drawdown_rules
 from risk_management.core.fills import book_fill
 from risk_management.core.totals import empty_totals, name_totals, rebased, swap, with_cash
+from risk_management.model.amend import amended
 from risk_management.model.events import (
     BotChanged,
     CashMoved,
@@ -103,7 +103,7 @@ def evolve(state: PortfolioState, event: Event, config: RiskManagementConfig) ->
 
 def _next(state: PortfolioState, event: Event, **changes: Any) -> PortfolioState:
     as_of = event.at if event.at > state.as_of else state.as_of
-    return replace(state, version=state.version + 1, as_of=as_of, **changes)
+    return amended(state, version=state.version + 1, as_of=as_of, **changes)
 
 
 def put(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
@@ -155,8 +155,12 @@ def _settle(
         totals = swap(state.totals, changes, model=state.model, instruments=state.instruments, cash=cash)
     else:
         totals = with_cash(state.totals, cash)
-    moved = _next(state, event, totals=totals)
-    return _marked(moved, event, config, explained=explained) if moves_equity else moved
+    drawdown = state.drawdown
+    if moves_equity and totals.equity is not None:
+        drawdown = drawdown_rules.advance(
+            drawdown, totals.equity, event.at, config.drawdown_config, explained=explained
+        )
+    return _next(state, event, totals=totals, drawdown=drawdown)
 
 
 def _marked(
@@ -168,7 +172,7 @@ def _marked(
     moved = drawdown_rules.advance(
         state.drawdown, equity, event.at, config.drawdown_config, explained=explained
     )
-    return replace(state, drawdown=moved)
+    return amended(state, drawdown=moved)
 
 
 def rate_of(state: PortfolioState, currency: str) -> float | None:
@@ -205,7 +209,7 @@ def _position_added(
     positions = put(state.positions, event.key, position)
     if quantity == 0:
         positions = without(positions, [event.key])
-    changed = replace(
+    changed = amended(
         state, positions=positions, accounts=_with_cash_moved(state, event.key.account_id, -paid)
     )
     return _settle(changed, event, config, [event.key.symbol], new_keys=[event.key])
@@ -220,11 +224,11 @@ def _quotes(state: PortfolioState, event: QuotesReceived, config: RiskManagement
     quotes: dict[str, Any] = state.quotes.copy()  # type: ignore[attr-defined]
     quotes.update(event.quotes)
     held = [symbol for symbol, _ in event.quotes if symbol in state.totals.names]
-    return _settle(replace(state, quotes=MappingProxyType(quotes)), event, config, held)
+    return _settle(amended(state, quotes=MappingProxyType(quotes)), event, config, held)
 
 
 def _rate(state: PortfolioState, event: RateReceived, config: RiskManagementConfig) -> PortfolioState:
-    changed = replace(state, rates=put(state.rates, event.currency, event.rate))
+    changed = amended(state, rates=put(state.rates, event.currency, event.rate))
     held = [s for s in state.totals.names if state.instruments[s].currency == event.currency]
     return _settle(changed, event, config, held)
 
@@ -233,7 +237,7 @@ def _instrument(
     state: PortfolioState, event: InstrumentDefined, config: RiskManagementConfig
 ) -> PortfolioState:
     symbol = event.instrument.symbol
-    changed = replace(state, instruments=put(state.instruments, symbol, event.instrument))
+    changed = amended(state, instruments=put(state.instruments, symbol, event.instrument))
     if symbol not in state.totals.names:
         return _next(changed, event)
     # its sector or class may have moved: rebuild all sums
@@ -241,9 +245,9 @@ def _instrument(
 
 
 def _cash(state: PortfolioState, event: CashMoved, config: RiskManagementConfig) -> PortfolioState:
-    changed = replace(state, accounts=_with_cash_moved(state, event.account_id, event.amount))
+    changed = amended(state, accounts=_with_cash_moved(state, event.account_id, event.amount))
     if event.kind.is_flow:
-        changed = replace(changed, drawdown=drawdown_rules.flow(state.drawdown, event.amount / SCALE))
+        changed = amended(changed, drawdown=drawdown_rules.flow(state.drawdown, event.amount / SCALE))
     return _settle(changed, event, config, [])
 
 
@@ -252,12 +256,12 @@ def _split(state: PortfolioState, event: SplitApplied, config: RiskManagementCon
     positions: dict[PositionKey, Position] = state.positions.copy()  # type: ignore[attr-defined]
     for key in name.keys:
         old = positions[key]
-        positions[key] = replace(old, quantity=round(old.quantity * event.ratio))
+        positions[key] = amended(old, quantity=round(old.quantity * event.ratio))
     quotes = state.quotes
     if event.symbol in quotes:
         quote = quotes[event.symbol]
         quotes = put(quotes, event.symbol, quote._replace(price=quote.price / event.ratio))
-    changed = replace(state, positions=MappingProxyType(positions), quotes=quotes)
+    changed = amended(state, positions=MappingProxyType(positions), quotes=quotes)
     return _settle(changed, event, config, [event.symbol] if name.keys else [])
 
 
@@ -270,7 +274,7 @@ def _decided(state: PortfolioState, event: TradeDecided, config: RiskManagementC
     bot = state.bots.get(event.bot)
     if bot is not None:
         counted = {event.outcome: getattr(bot.record, event.outcome) + 1, "last_seen": event.at}
-        changes["bots"] = put(state.bots, event.bot, replace(bot, record=replace(bot.record, **counted)))
+        changes["bots"] = put(state.bots, event.bot, amended(bot, record=amended(bot.record, **counted)))
     if event.opening:
         recent = tuple(t for t in state.requests.get(event.bot, ()) if event.at - t < MINUTE)
         changes["requests"] = put(state.requests, event.bot, (*recent, event.at))
@@ -280,7 +284,7 @@ def _decided(state: PortfolioState, event: TradeDecided, config: RiskManagementC
         return _next(state, event, **changes)
     changes["reservations"] = put(state.reservations, event.request_id, event.reservation)
     return _settle(
-        replace(state, **changes),
+        amended(state, **changes),
         event,
         config,
         [event.symbol],
@@ -311,9 +315,9 @@ def _filled(state: PortfolioState, event: Filled, config: RiskManagementConfig) 
         bots = put(bots, name, bot)
     for name, amount in booked.realised.items():
         record = strategies.get(name, StrategyRecord())
-        strategies = put(strategies, name, replace(record, realised=record.realised + amount))
+        strategies = put(strategies, name, amended(record, realised=record.realised + amount))
     fact = (event.request_id, event.quantity, event.cost / SCALE)
-    changed = replace(
+    changed = amended(
         state,
         positions=MappingProxyType(positions),
         accounts=_with_cash_moved(state, event.key.account_id, booked.cash),
@@ -331,10 +335,10 @@ def _with_reservation_used(state: PortfolioState, event: Filled) -> PortfolioSta
         late = state.settled.get(event.request_id)
         if late is None:
             return state
-        filled = replace(late, filled=late.filled + abs(event.cost))
-        return replace(state, settled=put(state.settled, event.request_id, filled))
+        filled = amended(late, filled=late.filled + abs(event.cost))
+        return amended(state, settled=put(state.settled, event.request_id, filled))
     opening = max(0, old.opening - event.used_opening)
-    left = replace(
+    left = amended(
         old,
         opening=opening,
         closing=max(0, old.closing - event.used_closing),
@@ -344,12 +348,12 @@ def _with_reservation_used(state: PortfolioState, event: Filled) -> PortfolioSta
         status=ReservationStatus.PARTIAL,
     )
     if event.final or (left.opening == 0 and left.closing_quantity == 0):
-        return _with_settled(state, replace(left, status=ReservationStatus.FILLED))
-    return replace(state, reservations=put(state.reservations, event.request_id, left))
+        return _with_settled(state, amended(left, status=ReservationStatus.FILLED))
+    return amended(state, reservations=put(state.reservations, event.request_id, left))
 
 
 def _with_settled(state: PortfolioState, reservation: Reservation) -> PortfolioState:
-    return replace(
+    return amended(
         state,
         reservations=without(state.reservations, [reservation.request_id]),
         settled=_bounded(put(state.settled, reservation.request_id, reservation)),
@@ -369,7 +373,7 @@ def _reservation_closed(
     old = state.reservations.get(event.request_id)
     if old is None:
         return _next(state, event)
-    changed = replace(old, status=event.status)
+    changed = amended(old, status=event.status)
     if event.status.is_open:
         return _next(state, event, reservations=put(state.reservations, event.request_id, changed))
     return _settle(_with_settled(state, changed), event, config, [old.key.symbol], moves_equity=False)
@@ -390,7 +394,7 @@ def _var_halt(state: PortfolioState, event: VarHaltChanged, config: RiskManageme
 
 
 def _model(state: PortfolioState, event: ModelRefreshed, config: RiskManagementConfig) -> PortfolioState:
-    changed = replace(state, model=event.model)
+    changed = amended(state, model=event.model)
     return _next(changed, event, totals=_all_totals(changed, event.model))
 
 
@@ -433,10 +437,10 @@ def _mark(state: PortfolioState, event: Marked, config: RiskManagementConfig) ->
 def _peaks(state: PortfolioState, event: PeaksSeen, config: RiskManagementConfig) -> PortfolioState:
     bots, strategies = state.bots, state.strategies
     for name, peak in event.bots:
-        bots = put(bots, name, replace(bots[name], record=replace(bots[name].record, peak=peak)))
+        bots = put(bots, name, amended(bots[name], record=amended(bots[name].record, peak=peak)))
     for name, peak in event.strategies:
         record = strategies.get(name, StrategyRecord())
-        strategies = put(strategies, name, replace(record, peak=peak))
+        strategies = put(strategies, name, amended(record, peak=peak))
     return _next(state, event, bots=bots, strategies=strategies)
 
 

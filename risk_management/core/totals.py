@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
 
+from risk_management.model.amend import amended
 from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import Position, PositionKey, Quote, Reservation
@@ -192,7 +192,7 @@ def swap(
 def with_cash(totals: Totals, cash: int) -> Totals:
     """Totals after cash alone changed."""
     equity = None if totals.unpriced else (cash + totals.value) / SCALE
-    return replace(totals, cash=cash, equity=equity)
+    return amended(totals, cash=cash, equity=equity)
 
 
 def rebased(totals: Totals, model: RiskModel) -> Totals:
@@ -203,7 +203,7 @@ def rebased(totals: Totals, model: RiskModel) -> Totals:
         held[name.column] += name.sides.net / SCALE
         buys[name.column] += name.sides.buys / SCALE
         sells[name.column] += name.sides.sells / SCALE
-    return replace(
+    return amended(
         totals,
         exposures=_sealed(held),
         pnl=_sealed(model.scenarios @ held),
