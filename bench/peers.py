@@ -16,8 +16,8 @@ from rich.table import Table
 
 from bench.books import Desk, foundation, returns
 from bench.peer_work import PEERS
+from bench.rows import asking
 from bench.timing import side_by_side
-from risk_management.core.order_desk import OrderTicket
 from risk_management.measures.tail import var_es
 
 UNEQUAL = {
@@ -50,9 +50,7 @@ def main() -> int:
 
 def _ours(peer: str) -> tuple[Callable[[], object], str]:
     if peer.startswith("Nautilus"):
-        desk = Desk(foundation(500))
-        ticket = OrderTicket(desk.symbols[3], "buy", 500.0, "s3", "b3")
-        return lambda: desk.desk.ask(ticket), "one decision"
+        return asking(Desk(foundation(500))), "one decision, approved"
     series = returns(1)[:, 0]
     return lambda: var_es(series, (0.95,)), "VaR and ES of 1,250 returns"
 
