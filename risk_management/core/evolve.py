@@ -34,6 +34,7 @@ from risk_management.model.events import (
     VarHaltChanged,
 )
 from risk_management.model.instrument import ContractKind, Instrument
+from risk_management.model.layered import Layered
 from risk_management.model.money import SCALE, to_ledger
 from risk_management.model.portfolio import (
     Account,
@@ -76,8 +77,8 @@ def initial_state(
         rates=empty,
         instruments=MappingProxyType(dict(instruments or {})),
         reservations=empty,
-        settled=empty,
-        executions=empty,
+        settled=Layered(),
+        executions=Layered(),
         bots=empty,
         strategies=empty,
         holds=empty,
@@ -323,7 +324,7 @@ def _filled(state: PortfolioState, event: Filled, config: RiskManagementConfig) 
         accounts=_with_cash_moved(state, event.key.account_id, booked.cash),
         bots=bots,
         strategies=strategies,
-        executions=_bounded(put(state.executions, event.execution_id, fact)),
+        executions=state.executions.with_entry(event.execution_id, fact, keep=KEPT_SETTLED),
     )
     changed = _with_reservation_used(changed, event)
     return _settle(changed, event, config, [event.key.symbol], new_keys=booked.positions)
@@ -336,7 +337,7 @@ def _with_reservation_used(state: PortfolioState, event: Filled) -> PortfolioSta
         if late is None:
             return state
         filled = amended(late, filled=late.filled + abs(event.cost))
-        return amended(state, settled=put(state.settled, event.request_id, filled))
+        return amended(state, settled=state.settled.with_entry(event.request_id, filled, keep=KEPT_SETTLED))
     opening = max(0, old.opening - event.used_opening)
     left = amended(
         old,
@@ -356,15 +357,8 @@ def _with_settled(state: PortfolioState, reservation: Reservation) -> PortfolioS
     return amended(
         state,
         reservations=without(state.reservations, [reservation.request_id]),
-        settled=_bounded(put(state.settled, reservation.request_id, reservation)),
+        settled=state.settled.with_entry(reservation.request_id, reservation, keep=KEPT_SETTLED),
     )
-
-
-def _bounded(mapping: Mapping[str, V]) -> Mapping[str, V]:
-    if len(mapping) <= KEPT_SETTLED:
-        return mapping
-    oldest = list(mapping)[: len(mapping) - KEPT_SETTLED]
-    return without(mapping, oldest)
 
 
 def _reservation_closed(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 from scipy.special import ndtri
 
 from risk_management.config.risk_config import KellyConfig
+from risk_management.model.amend import amended
 from risk_management.model.events import Filled
 from risk_management.model.instrument import ContractKind
 from risk_management.model.portfolio import (
@@ -61,7 +63,7 @@ def book_fill(state: PortfolioState, fill: Filled, settings: KellyConfig) -> Boo
         bot = bots.get(position.key.bot) or state.bots.get(position.key.bot)
         if bot is not None:
             flat = None if kept is not None else (position.realised + profit, position.turnover)
-            bots[bot.name] = replace(bot, record=_with_profit(bot.record, profit, flat, settings))
+            bots[bot.name] = amended(bot, record=_with_profit(bot.record, profit, flat, settings))
         left, cost_left, fee = left - part, cost_left - paid, 0
     if left:
         known = positions.get(fill.key, state.positions.get(fill.key))
@@ -94,7 +96,7 @@ def _reduced(position: Position, part: int, paid: int, fee: int) -> tuple[Positi
     if left == 0:
         return None, profit
     stop = position.stop_risk * left // position.quantity
-    kept = replace(
+    kept = amended(
         position, quantity=left, cost=cost_left, stop_risk=stop, realised=position.realised + profit
     )
     return kept, profit
@@ -112,7 +114,7 @@ def _enlarged(known: Position | None, fill: Filled, quantity: int, cost: int, fe
             realised=-fee,
             turnover=abs(cost),
         )
-    return replace(
+    return amended(
         known,
         quantity=known.quantity + quantity,
         cost=known.cost + cost,
@@ -127,12 +129,12 @@ def _with_profit(
     record: BotRecord, profit: int, closed: tuple[int, int] | None, settings: KellyConfig
 ) -> BotRecord:
     """The record after a profit; `closed` is the round trip's profit and turnover when it went flat."""
-    record = replace(record, realised=record.realised + profit)
+    record = amended(record, realised=record.realised + profit)
     if closed is None or closed[1] == 0:
         return record
     result = closed[0] / closed[1]
     returns = (*record.returns, result)[-KEPT_RETURNS:]
-    return replace(
+    return amended(
         record,
         returns=returns,
         closed_trades=record.closed_trades + 1,
@@ -149,8 +151,8 @@ def _kelly_bound(returns: tuple[float, ...], settings: KellyConfig) -> float | N
     count = len(returns)
     if count < settings.min_trades:
         return None
-    mean = sum(returns) / count
-    variance = sum((r - mean) ** 2 for r in returns) / (count - 1)
+    values = np.array(returns)
+    mean, variance = float(values.mean()), float(values.var(ddof=1))
     if variance <= 0.0:
         return 0.0
     low = mean + float(ndtri(settings.lower_bound)) * (variance / count) ** 0.5

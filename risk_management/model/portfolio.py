@@ -13,6 +13,7 @@ from risk_management.model.money import SCALE
 if TYPE_CHECKING:
     from risk_management.model.drawdown import DrawdownState
     from risk_management.model.instrument import Instrument
+    from risk_management.model.layered import Layered
     from risk_management.model.risk_model import RiskModel
     from risk_management.model.totals import Totals
 
@@ -360,9 +361,9 @@ class PortfolioState:
     instruments : Mapping of str to Instrument
     reservations : Mapping of str to Reservation
         Open ones, by request id.
-    settled : Mapping of str to Reservation
+    settled : Layered of str to Reservation
         The newest closed ones, for late reports.
-    executions : Mapping of str to tuple
+    executions : Layered of str to tuple
         Execution id to what it booked, for repeated reports.
     bots : Mapping of str to Bot
     strategies : Mapping of str to StrategyRecord
@@ -390,8 +391,8 @@ class PortfolioState:
     rates: Mapping[str, Rate]
     instruments: Mapping[str, Instrument]
     reservations: Mapping[str, Reservation]
-    settled: Mapping[str, Reservation]
-    executions: Mapping[str, tuple[str, int, float]]
+    settled: Layered[str, Reservation]
+    executions: Layered[str, tuple[str, int, float]]
     bots: Mapping[str, Bot]
     strategies: Mapping[str, StrategyRecord]
     holds: Mapping[tuple[Scope, str, str], Hold]
