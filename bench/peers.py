@@ -22,7 +22,7 @@ from risk_management.measures.tail import var_es
 
 UNEQUAL = {
     "NautilusTrader RiskEngine": "it checks one order's notional and balance; ours judges the whole book: "
-    "31 checks, VaR, ES, stress, findings, 500 positions",
+    "30 checks, VaR, ES, stress, findings, 500 positions",
     "quantstats": "its VaR is the normal one",
 }
 

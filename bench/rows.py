@@ -46,7 +46,7 @@ def decision_rows() -> Iterator[Row]:
 def _decision(what: str, desk: Desk, work: Callable[[], object]) -> Row:
     scratch = Scratch(desk)
     ours, p99, theirs = side_by_side(work, lambda: scratch.what_if(3, 500.0), calls=400)
-    note = "31 checks, findings and decision object on our side; measures alone on theirs"
+    note = "30 checks, findings and decision object on our side; measures alone on theirs"
     return Row(what, ours, p99, theirs, "numpy from scratch", note=note)
 
 
