@@ -102,12 +102,15 @@ class Step:
         Rows above their threshold that still wait for confirmations.
     released : tuple of EmergencyRow
         Rows that held and hold no more.
+    cleared : tuple of EmergencyRow
+        Rows that waited for confirmations and were not confirmed.
     """
 
     memory: EmergencyMemory
     acting: tuple[EmergencyRow, ...]
     pending: tuple[EmergencyRow, ...]
     released: tuple[EmergencyRow, ...]
+    cleared: tuple[EmergencyRow, ...] = ()
 
 
 def step(
@@ -117,6 +120,7 @@ def step(
     day: date,
     *,
     confirmed: bool = False,
+    is_fresh: bool = True,
 ) -> Step:
     """Hold the rows against fresh metrics. A metric that is missing or NaN moves no row.
 
@@ -129,14 +133,20 @@ def step(
         Trading day of the metrics.
     confirmed : bool
         One assessment is enough: the data are daily bars that passed quarantine.
+    is_fresh : bool
+        Whether prices or cash came since the last call; the same ones again confirm nothing.
     """
     counts = dict(memory.counts)
-    acting, pending, released = [], [], []
+    acting, pending, released, cleared = [], [], [], []
     for row in rows:
         value = metrics.get(row.metric, float("nan"))
         if isnan(value):
             continue
         before = counts.get(row.name, _Count())
+        if not is_fresh and row.confirmations > 1 and not row.by_day and not before.active:
+            if before.above:
+                pending.append(row)
+            continue
         after = _counted(row, value, before, day)
         needed = 1 if confirmed and not row.by_day else row.confirmations
         if after.above >= needed:
@@ -148,8 +158,11 @@ def step(
         elif after.active and after.below >= row.release_after:
             released.append(row)
             after = _Count(0, after.below, day)
+        elif before.above and not after.active:
+            cleared.append(row)
         counts[row.name] = after
-    return Step(EmergencyMemory(MappingProxyType(counts)), tuple(acting), tuple(pending), tuple(released))
+    memory = EmergencyMemory(MappingProxyType(counts))
+    return Step(memory, tuple(acting), tuple(pending), tuple(released), tuple(cleared))
 
 
 def _counted(row: EmergencyRow, value: float, before: _Count, day: date) -> _Count:

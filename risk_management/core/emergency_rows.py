@@ -50,6 +50,7 @@ def _of_drawdown(config: RiskManagementConfig) -> tuple[EmergencyRow, ...]:
             "drawdown",
             drawdown.max_portfolio_drawdown,
             EmergencyAction.TRIM,
+            settings.confirmations,
             release=drawdown.max_portfolio_drawdown - drawdown.hysteresis,
         ),
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.entry import checked_name, checked_number
+from risk_management.core.entry import checked_name, checked_number, checked_price
 from risk_management.core.evolve import rate_of
 from risk_management.errors import InvalidRequest
 from risk_management.model.events import Filled
@@ -15,7 +15,7 @@ from risk_management.model.money import SCALE, to_ledger
 from risk_management.model.portfolio import PortfolioState, Reservation
 from risk_management.model.trade import Execution
 
-__all__ = ["Booking", "FillReport", "fill_event"]
+__all__ = ["Booking", "FillReport", "fill_event", "is_outlier"]
 
 FINAL_WITHIN: Final = 0.005
 """A fill this close to the approved size is the last one, unless the report says otherwise."""
@@ -65,7 +65,7 @@ class FillReport:
         if quantity is not None:
             quantity = checked_number(quantity, "executed_quantity", zero=True)
         needs_price = size > 0.0 or bool(quantity)
-        price = checked_number(self.price, "executed_price") if needs_price else 0.0
+        price = checked_price(self.price, "executed_price") if needs_price else 0.0
         return replace(
             self,
             request_id=checked_name(self.request_id, "request_id"),
@@ -142,6 +142,21 @@ def fill_event(
     )
     duplicate, conflict = _seen(state, event, report, is_open=is_open)
     return Booking(event, duplicate, conflict, _flags(reservation, event, config, is_open=is_open))
+
+
+def is_outlier(
+    state: PortfolioState, reservation: Reservation, report: FillReport, config: RiskManagementConfig
+) -> bool:
+    """Whether the price of a fill is beyond belief beside our own: it would make up equity."""
+    quote = state.quotes.get(reservation.key.symbol)
+    ours = quote.price if quote is not None else None
+    if ours is None and reservation.closing_quantity:
+        instrument = state.instruments[reservation.key.symbol]
+        rate = rate_of(state, instrument.currency) or 1.0
+        ours = reservation.closing / reservation.closing_quantity / instrument.multiplier / rate
+    if ours is None or report.price <= 0.0:
+        return False
+    return abs(report.price / ours - 1.0) > config.market_data_config.quote_jump
 
 
 def _split(reservation: Reservation, report: FillReport, unit_price: float) -> tuple[int, int, int, int]:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import Final
+from typing import Final, NoReturn
 
 from risk_management.checks import CHECKS
 from risk_management.clock import Clock
@@ -21,11 +21,20 @@ from risk_management.core.entry import (
     checked_symbol,
     instrument_event,
 )
-from risk_management.core.fill_report import FillReport, fill_event
+from risk_management.core.fill_report import FillReport, fill_event, is_outlier
 from risk_management.errors import InvalidRequest, UnknownRequest
-from risk_management.model.events import BotChanged, ReservationClosed, TradeDecided
+from risk_management.model.events import BotChanged, HoldSet, ReservationClosed, TradeDecided
 from risk_management.model.money import to_ledger
-from risk_management.model.portfolio import OPERATOR, Bot, ReservationStatus
+from risk_management.model.portfolio import (
+    OPERATOR,
+    SYSTEM,
+    Bot,
+    Hold,
+    Reservation,
+    ReservationStatus,
+    Scope,
+    TradingMode,
+)
 from risk_management.model.trade import Execution, TradeDecision, TradeRequest
 
 __all__ = ["OrderDesk", "OrderTicket"]
@@ -119,6 +128,8 @@ class OrderDesk:
             if known is not None:
                 return _same_answer(known, ticket)
             request = self._request(ticket, reserves=True)
+            if self._is_taken(request.request_id):
+                raise _reused(request.request_id)
             self._register(request)
             book = self._book
             judgement = judge(
@@ -178,6 +189,8 @@ class OrderDesk:
                 raise UnknownRequest("UNKNOWN_REQUEST", "request_id", text)
             if report.size == 0.0 and report.quantity in (None, 0.0):
                 return self._not_filled(report)
+            if is_outlier(state, reservation, report, self._book.config):
+                self._refuse_outlier(reservation, report)
             booking = fill_event(state, reservation, report, self._book.config, self._clock.now())
             if booking.duplicate:
                 return booking.execution(state)
@@ -239,6 +252,19 @@ class OrderDesk:
         known = self._answers.get(request_id)
         return None if known is None else known[1]
 
+    def _refuse_outlier(self, reservation: Reservation, report: FillReport) -> NoReturn:
+        """Record a fill at a price beyond belief, let its symbol only close, and tell people."""
+        self.unknown_reports.append(report)
+        symbol, now = reservation.key.symbol, self._clock.now()
+        text = (
+            f"a fill of {report.request_id!r} at {report.price:g} is beyond belief beside our price of "
+            f"{symbol}; it was recorded, not booked: report the true price"
+        )
+        hold = Hold(Scope.SYMBOL, symbol, "fill_price", TradingMode.REDUCING, SYSTEM, text, now, latched=True)
+        self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
+        self._alarm("PRICE_OUTLIER", text)
+        raise InvalidRequest("PRICE_OUTLIER", "executed_price", text)
+
     def _not_filled(self, report: FillReport) -> Execution:
         if report.request_id in self._book.state.reservations:
             status = ReservationStatus.CANCELLED if report.success else ReservationStatus.NOT_SENT
@@ -266,8 +292,12 @@ class OrderDesk:
     def _remember(self, ticket: OrderTicket, decision: TradeDecision) -> None:
         self._answers[decision.request_id] = (ticket, decision)
         self._asked.append(decision.request_id)
-        if len(self._asked) > KEPT_ANSWERS:
-            del self._answers[self._asked.popleft()]
+        while len(self._asked) > KEPT_ANSWERS:
+            oldest = self._asked.popleft()
+            if oldest in self._book.state.reservations:
+                self._asked.append(oldest)  # an open approval keeps its answer
+                break
+            del self._answers[oldest]
 
     def _request(self, ticket: OrderTicket, *, reserves: bool) -> TradeRequest:
         action: object = ticket.action
@@ -302,9 +332,17 @@ class OrderDesk:
             reserves=reserves,
         )
 
+    def _is_taken(self, request_id: str) -> bool:
+        """Whether an id names something already, though its answer may be forgotten."""
+        state = self._book.state
+        return request_id in self._answers or request_id in state.reservations or request_id in state.settled
+
     def _id(self, given: str | None) -> str:
         if given is None:
-            return f"{self._boot}-{next(self._numbers)}"
+            fresh = f"{self._boot}-{next(self._numbers)}"
+            while self._is_taken(fresh):
+                fresh = f"{self._boot}-{next(self._numbers)}"
+            return fresh
         try:
             return checked_name(given, "request_id")
         except InvalidRequest as problem:
@@ -313,9 +351,13 @@ class OrderDesk:
 
 def _same_answer(known: tuple[OrderTicket, TradeDecision], ticket: OrderTicket) -> TradeDecision:
     if known[0] != ticket:
-        raise InvalidRequest(
-            "REQUEST_ID_REUSED",
-            "request_id",
-            f"request {ticket.request_id!r} was given before with other values; use a new id",
-        )
+        raise _reused(ticket.request_id)
     return known[1]
+
+
+def _reused(request_id: str | None) -> InvalidRequest:
+    return InvalidRequest(
+        "REQUEST_ID_REUSED",
+        "request_id",
+        f"request {request_id!r} was given before with other values; use a new id",
+    )

@@ -187,24 +187,26 @@ def _closing_part(
     if not name.keys:
         return 0.0, 0
     wide = request.bot in ACCOUNT_WIDE
-    units = value = 0
+    units = value = held = 0
     for key in name.keys:
         position = state.positions[key]
-        if position.quantity * request.side < 0 and (wide or key.bot == request.bot):
+        if position.quantity * request.side >= 0 or key.account_id != request.account_id:
+            continue
+        held += abs(position.quantity)
+        if wide or key.bot == request.bot:
             units += abs(position.quantity)
             value += abs(position.cost)
     if units == 0:
         return 0.0, 0
     price = unit_price if unit_price is not None else value / units
-    working = name.closing_sells if request.side < 0 else name.closing_buys
-    held = name.long_quantity if request.side < 0 else name.short_quantity
+    working = mine = 0
+    for request_id in name.reservations:
+        reservation = state.reservations[request_id]
+        if reservation.side == request.side and reservation.key.account_id == request.account_id:
+            working += reservation.closing_quantity
+            mine += reservation.closing_quantity * (reservation.key.bot == request.bot)
     left = held - working
     if not wide:
-        mine = sum(
-            state.reservations[i].closing_quantity
-            for i in name.reservations
-            if state.reservations[i].key.bot == request.bot and state.reservations[i].side == request.side
-        )
         left = min(left, units - mine)
     left = max(0, left)
     wanted = round(request.size / price * SCALE) if price > 0.0 else left

@@ -70,6 +70,7 @@ class EmergencyProtocol:
         self._rows = emergency_rows(book.config)
         self._numbers = count(1)
         self.memory = EmergencyMemory()
+        self._seen: tuple[object, ...] | None = None
         self._executor: Executor = executor or self.book_at_marks
         self._sent: dict[PositionKey, tuple[int, int]] = {}
 
@@ -84,7 +85,13 @@ class EmergencyProtocol:
         if state.drawdown.recovery is not None:
             # the tranche has a loss budget of its own; the old mark is kept and would close it at once
             rows = [r for r in rows if r.action is not EmergencyAction.LIQUIDATE]
-        result = step(rows, measured.metrics, self.memory, state.drawdown.day, confirmed=confirmed)
+        seen = (state.quotes, state.accounts)
+        is_fresh = self._seen is None or any(
+            new is not old for new, old in zip(seen, self._seen, strict=True)
+        )
+        result = step(
+            rows, measured.metrics, self.memory, state.drawdown.day, confirmed=confirmed, is_fresh=is_fresh
+        )
         was_active = {row.name for row in rows if self.memory.is_active(row.name)}
         self.memory = result.memory
         reports = [text for row in result.pending for text in self._pending(row, measured)]
@@ -92,7 +99,13 @@ class EmergencyProtocol:
             reports += self._act(row, measured, is_new=row.name not in was_active)
         for row in result.released:
             reports += self._release(row)
-        return reports + self._recover()
+        for row in result.cleared:
+            if row.action is EmergencyAction.LIQUIDATE and self._is_held(row.name):
+                reports += self._release(row)
+        reports += self._recover()
+        # what the protocols traded themselves is no fresh evidence
+        self._seen = (self._book.state.quotes, self._book.state.accounts)
+        return reports
 
     def execute(self, intents: Sequence[CloseIntent]) -> tuple[CloseIntent, ...]:
         """Hand over what is to be closed and return it; what was handed over before is not sent twice.

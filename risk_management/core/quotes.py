@@ -13,7 +13,6 @@ from risk_management.model.portfolio import SYSTEM, Hold, PortfolioState, Quote,
 __all__ = ["PriceUpdate", "price_events"]
 
 CAUSE = "price_jump"
-CONFIRMS_WITHIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def price_events(
     daily: bool,
     now: datetime,
 ) -> PriceUpdate:
-    """Sort checked prices. A jump beyond `quote_jump` blocks its symbol until the next price is like it."""
+    """Sort checked prices. A jump beyond `quote_jump` blocks its symbol until a second one is beyond it."""
     limit = config.market_data_config.quote_jump
     taken: list[tuple[str, Quote]] = []
     late: list[str] = []
@@ -54,7 +53,9 @@ def price_events(
         held = state.holds.get((Scope.SYMBOL, symbol, CAUSE))
         if old is not None and at < old.time:
             late.append(symbol)
-        elif old is not None and abs(price / old.price - 1.0) > limit and not _confirms(held, price):
+        elif (
+            old is not None and abs(price / old.price - 1.0) > limit and not _confirms(held, price, old.price)
+        ):
             doubtful.append(symbol)
             events.append(HoldSet(at=now, actor=SYSTEM, hold=_hold(symbol, price, old.price, now)))
         else:
@@ -81,8 +82,9 @@ def _hold(symbol: str, price: float, before: float, now: datetime) -> Hold:
     return Hold(Scope.SYMBOL, symbol, CAUSE, TradingMode.REDUCING, SYSTEM, reason, now)
 
 
-def _confirms(held: Hold | None, price: float) -> bool:
+def _confirms(held: Hold | None, price: float, before: float) -> bool:
+    """A second price beyond the limit on the same side of the old one: the market did move."""
     if held is None:
         return False
     seen = float(held.reason.split()[1])
-    return abs(price / seen - 1.0) <= CONFIRMS_WITHIN
+    return (seen > before) == (price > before)

@@ -53,7 +53,7 @@ def cut_symbol(state: PortfolioState, symbol: str, share: float, reason: str) ->
     """A share (0 to 1) of every position in a symbol."""
     name = state.totals.names.get(symbol)
     keys = name.keys if name else ()
-    cuts = (CloseIntent(k, _part(state.positions[k], share), reason) for k in keys)
+    cuts = (CloseIntent(k, _part(state, state.positions[k], share), reason) for k in keys)
     return tuple(cut for cut in cuts if cut.quantity)
 
 
@@ -66,7 +66,7 @@ def cut_to_gross(state: PortfolioState, target: float, reason: str) -> tuple[Clo
         size = abs(marked(state, position)) / SCALE
         if excess <= 1e-6 or size <= 0.0:
             break
-        cuts.append(CloseIntent(position.key, _part(position, min(1.0, excess / size)), reason))
+        cuts.append(CloseIntent(position.key, _part(state, position, min(1.0, excess / size)), reason))
         excess -= size
     return tuple(cut for cut in cuts if cut.quantity)
 
@@ -84,7 +84,7 @@ def cut_to_var(state: PortfolioState, target: float, reason: str) -> tuple[Close
         column = state.totals.names[position.symbol].column
         leg = marked(state, position) / SCALE * state.model.scenarios[:, column]
         share = _least_share(pnl, leg, target)
-        cuts.append(CloseIntent(position.key, _part(position, share), reason))
+        cuts.append(CloseIntent(position.key, _part(state, position, share), reason))
         pnl = pnl - share * leg
     return tuple(cut for cut in cuts if cut.quantity)
 
@@ -118,8 +118,14 @@ def _var(pnl: np.ndarray) -> float:
     return float(var_es(pnl, (0.95,))[0][0])
 
 
-def _part(position: Position, share: float) -> int:
-    """Signed units that close a share of a position, rounded up so that the target is reached."""
+def _part(state: PortfolioState, position: Position, share: float) -> int:
+    """Signed units that close a share of a position, rounded up; what works already is part of them."""
+    side = -1 if position.quantity > 0 else 1
+    working = sum(
+        r.closing_quantity
+        for r in state.reservations.values()
+        if r.key.symbol == position.symbol and r.key.account_id == position.key.account_id and r.side == side
+    )
     units = -(-int(abs(position.quantity) * share * SCALE) // SCALE)
-    units = min(abs(position.quantity), max(units, 0))
+    units = max(0, min(abs(position.quantity), units) - working)
     return -units if position.quantity > 0 else units

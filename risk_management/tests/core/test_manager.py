@@ -267,9 +267,12 @@ def test_liquidation_at_25_per_cent_after_three_fresh_confirmations(make_manager
     assert first.metrics["drawdown"] == pytest.approx(0.252)
     assert manager.state.mode is TradingMode.REDUCING
     assert not manager.state.reservations  # entries are cancelled at once
-    manager.assess_overall_risk()
-    manager.update_prices({"KO": 72.1}, daily=True)
-    manager.assess_overall_risk()
+    for _ in range(5):
+        manager.assess_overall_risk()
+    assert manager.state.positions  # the same tick again confirms nothing
+    for price in (72.1, 72.0):
+        manager.update_prices({"KO": price}, daily=True)
+        manager.assess_overall_risk()
     assert not manager.state.positions
     assert manager.state.mode is TradingMode.HALTED
     assert manager.assess_overall_risk().emergencies == ()
@@ -287,7 +290,7 @@ def test_at_the_no_entry_tier_the_book_is_trimmed(make_manager):
     manager, clock = make_manager()
     manager.add_position("KO", 9000.0, 100.0, bot_name="a")
     manager.update_prices({"KO": 100.0}, daily=True)
-    falling(manager, clock, [98.0, 96.0, 94.0, 92.0, 90.0, 88.0, 86.0, 84.0, 83.0])
+    falling(manager, clock, [98.0, 96.0, 94.0, 92.0, 90.0, 88.0, 86.0, 84.0, 83.0, 83.0, 83.0])
     held = manager.state.totals.long / 10**8
     assert held <= 0.25 * manager.state.equity * 1.03
     assert "DRAWDOWN_LIMIT" in manager.evaluate_trade("PG", "buy", 100).rejection_reasons
@@ -462,6 +465,7 @@ def test_what_was_handed_to_an_executor_is_not_handed_over_twice(foundation):
     manager.update_prices({"KO": 100.0}, daily=True)
     manager.update_prices({"KO": 70.0}, daily=True)
     for _ in range(6):
+        manager.update_prices({"KO": 70.0}, daily=True)
         manager.assess_overall_risk()
     (position,) = manager.state.positions.values()
     assert sum(intent.quantity for intent in sent) == -position.quantity  # trimmed first, then the rest
@@ -627,3 +631,77 @@ def test_an_import_is_all_or_nothing(manager, tmp_path):
     with pytest.raises(InvalidRequest, match="UNKNOWN_ACCOUNT"):
         manager.import_positions(read_positions(path))
     assert manager.state is before
+
+
+def test_one_tick_sells_nothing_and_leaves_no_stop_behind(manager):
+    for symbol in ("AAPL", "MSFT", "XOM", "JNJ"):
+        manager.add_position(symbol, 2200.0, 100.0)
+    prices = dict.fromkeys(("AAPL", "MSFT", "XOM", "JNJ"), 100.0)
+    manager.update_prices(prices)
+    for level in (69.0, 100.0):
+        manager.update_prices(dict.fromkeys(prices, level))
+        for _ in range(4):
+            manager.assess_overall_risk()
+    assert manager.state.equity == pytest.approx(10_000.0)
+    assert len(manager.state.positions) == 4
+    assert manager.state.mode is TradingMode.ACTIVE
+
+
+def test_a_fall_in_large_steps_is_seen_and_doubted_until_then(manager):
+    manager.add_position("KO", 3000.0, 100.0, bot_name="a")
+    manager.update_prices({"KO": 100.0})
+    assert manager.update_prices({"KO": 48.0}).quarantined == ("KO",)
+    assert "EQUITY_QUARANTINED" in manager.evaluate_trade("PG", "buy", 100.0).rejection_reasons
+    assert manager.update_prices({"KO": 40.0}).accepted == ("KO",)
+    assert manager.state.equity == pytest.approx(8200.0)
+
+
+@pytest.mark.parametrize(("price", "action"), [(1e6, "sell"), (1e-4, "buy"), (30.0, "sell")])
+def test_a_fill_price_beyond_belief_is_recorded_and_makes_up_no_equity(manager, price, action):
+    manager.add_position("KO", 500.0, 100.0, bot_name="a")
+    manager.update_prices({"KO": 100.0})
+    asked = manager.request_trade(OrderTicket("KO", action, 500.0, "", "a"))
+    with pytest.raises(InvalidRequest, match="PRICE_OUTLIER"):
+        manager.execute_trade(FillReport(asked.request_id, 500.0, price))
+    assert manager.state.equity == pytest.approx(10_000.0)
+    assert asked.request_id in manager.state.reservations
+    assert manager.state.mode_of(Scope.SYMBOL, "KO") is TradingMode.REDUCING
+    assert manager.execute_trade(FillReport(asked.request_id, 500.0, 100.0)).booked == pytest.approx(500.0)
+
+
+def test_a_position_of_one_account_is_not_closed_in_another(make_manager):
+    manager, _ = make_manager(portfolio_limits={"allow_shorts": False})
+    manager.record_cash("deposit", 1.0, account_id="B")
+    manager.add_position("KO", 1000.0, 100.0, bot_name="a")
+    manager.update_prices({"KO": 100.0})
+    refused = manager.request_trade(OrderTicket("KO", "sell", 1000.0, "", "a", account_id="B"))
+    assert not refused.approved
+    assert refused.closing_size == 0.0
+
+
+def test_ids_never_overwrite_an_open_approval(manager):
+    first = manager.evaluate_trade("KO", "buy", 50.0)
+    boot, number = first.request_id.split("-")
+    ticket = OrderTicket("KO", "buy", 500.0, "", "a", request_id=f"{boot}-{int(number) + 1}")
+    taken = manager.request_trade(ticket)
+    other = buy(manager, "PG", 50.0, "b")
+    assert other.request_id != taken.request_id
+    assert set(manager.state.reservations) == {taken.request_id, other.request_id}
+    manager.desk._answers.clear()  # forgotten after many others
+    with pytest.raises(InvalidRequest, match="REQUEST_ID_REUSED"):
+        manager.request_trade(replace(ticket, symbol="PG"))
+    assert manager.state.reservations[taken.request_id].key.symbol == "KO"
+
+
+def test_a_trim_leaves_out_what_a_working_close_will_sell(make_manager):
+    manager, _ = make_manager(environment="replay")
+    for symbol in ("KO", "PG"):
+        manager.add_position(symbol, 4400.0, 100.0, bot_name="a")
+        manager.update_prices({symbol: 100.0}, daily=True)
+    closing = manager.request_trade(OrderTicket("KO", "sell", 4400.0, "", "a"))
+    manager.update_prices({"KO": 80.0, "PG": 80.0}, daily=True)
+    manager.assess_overall_risk()
+    held = {p.symbol: p.quantity for p in manager.state.positions.values()}
+    assert held["KO"] == 44 * 10**8
+    manager.execute_trade(FillReport(closing.request_id, 0.0, 80.0, quantity=44.0))
+    assert all(p.quantity > 0 for p in manager.state.positions.values())
