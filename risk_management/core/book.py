@@ -27,7 +27,7 @@ class Book:
         Aware UTC time of the start.
     instruments : Mapping of str to Instrument, optional
     journal : callable, optional
-        Handed every event after it was applied, under the lock and in order.
+        Handed every event before the state shows it, under the lock and in order.
 
     Notes
     -----
@@ -56,12 +56,16 @@ class Book:
         return self._state
 
     def apply(self, event: Event) -> PortfolioState:
-        """Replace the state by the one after `event`, and return it."""
+        """Replace the state by the one after `event`, and return it.
+
+        The journal comes first: where it raises, the event did not happen.
+        """
         with self.lock:
-            self._state = evolve(self._state, event, self.config)
+            after = evolve(self._state, event, self.config)
             if self._journal is not None:
                 self._journal(event)
-            return self._state
+            self._state = after
+            return after
 
     def reconfigure(self, config: RiskManagementConfig) -> None:
         """Use other settings from the next event on; the state stays as it is."""

@@ -191,16 +191,33 @@ def entry_event(  # noqa: PLR0913 - the facts of a position
             )
             risk = abs(size)
     account = account_id or next(iter(state.accounts))
+    key = PositionKey(account, symbol, strategy, bot)
+    held = state.positions.get(key)
+    if held is not None and held.quantity * size < 0.0:
+        raise InvalidRequest(
+            "OPPOSITE_POSITION",
+            "size",
+            f"{symbol} is held on the other side; report a fill that closes it instead of adding to it",
+        )
     return PositionAdded(
         at=now,
         actor=actor,
-        key=PositionKey(account, symbol, strategy, bot),
-        quantity=to_ledger(size / price),
+        key=key,
+        quantity=to_ledger(size / (price * _unit(state, symbol))),
         cost=to_ledger(size),
         stop_risk=to_ledger(risk),
         has_stop=risk_amount is not None and risk > 0.0,
         takes_cash=takes_cash,
     )
+
+
+def _unit(state: PortfolioState, symbol: str) -> float:
+    """Base currency for one point of the price: multiplier times exchange rate, where they are known."""
+    instrument = state.instruments.get(symbol)
+    if instrument is None:
+        return 1.0
+    rate = state.rates.get(instrument.currency)
+    return instrument.multiplier * (rate.value if rate is not None else 1.0)
 
 
 def instrument_event(

@@ -54,6 +54,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 KEPT_SETTLED: Final = 10_000
 KEPT_INTENTS: Final = 4096
+KEPT_ASKERS: Final = 256
 MINUTE: Final = timedelta(seconds=60)
 
 
@@ -262,8 +263,29 @@ def _split(state: PortfolioState, event: SplitApplied, config: RiskManagementCon
     if event.symbol in quotes:
         quote = quotes[event.symbol]
         quotes = put(quotes, event.symbol, quote._replace(price=quote.price / event.ratio))
-    changed = amended(state, positions=MappingProxyType(positions), quotes=quotes)
-    return _settle(changed, event, config, [event.symbol] if name.keys else [])
+    settled = state.settled
+    for request_id, reservation in _split_units(settled, event).items():
+        settled = settled.with_entry(request_id, reservation, keep=KEPT_SETTLED)
+    changed = amended(
+        state,
+        positions=MappingProxyType(positions),
+        quotes=quotes,
+        reservations=MappingProxyType({**state.reservations, **_split_units(state.reservations, event)}),
+        settled=settled,
+    )
+    return _settle(changed, event, config, [event.symbol] if name.keys or name.reservations else [])
+
+
+def _split_units(known: Mapping[str, Reservation], event: SplitApplied) -> dict[str, Reservation]:
+    """Approvals in a split symbol: as many more units at as much less a price."""
+    split: dict[str, Reservation] = {}
+    for request_id, old in known.items():
+        if old.key.symbol == event.symbol:
+            units = None if old.quantity is None else round(old.quantity * event.ratio)
+            price = None if old.price is None else old.price / event.ratio
+            closing = round(old.closing_quantity * event.ratio)
+            split[request_id] = amended(old, quantity=units, price=price, closing_quantity=closing)
+    return split
 
 
 def _bot(state: PortfolioState, event: BotChanged, config: RiskManagementConfig) -> PortfolioState:
@@ -278,7 +300,7 @@ def _decided(state: PortfolioState, event: TradeDecided, config: RiskManagementC
         changes["bots"] = put(state.bots, event.bot, amended(bot, record=amended(bot.record, **counted)))
     if event.opening:
         recent = tuple(t for t in state.requests.get(event.bot, ()) if event.at - t < MINUTE)
-        changes["requests"] = put(state.requests, event.bot, (*recent, event.at))
+        changes["requests"] = _pruned_requests(put(state.requests, event.bot, (*recent, event.at)), event.at)
         intents = put(state.intents, (event.bot, event.symbol, event.side, event.size), event.at)
         changes["intents"] = _pruned_intents(intents, event.at, config)
     if event.reservation is None:
@@ -292,6 +314,14 @@ def _decided(state: PortfolioState, event: TradeDecided, config: RiskManagementC
         new_reservation=event.request_id,
         moves_equity=False,
     )
+
+
+def _pruned_requests(
+    requests: Mapping[str, tuple[datetime, ...]], now: datetime
+) -> Mapping[str, tuple[datetime, ...]]:
+    if len(requests) <= KEPT_ASKERS:
+        return requests
+    return MappingProxyType({bot: times for bot, times in requests.items() if now - times[-1] < MINUTE})
 
 
 def _pruned_intents(

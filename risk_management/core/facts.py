@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from risk_management.core.entry import checked_name, checked_number, checked_symbol
+from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol
+from risk_management.core.evolve import rate_of
 from risk_management.errors import InvalidRequest
 from risk_management.model.events import CashKind, CashMoved, Filled
 from risk_management.model.money import to_ledger
@@ -38,6 +39,9 @@ def cash_event(
         raise InvalidRequest("NOT_POSITIVE", "amount", "a deposit is above 0; record a withdrawal instead")
     if known is CashKind.WITHDRAWAL:
         money = -abs(money)
+        if state.totals.equity is not None and -money >= state.totals.equity > 0.0:
+            said = f"equity is {state.totals.equity:,.2f}; not all of it can be withdrawn"
+            raise InvalidRequest("OUT_OF_RANGE", "amount", said)
     account = account_id or next(iter(state.accounts))
     if account not in state.accounts and known is not CashKind.DEPOSIT:
         raise InvalidRequest("UNKNOWN_ACCOUNT", "account_id", f"no account is called {account!r:.60}")
@@ -75,7 +79,11 @@ def unapproved_fill(  # noqa: PLR0913, PLR0917 - the facts of a fill
         raise InvalidRequest("INVALID_ACTION", "action", f"action is 'buy' or 'sell'; got {action!r:.60}")
     units = to_ledger(checked_number(quantity, "quantity"))
     instrument = state.instruments[checked_symbol(symbol)]
-    cost = round(units * checked_number(price, "price") * instrument.multiplier)
+    rate = rate_of(state, instrument.currency)
+    if rate is None:
+        said = f"there is no {instrument.currency} rate; set_rate it first"
+        raise InvalidRequest("NO_RATE", "symbol", said)
+    cost = round(units * checked_price(price, "price") * instrument.multiplier * rate)
     owner = checked_name(bot_name, "bot_name") if bot_name else EXTERNAL
     account = next(iter(state.accounts))
     return Filled(

@@ -20,6 +20,7 @@ __all__ = ["Booking", "FillReport", "fill_event", "is_outlier"]
 FINAL_WITHIN: Final = 0.005
 """A fill this close to the approved size is the last one, unless the report says otherwise."""
 SAME: Final = 1e-6
+NEAR: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +112,22 @@ def fill_event(
 ) -> Booking:
     """Turn a checked report into the event that books it.
 
-    A close is approved in units: a report in money is read in proportion to the approved money, so
-    that a position closed in full is flat although the price moved.
+    A report in money is units at its price. Where it comes within half a per cent of the units that
+    were to be closed, or names the approved money itself, the close is taken as complete, so that a
+    position closed in full is flat although the price moved.
+
+    Raises
+    ------
+    InvalidRequest
+        ``NO_RATE``: the instrument's currency has no exchange rate to book it at.
     """
     is_open = report.request_id in state.reservations
     instrument = state.instruments[reservation.key.symbol]
-    unit_price = report.price * instrument.multiplier * (rate_of(state, instrument.currency) or 1.0)
+    rate = rate_of(state, instrument.currency)
+    if rate is None:
+        said = f"there is no {instrument.currency} rate; set_rate it, then report again"
+        raise InvalidRequest("NO_RATE", "executed_price", said)
+    unit_price = report.price * instrument.multiplier * rate
     closing_units, opening_units, used_closing, used_opening = _split(reservation, report, unit_price)
     units = closing_units + opening_units
     cost = round(units * unit_price)
@@ -167,16 +178,28 @@ def _split(reservation: Reservation, report: FillReport, unit_price: float) -> t
         closing_units = min(units, closing_left)
         used_closing = reservation.closing * closing_units // closing_left if closing_left else 0
         opening_units = units - closing_units
-        return closing_units, opening_units, used_closing, round(opening_units * unit_price)
+        used_opening = _approved_money(reservation, opening_units, unit_price)
+        return closing_units, opening_units, used_closing, used_opening
     money = to_ledger(report.size)
     if not closing_left:
         return 0, round(money / unit_price), 0, money
     whole = reservation.closing + reservation.opening
-    near = abs(money - whole) <= FINAL_WITHIN * whole
-    used_closing = reservation.closing if near else min(money, reservation.closing)
-    closing_units = closing_left * used_closing // reservation.closing
-    used_opening = reservation.opening if near else money - used_closing
-    return closing_units, round(used_opening / unit_price), used_closing, used_opening
+    if abs(money - whole) <= FINAL_WITHIN * whole:
+        return closing_left, round(reservation.opening / unit_price), reservation.closing, reservation.opening
+    units = round(money / unit_price)
+    if abs(units - closing_left) <= FINAL_WITHIN * closing_left:
+        units = closing_left
+    closing_units = min(units, closing_left)
+    used_closing = reservation.closing * closing_units // closing_left
+    used_opening = round((units - closing_units) * unit_price)
+    return closing_units, units - closing_units, used_closing, used_opening
+
+
+def _approved_money(reservation: Reservation, units: int, unit_price: float) -> int:
+    """The approved money that units of the opening part use: in proportion to the units approved."""
+    if reservation.quantity and reservation.approved and reservation.price:
+        return round(units * reservation.price)
+    return round(units * unit_price)
 
 
 def _stop_share(reservation: Reservation, used_opening: int) -> int:
@@ -196,10 +219,14 @@ def _seen(state: PortfolioState, event: Filled, report: FillReport, *, is_open: 
     """Whether the report was booked before, and whether its id was booked with other numbers."""
     known = state.executions.get(event.execution_id)
     if known is not None:
-        same = known[0] == event.request_id and abs(known[2] - event.cost / SCALE) <= max(
-            SAME, SAME * abs(known[2])
+        booked, paid = known[2], event.cost / SCALE
+        same = abs(booked - paid) <= max(SAME, SAME * abs(booked))
+        # a close that was taken as complete was booked in units: its report in money comes near it
+        at_its_price = abs(abs(known[1]) / SCALE * report.price - abs(booked)) <= FINAL_WITHIN * abs(booked)
+        near = at_its_price and abs(report.size - abs(booked)) <= NEAR * abs(booked)
+        return known[0] == event.request_id and (same or near), not (
+            known[0] == event.request_id and (same or near)
         )
-        return same, not same
     if report.execution_id is not None or is_open:
         return False, False
     # no id and nothing left: an equal report is the same one told again

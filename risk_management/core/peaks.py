@@ -30,11 +30,12 @@ def bot_and_strategy_events(
     A loss is counted from the highest profit, open positions included, and held against what the bot
     may hold or the strategy's budget.
     """
-    if not state.bots and not state.strategies:
+    if not state.bots and not state.strategies and not state.positions:
         return
     bots, strategies = profits_of(state)
     new_bots = tuple((n, v) for n, v in bots.items() if v > state.bots[n].record.peak)
-    new_strategies = tuple((n, v) for n, v in strategies.items() if v > state.strategies[n].peak)
+    known = {n: state.strategies.get(n, StrategyRecord()).peak for n in strategies}
+    new_strategies = tuple((n, v) for n, v in strategies.items() if v > known[n])
     if new_bots or new_strategies:
         yield PeaksSeen(at=now, actor=SYSTEM, bots=new_bots, strategies=new_strategies)
     equity = max(state.totals.equity or 0.0, 0.0)
@@ -50,8 +51,7 @@ def profits_of(state: PortfolioState) -> tuple[dict[str, int], dict[str, int]]:
         profit = marked(state, position) - position.cost
         if position.key.bot in bots:
             bots[position.key.bot] += profit
-        if position.key.strategy in strategies:
-            strategies[position.key.strategy] += profit
+        strategies[position.key.strategy] = strategies.get(position.key.strategy, 0) + profit
     return bots, strategies
 
 

@@ -84,7 +84,7 @@ class EmergencyProtocol:
         rows: Sequence[EmergencyRow] = self._rows
         if state.drawdown.recovery is not None:
             # the tranche has a loss budget of its own; the old mark is kept and would close it at once
-            rows = [r for r in rows if r.action is not EmergencyAction.LIQUIDATE]
+            rows = [r for r in rows if r.name != "emergency_drawdown"]
         seen = (state.quotes, state.accounts)
         is_fresh = self._seen is None or any(
             new is not old for new, old in zip(seen, self._seen, strict=True)
@@ -144,7 +144,7 @@ class EmergencyProtocol:
                 self._unhold(hold.scope, hold.name, hold.cause, actor, reason)
                 self.memory = self.memory.forget(hold.cause)
             said = [f"{hold.cause}: {hold.reason}" for hold in latched]
-            if latched and self._book.state.drawdown.effective_multiplier == 0.0:
+            if self._book.state.drawdown.effective_multiplier == 0.0:
                 self.start_recovery(actor, reason)
                 said.append("the drawdown is still in its no-entry tier: a recovery tranche begins")
             left = [h for h in self._book.state.holds.values() if h.scope is Scope.PORTFOLIO]

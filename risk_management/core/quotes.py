@@ -13,6 +13,7 @@ from risk_management.model.portfolio import SYSTEM, Hold, PortfolioState, Quote,
 __all__ = ["PriceUpdate", "price_events"]
 
 CAUSE = "price_jump"
+FIRST_WITHIN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,13 @@ def price_events(
     events: list[Event] = []
     for symbol, price in prices.items():
         old = state.quotes.get(symbol)
+        before = _before(state, symbol)
         held = state.holds.get((Scope.SYMBOL, symbol, CAUSE))
         if old is not None and at < old.time:
             late.append(symbol)
-        elif (
-            old is not None and abs(price / old.price - 1.0) > limit and not _confirms(held, price, old.price)
-        ):
+        elif _jumps(price, before, limit, is_first=old is None) and not _confirms(held, price, before):
             doubtful.append(symbol)
-            events.append(HoldSet(at=now, actor=SYSTEM, hold=_hold(symbol, price, old.price, now)))
+            events.append(HoldSet(at=now, actor=SYSTEM, hold=_hold(symbol, price, before, now)))
         else:
             taken.append((symbol, Quote(price, at, source, daily)))
             if held is not None:
@@ -75,6 +75,28 @@ def price_events(
         events.insert(0, QuotesReceived(at=now, actor=source, quotes=tuple(taken)))
     accepted = tuple(symbol for symbol, _ in taken)
     return PriceUpdate(accepted, tuple(late), tuple(doubtful), tuple(events))
+
+
+def _before(state: PortfolioState, symbol: str) -> float:
+    """The last accepted price, else what a held position cost a unit; 0 where neither is known."""
+    quote, name = state.quotes.get(symbol), state.totals.names.get(symbol)
+    if quote is not None:
+        return quote.price
+    if name is None or not name.keys:
+        return 0.0
+    instrument = state.instruments[symbol]
+    rate = state.rates.get(instrument.currency)
+    unit = instrument.multiplier * (rate.value if rate is not None else 1.0)
+    return abs(state.positions[name.keys[0]].entry_price) / unit
+
+
+def _jumps(price: float, before: float, limit: float, *, is_first: bool) -> bool:
+    """A first price may be far from an old entry, but not by more than ten times."""
+    if before <= 0.0:
+        return False
+    if is_first:
+        return not 1.0 / FIRST_WITHIN < price / before < FIRST_WITHIN
+    return abs(price / before - 1.0) > limit
 
 
 def _hold(symbol: str, price: float, before: float, now: datetime) -> Hold:

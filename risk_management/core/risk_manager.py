@@ -19,6 +19,7 @@ from risk_management.core import drawdown as drawdown_rules
 from risk_management.core.assessment import RiskAssessment
 from risk_management.core.book import Book
 from risk_management.core.correlation_monitor import CorrelationMonitor
+from risk_management.core.emergency_rows import emergency_rows
 from risk_management.core.entry import (
     checked_bot,
     checked_instrument,
@@ -324,14 +325,36 @@ class AdvancedRiskManager:
             SplitApplied, symbol=checked_symbol(symbol), ratio=checked_number(ratio, "ratio", most=1e4)
         )
 
-    def set_rate(self, currency: str, rate: float) -> None:
-        """Base currency for one unit of another; without a fresh one nothing opens in it."""
+    def set_rate(self, currency: str, rate: float, *, confirmed: bool = False) -> None:
+        """Base currency for one unit of another; without a fresh one nothing opens in it.
+
+        A jump beyond `quote_jump` is refused unless it is `confirmed`.
+        """
         value = Rate(checked_number(rate, "rate"), self.clock.now())
-        self._apply_now(RateReceived, currency=checked_name(currency, "currency"), rate=value)
+        old = self.state.rates.get(checked_name(currency, "currency"))
+        jump = self.book.config.market_data_config.quote_jump
+        if old is not None and not confirmed and abs(value.value / old.value - 1.0) > jump:
+            said = f"{currency} was {old.value:g}, now {value.value:g}; pass confirmed=True if so"
+            raise InvalidRequest("RATE_JUMP", "rate", said)
+        self._apply_now(RateReceived, currency=currency, rate=value)
 
     def define_instrument(self, instrument: Instrument) -> None:
         """Set the facts of an instrument."""
-        self._apply_now(InstrumentDefined, instrument=checked_instrument(instrument))
+        fresh = checked_instrument(instrument)
+        known = self.state.instruments.get(fresh.symbol)
+        changes = known is not None and (known.multiplier, known.currency, known.kind) != (
+            fresh.multiplier,
+            fresh.currency,
+            fresh.kind,
+        )
+        if changes and fresh.symbol in self.state.totals.names:
+            raise InvalidRequest(
+                "INSTRUMENT_IN_USE",
+                "instrument",
+                f"{fresh.symbol} is held: its multiplier, currency and kind can't change; record a split, "
+                "or close it first",
+            )
+        self._apply_now(InstrumentDefined, instrument=fresh)
 
     def use_model(self, model: RiskModel) -> None:
         """Put a freshly prepared market model in place."""
@@ -591,6 +614,7 @@ class AdvancedRiskManager:
         fresh = config.model_copy(deep=True)
         fresh.adjust_for_risk_level()
         fresh.check()
+        emergency_rows(fresh)  # unknown metrics and double names, before anything is replaced
         old = self.config
         with self.book.lock:
             self.book.reconfigure(fresh)

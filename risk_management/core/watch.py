@@ -13,7 +13,7 @@ from risk_management.core.front import leans_on
 from risk_management.core.order_desk import OrderDesk
 from risk_management.core.peaks import bot_and_strategy_events
 from risk_management.core.protocol import EmergencyProtocol, EmergencyReport
-from risk_management.model.events import Marked
+from risk_management.model.events import BotChanged, Marked
 from risk_management.model.portfolio import SYSTEM, PortfolioState, Scope, TradingMode
 
 __all__ = ["Watch"]
@@ -59,6 +59,8 @@ class Watch:
             self._desk.expire()
             for event in bot_and_strategy_events(self._book.state, self._book.config, now):
                 self._book.apply(event)
+                if isinstance(event, BotChanged) and not event.bot.enabled:
+                    self._desk.cancel_all(event.bot.disabled_reason, bot=event.bot.name, openings_only=True)
             measured = self._measure()
             is_sure = self._book.state.environment == "replay" if confirmed is None else confirmed
             reports = self._protect(measured, confirmed=is_sure)
