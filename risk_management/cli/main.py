@@ -129,3 +129,7 @@ app.command("selftest", rich_help_panel=SYSTEM)(selftest.run)
 def main() -> None:
     """The entry of the command ``risk``."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from risk_management.errors import ConfigurationError
 
 __all__ = ["Fraction", "Leverage", "PositiveMoney", "Seconds", "Settings", "readable_errors"]
 
 
-def _no_truth(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is meant here, not true or false")
-    return value
-
-
-_Number = Annotated[float, BeforeValidator(_no_truth)]
-Fraction = Annotated[_Number, Field(ge=0.0, le=1.0)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 """A share from 0 to 1; 0.15 is 15 %."""
-Leverage = Annotated[_Number, Field(ge=0.0, le=20.0)]
+Leverage = Annotated[float, Field(ge=0.0, le=20.0)]
 """A multiple of equity from 0 to 20; 1.0 is 100 %."""
-PositiveMoney = Annotated[_Number, Field(gt=0.0, le=1e13)]
+PositiveMoney = Annotated[float, Field(gt=0.0, le=1e13)]
 """Money in the base currency, above 0."""
-Seconds = Annotated[_Number, Field(ge=0.0, le=1e8)]
+Seconds = Annotated[float, Field(ge=0.0, le=1e8)]
 """A span of time in seconds."""
 
 
@@ -40,6 +41,13 @@ class Settings(BaseModel):
     )
 
     _in_use: bool = PrivateAttr(default=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("true or false is not meant here")
+        return value
 
     def seal(self) -> None:
         """Refuse changes from now on: a manager decides by these settings. A copy is free again."""

@@ -34,6 +34,8 @@ FLAT_NAMES: Final[dict[str, tuple[str, ...]]] = {
 """The flat environment names and the setting that each gives."""
 
 NESTED_PREFIX: Final = "RISK__"
+LARGEST: Final = 2**20
+"""Bytes of a file."""
 
 
 def gather(
@@ -96,10 +98,15 @@ def _merge(target: dict[str, Any], names: dict[str, str], source: Any, name: Any
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
-            return tomllib.load(file)
+            text = file.read(LARGEST + 1)
+        if len(text) > LARGEST:
+            raise ConfigurationError(f"{path}: larger than {LARGEST // 2**20} MB; no settings are")
+        return tomllib.loads(text.decode())
     except OSError as problem:
         raise ConfigurationError(f"{path}: can't be read ({problem.strerror}); check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except RecursionError:
+        raise ConfigurationError(f"{path}: nested too deeply; settings have two levels") from None
+    except ValueError as problem:  # not TOML, not UTF-8, or a number of thousands of digits
         raise ConfigurationError(f"{path}: not valid TOML: {problem}") from None
 
 

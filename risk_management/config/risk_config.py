@@ -125,6 +125,8 @@ class OrderConfig(Settings):
     """Requests of one bot in any 60 seconds; refused ones count, closing ones do not."""
     max_orders_per_minute_total: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     """Requests of all bots in any 60 seconds."""
+    runaway_multiple: Annotated[float, Field(gt=1.0, le=1000.0)] = 3.0
+    """Multiple of `max_orders_per_minute` at which a bot is switched off until a person puts it back."""
     duplicate_window: Seconds = 10.0
     """Seconds in which the same bot, symbol, side and size is one intent."""
     reservation_life: Seconds = 300.0
@@ -234,9 +236,18 @@ class DrawdownConfig(Settings):
     def _known_zone(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"no time zone is called {name!r}; write one like 'Europe/Berlin'") from None
         return name
+
+    @field_validator("day_roll")
+    @classmethod
+    def _plain_time(cls, moment: time) -> time:
+        if moment.tzinfo is not None:
+            raise ValueError(
+                "day_roll is a local time without an offset, such as 18:00; its zone is `timezone`"
+            )
+        return moment
 
     def tier_levels(self) -> tuple[tuple[float, float], ...]:
         """Pairs of drawdown (a fraction) and position multiplier, rising."""

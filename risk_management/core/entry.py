@@ -199,11 +199,16 @@ def entry_event(  # noqa: PLR0913 - the facts of a position
             "size",
             f"{symbol} is held on the other side; report a fill that closes it instead of adding to it",
         )
+    quantity = to_ledger(size / (price * _unit(state, symbol)))
+    if quantity == 0:
+        raise InvalidRequest(
+            "TOO_SMALL", "size", f"{size:g} at {price:g} is less than the smallest unit of the ledger, 1e-8"
+        )
     return PositionAdded(
         at=now,
         actor=actor,
         key=key,
-        quantity=to_ledger(size / (price * _unit(state, symbol))),
+        quantity=quantity,
         cost=to_ledger(size),
         stop_risk=to_ledger(risk),
         has_stop=risk_amount is not None and risk > 0.0,

@@ -299,7 +299,7 @@ def _decided(state: PortfolioState, event: TradeDecided, config: RiskManagementC
         counted = {event.outcome: getattr(bot.record, event.outcome) + 1, "last_seen": event.at}
         changes["bots"] = put(state.bots, event.bot, amended(bot, record=amended(bot.record, **counted)))
     if event.opening:
-        recent = tuple(t for t in state.requests.get(event.bot, ()) if event.at - t < MINUTE)
+        recent = tuple(t for t in state.requests.get(event.bot, ()) if abs(event.at - t) < MINUTE)
         changes["requests"] = _pruned_requests(put(state.requests, event.bot, (*recent, event.at)), event.at)
         intents = put(state.intents, (event.bot, event.symbol, event.side, event.size), event.at)
         changes["intents"] = _pruned_intents(intents, event.at, config)
@@ -321,7 +321,7 @@ def _pruned_requests(
 ) -> Mapping[str, tuple[datetime, ...]]:
     if len(requests) <= KEPT_ASKERS:
         return requests
-    return MappingProxyType({bot: times for bot, times in requests.items() if now - times[-1] < MINUTE})
+    return MappingProxyType({bot: times for bot, times in requests.items() if abs(now - times[-1]) < MINUTE})
 
 
 def _pruned_intents(
@@ -354,7 +354,9 @@ def _filled(state: PortfolioState, event: Filled, config: RiskManagementConfig) 
         accounts=_with_cash_moved(state, event.key.account_id, booked.cash),
         bots=bots,
         strategies=strategies,
-        executions=state.executions.with_entry(event.execution_id, fact, keep=KEPT_SETTLED),
+        executions=state.executions.with_entry(
+            event.execution_id, fact, keep=KEPT_SETTLED, needed=lambda known: known[0] in state.reservations
+        ),
     )
     changed = _with_reservation_used(changed, event)
     return _settle(changed, event, config, [event.key.symbol], new_keys=booked.positions)

@@ -8,6 +8,7 @@ from risk_management.core.entry import checked_name, checked_number, checked_pri
 from risk_management.core.evolve import rate_of
 from risk_management.errors import InvalidRequest
 from risk_management.model.events import CashKind, CashMoved, Filled
+from risk_management.model.instrument import Instrument
 from risk_management.model.money import to_ledger
 from risk_management.model.portfolio import EXTERNAL, OPERATOR, PortfolioState, PositionKey
 
@@ -59,7 +60,7 @@ def unapproved_fill(  # noqa: PLR0913, PLR0917 - the facts of a fill
     state: PortfolioState,
     now: datetime,
     symbol: str,
-    action: str,
+    action: object,
     quantity: float,
     price: float,
     execution_id: str,
@@ -74,11 +75,13 @@ def unapproved_fill(  # noqa: PLR0913, PLR0917 - the facts of a fill
     InvalidRequest
         For a value that means nothing.
     """
-    side = {"buy": 1, "sell": -1}.get(action)
+    side = {"buy": 1, "sell": -1}.get(action) if isinstance(action, str) else None
     if side is None:
         raise InvalidRequest("INVALID_ACTION", "action", f"action is 'buy' or 'sell'; got {action!r:.60}")
     units = to_ledger(checked_number(quantity, "quantity"))
-    instrument = state.instruments[checked_symbol(symbol)]
+    instrument = state.instruments.get(
+        checked_symbol(symbol), Instrument(symbol, currency=state.base_currency)
+    )
     rate = rate_of(state, instrument.currency)
     if rate is None:
         said = f"there is no {instrument.currency} rate; set_rate it first"
@@ -98,5 +101,5 @@ def unapproved_fill(  # noqa: PLR0913, PLR0917 - the facts of a fill
         final=True,
         used_opening=0,
         used_closing=0,
-        used_quantity=0,
+        used_quantity=units,
     )

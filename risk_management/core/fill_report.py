@@ -44,6 +44,8 @@ class FillReport:
         Units filled, where known; else ``size / price``.
     fee : float
         Money, 0 or more.
+    environment : str or None
+        ``paper``, ``live`` or ``replay``, where the reporter knows it: another book's fill is refused.
     """
 
     request_id: str
@@ -54,6 +56,7 @@ class FillReport:
     final: bool | None = None
     quantity: float | None = None
     fee: float = 0.0
+    environment: str | None = None
 
     def checked(self) -> FillReport:
         """The same with plain types; InvalidRequest for what means nothing."""

@@ -30,6 +30,7 @@ __all__ = ["ACCOUNT_WIDE", "Booked", "book_fill"]
 ACCOUNT_WIDE: Final = frozenset({OPERATOR, SYSTEM, EXTERNAL})
 """Owners whose orders close the account's positions, not only their own."""
 KEPT_RETURNS: Final = 500
+ROUNDING: Final = 1e-24
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,18 @@ def book_fill(state: PortfolioState, fill: Filled, settings: KellyConfig) -> Boo
 
     A bot closes what is its own; an operator, the system and a broker's own fills close what the
     account holds. What is left over opens a position of the fill's owner. Fees go to the first part.
+    An operator's order closes no more than was approved as closing: the rest of what a bot holds may
+    have that bot's own close at work.
     """
     positions: dict[PositionKey, Position | None] = {}
     realised: dict[str, int] = {}
     bots: dict[str, Bot] = {}
     left, cost_left, fee = fill.quantity, fill.cost, fill.fee
     for position in _closable(state, fill):
-        if left == 0:
-            break
-        part = _toward_zero(left, -position.quantity)
+        room = _closing_room(fill, position, left)
+        if room == 0:
+            continue
+        part = _toward_zero(room, -position.quantity)
         paid = cost_left if part == left else fill.cost * part // fill.quantity
         kept, profit = _reduced(position, part, paid, fee)
         positions[position.key] = kept
@@ -68,10 +72,14 @@ def book_fill(state: PortfolioState, fill: Filled, settings: KellyConfig) -> Boo
     if left:
         known = positions.get(fill.key, state.positions.get(fill.key))
         positions[fill.key] = _enlarged(known, fill, left, cost_left, fee)
+        realised[fill.key.strategy] = realised.get(fill.key.strategy, 0) - fee
+        owner = bots.get(fill.key.bot) or state.bots.get(fill.key.bot)
+        if owner is not None and fee:
+            bots[owner.name] = amended(owner, record=_with_profit(owner.record, -fee, None, settings))
     instrument = state.instruments[fill.key.symbol]
     if instrument.kind is ContractKind.LINEAR:
         # a contract settles its profit in cash, not its notional
-        return Booked(positions, sum(realised.values()) - (fee if left else 0), realised, bots)
+        return Booked(positions, sum(realised.values()), realised, bots)
     return Booked(positions, -fill.cost - fill.fee, realised, bots)
 
 
@@ -82,6 +90,15 @@ def _closable(state: PortfolioState, fill: Filled) -> Iterator[Position]:
     if fill.key.bot not in ACCOUNT_WIDE:
         mine = [p for p in mine if p.key.bot == fill.key.bot]
     return iter(sorted(mine, key=lambda p: (p.key != fill.key, -abs(p.quantity), p.key)))
+
+
+def _closing_room(fill: Filled, position: Position, left: int) -> int:
+    """Units of what is left of a fill that may close a position."""
+    if fill.key.bot != OPERATOR or position.key == fill.key:
+        return left
+    opening = abs(fill.quantity) - fill.used_quantity
+    closing_left = max(0, abs(left) - opening)
+    return closing_left if left > 0 else -closing_left
 
 
 def _toward_zero(wanted: int, available: int) -> int:
@@ -153,7 +170,7 @@ def _kelly_bound(returns: tuple[float, ...], settings: KellyConfig) -> float | N
         return None
     values = np.array(returns)
     mean, variance = float(values.mean()), float(values.var(ddof=1))
-    if variance <= 0.0:
-        return 0.0
+    if variance <= ROUNDING * mean * mean:
+        return 0.0  # equal to the last digit: no spread that a bet could be sized by
     low = mean + float(ndtri(settings.lower_bound)) * (variance / count) ** 0.5
     return float(max(0.0, low / variance))

@@ -23,6 +23,7 @@ from risk_management.core.entry import (
 )
 from risk_management.core.fill_report import FillReport, fill_event, is_outlier
 from risk_management.errors import InvalidRequest, UnknownRequest
+from risk_management.model.amend import amended
 from risk_management.model.events import BotChanged, HoldSet, ReservationClosed, TradeDecided
 from risk_management.model.money import to_ledger
 from risk_management.model.portfolio import (
@@ -62,7 +63,7 @@ class OrderTicket:
     price : float or None
         Limit price.
     risk_amount : float or None
-        Money lost at the stop.
+        Money lost at the stop; 0 is no stop.
     account_id, request_id : str or None
     """
 
@@ -108,6 +109,7 @@ class OrderDesk:
 
     def ask(self, ticket: OrderTicket) -> TradeDecision:
         """Judge a request and change nothing."""
+        ticket = _checked_ticket(ticket)
         request = self._request(ticket, reserves=False)
         decision = judge(
             self._book.state, request, self._book.config, self.checks, request.requested_at, self._digest
@@ -123,6 +125,7 @@ class OrderDesk:
         InvalidRequest
             Malformed, or ``REQUEST_ID_REUSED``: the id was given before with another request.
         """
+        ticket = _checked_ticket(ticket)
         with self._book.lock:
             known = self._answers.get(ticket.request_id) if isinstance(ticket.request_id, str) else None
             if known is not None:
@@ -152,9 +155,11 @@ class OrderDesk:
                     outcome=decision.outcome,
                     opening=decision.closing_size < request.size,
                     reservation=judgement.reservation,
+                    account_id=request.account_id,
                 )
             )
             self._remember(ticket, decision)
+            self._stop_runaway(request)
         logger.info(
             "%s %s %s %.2f by %s: %s %.2f %s",
             request.request_id,
@@ -178,6 +183,8 @@ class OrderDesk:
         InvalidRequest
             Malformed, or ``EXECUTION_CONFLICT``: the execution id was booked with other numbers.
         """
+        if not isinstance(report, FillReport):
+            raise InvalidRequest("WRONG_TYPE", "report", f"a FillReport is needed; got {report!r:.60}")
         report = report.checked()
         with self._book.lock:
             state = self._book.state
@@ -187,6 +194,10 @@ class OrderDesk:
                 text = f"a fill names the unknown request {report.request_id!r}; it was recorded, not booked"
                 self._alarm("UNKNOWN_REQUEST", text)
                 raise UnknownRequest("UNKNOWN_REQUEST", "request_id", text)
+            if report.environment not in (None, state.environment):
+                text = f"a {report.environment} fill can't be booked in a {state.environment} book"
+                self._alarm("WRONG_ENVIRONMENT", text)
+                raise InvalidRequest("WRONG_ENVIRONMENT", "environment", text)
             if report.size == 0.0 and report.quantity in (None, 0.0):
                 return self._not_filled(report)
             if is_outlier(state, reservation, report, self._book.config):
@@ -282,6 +293,20 @@ class OrderDesk:
         if failed:
             self._alarm("CHECK_ERROR", f"checks failed and refused what opens: {', '.join(failed)}")
 
+    def _stop_runaway(self, request: TradeRequest) -> None:
+        """Switch off a bot that keeps asking far beyond its rate; a person puts it back."""
+        bot, settings = self._book.state.bots.get(request.bot), self._book.config.order_config
+        asked = len(self._book.state.requests.get(request.bot, ()))
+        if bot is None or not bot.enabled:
+            return
+        if asked <= settings.runaway_multiple * settings.max_orders_per_minute:
+            return
+        text = f"{bot.name} asked {asked} times in a minute and was switched off; look at it, then enable it"
+        off = amended(bot, enabled=False, disabled_reason=text)
+        self._book.apply(BotChanged(at=request.requested_at, actor=SYSTEM, bot=off))
+        self.cancel_all(text, bot=bot.name, openings_only=True)
+        self._alarm("RUNAWAY_BOT", text)
+
     def _register(self, request: TradeRequest) -> None:
         if request.bot == OPERATOR or request.bot in self._book.state.bots:
             return
@@ -325,9 +350,7 @@ class OrderDesk:
             account_id=account,
             confidence=checked_number(ticket.confidence, "confidence", zero=True, most=1.0),
             limit_price=None if ticket.price is None else checked_number(ticket.price, "price"),
-            risk_amount=None
-            if ticket.risk_amount is None
-            else checked_number(ticket.risk_amount, "risk_amount", zero=True),
+            risk_amount=_stop(ticket.risk_amount),
             requested_at=self._clock.now(),
             reserves=reserves,
         )
@@ -347,6 +370,19 @@ class OrderDesk:
             return checked_name(given, "request_id")
         except InvalidRequest as problem:
             raise InvalidRequest("INVALID_REQUEST_ID", "request_id", problem.message) from None
+
+
+def _checked_ticket(ticket: object) -> OrderTicket:
+    if isinstance(ticket, OrderTicket):
+        return ticket
+    raise InvalidRequest("WRONG_TYPE", "ticket", f"an OrderTicket is needed; got {ticket!r:.60}")
+
+
+def _stop(risk_amount: object) -> float | None:
+    """Money lost at the stop; 0 is no stop, as it is for a position."""
+    if risk_amount is None:
+        return None
+    return checked_number(risk_amount, "risk_amount", zero=True) or None
 
 
 def _same_answer(known: tuple[OrderTicket, TradeDecision], ticket: OrderTicket) -> TradeDecision:

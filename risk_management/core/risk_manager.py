@@ -41,11 +41,13 @@ from risk_management.core.protocol import EmergencyProtocol, Executor
 from risk_management.core.quotes import PriceUpdate, price_events
 from risk_management.core.watch import Watch
 from risk_management.errors import ConfigurationError, InvalidRequest
+from risk_management.model.amend import amended
 from risk_management.model.events import (
     BotChanged,
     CashKind,
     DrawdownAdjusted,
     Event,
+    Filled,
     HoldReleased,
     HoldSet,
     InstrumentDefined,
@@ -54,6 +56,7 @@ from risk_management.model.events import (
     SplitApplied,
 )
 from risk_management.model.instrument import Instrument
+from risk_management.model.money import SCALE
 from risk_management.model.portfolio import (
     OPERATOR,
     Bot,
@@ -77,6 +80,7 @@ __all__ = ["AdvancedRiskManager", "library_actor"]
 logger = logging.getLogger(__name__)
 
 FUTURE = timedelta(seconds=5)
+MOST_SPLIT = 1e4
 MODEL_SECTIONS = ("heat_config", "correlation_config", "var_config", "stress_config", "market_data_config")
 """Settings that the market model is prepared with."""
 
@@ -258,7 +262,7 @@ class AdvancedRiskManager:
                     bot=row.bot or OPERATOR,
                     account_id=self._account(row.account_id),
                 )
-                for row in rows
+                for row in map(_checked_row, rows)
             ]
             mark = None if high_water_mark is None else checked_number(high_water_mark, "high_water_mark")
             for event in events:
@@ -321,9 +325,12 @@ class AdvancedRiskManager:
 
     def record_split(self, symbol: str, ratio: float) -> None:
         """Every unit became `ratio` units (2.0 for two-for-one); the price falls by the same ratio."""
-        self._apply_now(
-            SplitApplied, symbol=checked_symbol(symbol), ratio=checked_number(ratio, "ratio", most=1e4)
-        )
+        value = checked_number(ratio, "ratio", most=MOST_SPLIT)
+        if value < 1.0 / MOST_SPLIT:
+            raise InvalidRequest(
+                "OUT_OF_RANGE", "ratio", f"ratio must be at least {1.0 / MOST_SPLIT:g}; got {value:g}"
+            )
+        self._apply_now(SplitApplied, symbol=checked_symbol(symbol), ratio=value)
 
     def set_rate(self, currency: str, rate: float, *, confirmed: bool = False) -> None:
         """Base currency for one unit of another; without a fresh one nothing opens in it.
@@ -358,6 +365,8 @@ class AdvancedRiskManager:
 
     def use_model(self, model: RiskModel) -> None:
         """Put a freshly prepared market model in place."""
+        if not isinstance(model, RiskModel):
+            raise InvalidRequest("WRONG_TYPE", "model", f"a RiskModel is needed; got {model!r:.60}")
         self._apply_now(ModelRefreshed, model=model)
 
     # -- orders -------------------------------------------------------------------------------------
@@ -429,11 +438,14 @@ class AdvancedRiskManager:
         """Book a broker's fill that nobody approved. It is a fact: booked, flagged and told.
 
         Without a bot it belongs to `EXTERNAL`. The same execution id is booked once.
+
+        Raises
+        ------
+        InvalidRequest
+            For a value that means nothing, or ``EXECUTION_CONFLICT``: the id was booked with other numbers.
         """
         with self.book.lock:
-            if execution_id in self.state.executions:
-                return
-            self._know(checked_symbol(symbol))
+            known = instrument_event(self.state, checked_symbol(symbol), self.clock.now())
             event = unapproved_fill(
                 self.state,
                 self.clock.now(),
@@ -446,6 +458,12 @@ class AdvancedRiskManager:
                 strategy,
                 fee,
             )
+            booked = self.state.executions.get(event.execution_id)
+            if booked is not None:
+                _same_fill(event, booked)
+                return
+            if known is not None:
+                self.book.apply(known)
             self.book.apply(event)
         owner = event.key.bot
         self._alarm("UNAPPROVED_FILL", f"{owner} filled {action} {quantity:g} {symbol} without an approval")
@@ -490,15 +508,13 @@ class AdvancedRiskManager:
             ``UNKNOWN_BOT``.
         """
         with self.book.lock:
-            bot = self.state.bots.get(bot_name)
+            bot = self.state.bots.get(checked_name(bot_name, "bot_name"))
             if bot is None:
                 known = ", ".join(self.state.bots) or "none"
                 raise InvalidRequest(
                     "UNKNOWN_BOT", "bot_name", f"no bot is called {bot_name!r}; known: {known}"
                 )
-            from dataclasses import replace  # noqa: PLC0415
-
-            changed = replace(bot, enabled=enabled, disabled_reason="" if enabled else reason)
+            changed = amended(bot, enabled=enabled, disabled_reason="" if enabled else reason)
             self._apply_now(BotChanged, bot=changed)
             if enabled:
                 if not bot.enabled:  # else the old peak would switch it off again at once
@@ -652,6 +668,24 @@ class AdvancedRiskManager:
 
     def _alert(self, kind: AlertType, severity: AlertSeverity, text: str, key: str) -> None:
         self.alert_manager.raise_alert(kind, severity, text, self.clock.now(), key=key)
+
+
+def _same_fill(event: Filled, booked: tuple[str, int, float]) -> None:
+    """Raise where an execution id was booked with another order, quantity or money."""
+    if booked != (event.request_id, event.quantity, event.cost / SCALE):
+        raise InvalidRequest(
+            "EXECUTION_CONFLICT",
+            "execution_id",
+            f"execution {event.execution_id!r} was booked with other numbers; give this fill its own id",
+        )
+
+
+def _checked_row(row: PositionRow) -> PositionRow:
+    if hasattr(row, "symbol") and hasattr(row, "size"):
+        return row
+    raise InvalidRequest(
+        "WRONG_TYPE", "rows", f"rows are those of read_positions(); got {type(row).__name__} {row!r:.60}"
+    )
 
 
 def _entry_price(row: PositionRow, *, one_shot: bool) -> float:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Event as Signal
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -37,6 +37,10 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+DETAILS = frozenset({"strategy", "price", "risk_amount", "request_id", "account_id"})
+"""Further words of a request."""
+LARGEST_SAID = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +180,7 @@ class TradingSystemIntegration:
         )
         return TradeResponse.of(self.risk_manager.request_trade(ticket))
 
-    def execute_trade(
+    def execute_trade(  # noqa: PLR0913 - the facts of a fill
         self,
         request_id: str,
         executed_size: float,
@@ -187,6 +191,7 @@ class TradingSystemIntegration:
         final: bool | None = None,
         executed_quantity: float | None = None,
         fee: float = 0.0,
+        environment: str | None = None,
     ) -> Execution:
         """Report a fill, or that there was none (``success=False``); several reports a request are normal.
 
@@ -206,6 +211,8 @@ class TradingSystemIntegration:
             Units, where known.
         fee : float
             Money.
+        environment : str, optional
+            Where the fill happened: a paper fill is refused by a live book.
 
         Raises
         ------
@@ -215,7 +222,15 @@ class TradingSystemIntegration:
             Malformed, or the execution id was booked with other numbers.
         """
         report = FillReport(
-            request_id, executed_size, executed_price, success, execution_id, final, executed_quantity, fee
+            request_id,
+            executed_size,
+            executed_price,
+            success,
+            execution_id,
+            final,
+            executed_quantity,
+            fee,
+            environment,
         )
         return self.risk_manager.execute_trade(report)
 
@@ -269,7 +284,7 @@ class TradingSystemIntegration:
         with self._thread_lock:
             self._signal.set()
             thread, self._thread = self._thread, None
-        if thread is not None:
+        if thread is not None and thread is not current_thread():
             thread.join()
 
     @property
@@ -354,6 +369,10 @@ def request_trade_approval(
     `details` are the further keywords of `TradingSystemIntegration.request_trade`.
     """
     try:
+        unknown = sorted(details.keys() - DETAILS)
+        if unknown:
+            said = f"{unknown[0]} is no word of a request; known: {', '.join(sorted(DETAILS))}"
+            raise InvalidRequest("UNKNOWN_FIELD", unknown[0], said)
         return get_integration().request_trade(
             bot_name,
             symbol,
@@ -363,8 +382,10 @@ def request_trade_approval(
             **details,  # type: ignore[arg-type]
         )
     except InvalidRequest as problem:
-        logger.warning("malformed request of %s: %s", bot_name, problem)
-        asked = float(size) if type(size) in (int, float) else math.nan
+        logger.warning("malformed request of %.60r: %s", bot_name, problem)
+        asked = size if type(size) is float else math.nan
+        if type(size) is int and abs(size) < LARGEST_SAID:
+            asked = float(size)
         return TradeResponse(
             request_id="",
             approved=False,

@@ -29,6 +29,8 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The columns that are read, each with its other names; case and order do not matter."""
 
+LARGEST: Final = 32 * 2**20
+"""Bytes of a file."""
 SHOWN: Final = 20
 """Mistakes that are told at once."""
 
@@ -136,7 +138,11 @@ class _Sheet:
 
     def _lines(self) -> list[str]:
         try:
-            text = self.path.read_text(encoding="utf-8-sig")
+            with self.path.open("rb") as file:
+                raw = file.read(LARGEST + 1)
+            if len(raw) > LARGEST:
+                raise MarketDataError(f"{self.path}: larger than {LARGEST // 2**20} MB; give positions only")
+            text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             raise MarketDataError(f"{self.path}: not UTF-8 text; save it as 'CSV UTF-8'") from None
         except OSError as problem:

@@ -151,6 +151,7 @@ class TradeDecided(Event):
     outcome: str
     opening: bool
     reservation: Reservation | None = None
+    account_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Generic, TypeVar
 
 __all__ = ["Layered"]
@@ -25,10 +25,13 @@ class Layered(Mapping[K, V], Generic[K, V]):
         self._old: dict[K, V] = {}
         self._young: dict[K, V] = {}
 
-    def with_entry(self, key: K, value: V, *, keep: int) -> Layered[K, V]:
+    def with_entry(
+        self, key: K, value: V, *, keep: int, needed: Callable[[V], bool] | None = None
+    ) -> Layered[K, V]:
         """A copy with one more entry, or another value for a known key.
 
-        At least the newest `keep` entries stay; what is older goes when layers are merged.
+        At least the newest `keep` entries stay, and all that are `needed`; what is older goes when layers
+        are merged.
         """
         young = self._young.copy()
         young[key] = value
@@ -36,7 +39,8 @@ class Layered(Mapping[K, V], Generic[K, V]):
             return self._of(self._old, young)
         merged = self._old | young
         for oldest in list(merged)[: max(0, len(merged) - keep)]:
-            del merged[oldest]
+            if needed is None or not needed(merged[oldest]):
+                del merged[oldest]
         return self._of(merged, {})
 
     def __getitem__(self, key: K) -> V:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -167,3 +168,114 @@ def test_a_person_opens_the_recovery_tranche_without_a_liquidation(manager):
     assert manager.state.drawdown.effective_multiplier == 0.0
     assert any("recovery tranche" in said for said in manager.release_emergency("eve", "reviewed"))
     assert manager.state.drawdown.effective_multiplier == 0.25
+
+
+def test_an_opening_fee_counts_in_the_profit_of_bot_and_strategy(manager):
+    manager.update_prices({"KO": 100.0})
+    manager.register_bot("a", "trend")
+    asked = order(manager, "KO", "buy", 500.0)
+    manager.execute_trade(FillReport(asked.request_id, 500.0, 100.0, fee=1.5))
+    assert manager.state.bots["a"].record.realised == -1.5 * 10**8
+    assert manager.state.strategies["trend"].realised == -1.5 * 10**8
+
+
+def test_an_operators_opening_leaves_the_position_that_a_bot_is_closing(manager):
+    held(manager)
+    closing = order(manager, "KO", "sell", 1000.0)
+    mine = manager.request_trade(OrderTicket("KO", "sell", 200.0))
+    assert mine.approved
+    manager.execute_trade(FillReport(mine.request_id, 200.0, 100.0))
+    manager.execute_trade(FillReport(closing.request_id, 1000.0, 100.0))
+    (left,) = manager.state.positions.values()
+    assert (left.key.bot, left.quantity) == ("operator", -2 * 10**8)
+
+
+def test_a_runaway_bot_is_switched_off_until_a_person_acts_and_silences_nobody(manager):
+    limits = manager.config.order_config
+    manager.update_prices({"KO": 100.0})
+    most = int(limits.runaway_multiple * limits.max_orders_per_minute)
+    for number in range(most + 1):
+        assert manager.state.bots.get("a") is None or manager.state.bots["a"].enabled, number
+        order(manager, "KO", "buy", 100.0 + number)
+    assert not manager.state.bots["a"].enabled
+    assert "switched off" in manager.state.bots["a"].disabled_reason
+    assert not [r for r in manager.state.reservations.values() if r.key.bot == "a"]
+    for name in range(9):
+        calm = order(manager, "KO", "buy", 30.0, f"calm-{name}")
+        assert "RATE_LIMIT" not in calm.rejection_reasons
+    manager.clock.advance(3600.0)
+    assert "BOT_DISABLED" in order(manager, "KO", "buy", 100.0).rejection_reasons
+
+
+def test_requests_before_a_clock_that_jumped_back_are_not_counted_for_hours(foundation):
+    now = foundation.clock.now()
+    clock = ManualClock(now)
+    manager = AdvancedRiskManager.on(replace(foundation, clock=clock))
+    for number in range(manager.config.order_config.max_orders_per_minute):
+        order(manager, "KO", "buy", 100.0 + number)
+    assert "RATE_LIMIT" in order(manager, "KO", "buy", 50.0).rejection_reasons
+    clock.move_to(now - timedelta(hours=1))
+    assert "RATE_LIMIT" not in order(manager, "KO", "buy", 51.0).rejection_reasons
+
+
+def test_an_execution_id_of_an_open_request_is_never_forgotten(foundation, monkeypatch):
+    monkeypatch.setattr("risk_management.core.evolve.KEPT_SETTLED", 3)
+    manager = AdvancedRiskManager.on(replace(foundation, clock=ManualClock(foundation.clock.now())))
+    manager.update_prices({"KO": 100.0})
+    asked = order(manager, "KO", "buy", 500.0)
+    manager.execute_trade(FillReport(asked.request_id, 100.0, 100.0, execution_id="first", final=False))
+    for number in range(300):
+        manager.record_fill("KO", "buy", 1e-6, 100.0, execution_id=f"other-{number}")
+    assert "other-0" not in manager.state.executions
+    again = FillReport(asked.request_id, 100.0, 100.0, execution_id="first", final=False)
+    assert manager.execute_trade(again).duplicate
+
+
+def test_a_fill_of_another_environment_is_refused(manager):
+    manager.update_prices({"KO": 100.0})
+    asked = order(manager, "KO", "buy", 500.0)
+    before = manager.state
+    with pytest.raises(InvalidRequest, match="a live fill can't be booked in a paper book"):
+        manager.execute_trade(FillReport(asked.request_id, 500.0, 100.0, environment="live"))
+    assert manager.state is before
+    assert manager.execute_trade(FillReport(asked.request_id, 500.0, 100.0, environment="paper")).booked
+
+
+def test_an_unapproved_fill_is_booked_once_and_a_conflict_is_said(manager):
+    manager.record_fill("KO", "buy", 1.0, 100.0, execution_id="e")
+    version = manager.state.version
+    manager.record_fill("KO", "buy", 1.0, 100.0, execution_id="e")
+    assert manager.state.version == version
+    with pytest.raises(InvalidRequest, match="EXECUTION_CONFLICT"):
+        manager.record_fill("KO", "buy", 2.0, 100.0, execution_id="e")
+    with pytest.raises(InvalidRequest, match="price"):
+        manager.record_fill("NEWCO", "buy", 2.0, -1.0, execution_id="f")
+    assert "NEWCO" not in manager.state.instruments
+
+
+def test_a_stop_risk_of_nothing_is_no_stop(manager):
+    manager.update_prices({"KO": 100.0})
+    with_none = manager.evaluate_trade("KO", "buy", 500.0)
+    with_zero = manager.evaluate_trade("KO", "buy", 500.0, risk_amount=0.0)
+    assert with_zero.findings == with_none.findings
+
+
+WRONG_CALLS = [
+    lambda m: m.use_model(None),
+    lambda m: m.import_positions([None]),
+    lambda m: m.request_trade(None),
+    lambda m: m.execute_trade(None),
+    lambda m: m.set_bot_enabled([], enabled=False),
+    lambda m: m.record_fill("KO", [], 1.0, 1.0, execution_id="e"),
+    lambda m: m.record_fill("KO", "buy", 1.0, 1.0, execution_id=[]),
+    lambda m: m.add_position("KO", 1e-9, 1e6),
+    lambda m: m.record_split("KO", 1e-12),
+]
+
+
+@pytest.mark.parametrize("call", WRONG_CALLS, ids=range(len(WRONG_CALLS)))
+def test_a_wrong_call_is_said_in_words_and_changes_nothing(manager, call):
+    before = manager.state
+    with pytest.raises(InvalidRequest, match=r"needed|must|got|less"):
+        call(manager)
+    assert manager.state is before
