@@ -561,7 +561,22 @@ def _stop(lab: Lab) -> str:
     return "bots refused, the operator closes, released by name"
 
 
+def _runaway(lab: Lab) -> str:
+    """A bot that keeps asking far beyond its rate is switched off; a person puts it back."""
+    settings = lab.config.order_config
+    most = int(settings.runaway_multiple * settings.max_orders_per_minute)
+    for number in range(most + 1):
+        enabled = BOT not in lab.manager.state.bots or lab.manager.state.bots[BOT].enabled
+        _expect(enabled, f"the bot was switched off at its request {number} of {most}")
+        lab.manager.request_trade(OrderTicket(lab.stock, "buy", 50.0 + number, bot_name=BOT))
+    _expect(not lab.manager.state.bots[BOT].enabled, "a runaway bot was not switched off")
+    lab.manager.set_bot_enabled(BOT, enabled=True)
+    _expect(lab.manager.state.bots[BOT].enabled, "the bot could not be put back")
+    return f"switched off after {most} requests in a minute; put back by a person"
+
+
 _SCENES: dict[str, Callable[[Lab], str]] = {
+    "runaway bot": _runaway,
     "liquidation at the emergency drawdown": _liquidation,
     "VaR halt": _var_breach,
     "system error": _system_error,
