@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from risk_management.calculators.var_backtest import BookBacktest, backtest_book
 from risk_management.calculators.var_methods import (
     VAR_METHODS,
     Sample,
@@ -26,7 +27,7 @@ from risk_management.core.entry import checked_number, checked_symbol
 from risk_management.core.front import Front
 from risk_management.errors import InvalidRequest
 from risk_management.measures.tail import component_es, component_var, incremental_var, marginal_var, var_es
-from risk_management.measures.volatility import volatility_scaled_returns
+from risk_management.measures.volatility import adaptive_returns
 from risk_management.model.instrument import AssetClass
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PortfolioState
@@ -103,7 +104,8 @@ class _Report:
         if settings.default_method == "volatility_scaled":
             scaled = model.scenarios[:, chosen]
         elif plain.size:
-            scaled = np.maximum(volatility_scaled_returns(plain, settings.ewma_decay), -1.0)
+            weights = (settings.scaling_decay, settings.downside_weight, settings.long_run_weight)
+            scaled = np.maximum(adaptive_returns(plain, *weights), -1.0)
         else:
             scaled = plain
         return Sample(plain, self.held.exposures), Sample(scaled, self.held.exposures)
@@ -362,6 +364,37 @@ class VaRCalculator(Front):
             executor=executor,
             progress=progress,
             leans_on=self.leans_on,
+        )
+
+    def backtest(
+        self,
+        methods: Sequence[str] | None = None,
+        *,
+        years: float | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> BookBacktest:
+        """Hold every method's forecasts for the book as it stands against history; see `backtest_book`.
+
+        The whole history of the source is walked, with the weights of today.
+
+        Raises
+        ------
+        InvalidRequest, InsufficientData
+        """
+        state, held = self.state, _Held.of(self.state)
+        equity = state.totals.equity
+        if equity is None or equity <= 0.0:
+            raise InvalidRequest("EQUITY_UNKNOWN", "positions", "without equity there are no fractions of it")
+        return backtest_book(
+            self._foundation.whole_matrix(),
+            {s: float(x) / equity for s, x in zip(held.symbols, held.exposures, strict=True)},
+            self.config.var_config,
+            methods=methods,
+            confidences=self.config.var_config.confidence_levels,
+            window=self.config.market_data_config.window,
+            years=years,
+            leans_on=self.leans_on,
+            progress=progress,
         )
 
     def incremental_var(self, symbol: str, size: float, confidence: float = HEADLINE) -> float:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from risk_management import __version__
 from risk_management.cli import (
     assess,
+    backtest_var,
     check,
     config,
     correlation,
@@ -119,6 +120,7 @@ app.command("assess", rich_help_panel=BOOK)(assess.run)
 app.command("check", rich_help_panel=BOOK)(check.run)
 app.command("heat", rich_help_panel=BOOK)(heat.run)
 app.command("var", rich_help_panel=BOOK)(var.run)
+app.command("backtest-var", rich_help_panel=BOOK)(backtest_var.run)
 app.command("stress", rich_help_panel=BOOK)(stress.run)
 app.command("correlation", rich_help_panel=BOOK)(correlation.run)
 app.command("kelly", rich_help_panel=BOOK)(kelly.run)

@@ -48,7 +48,9 @@ __all__ = [
 VaRMethod = Literal[
     "historical",
     "volatility_scaled",
+    "filtered_historical",
     "age_weighted",
+    "extreme_value",
     "parametric",
     "cornish_fisher",
     "student_t",
@@ -156,8 +158,14 @@ class VaRConfig(Settings):
     """Confidence levels of the full report."""
     horizons: tuple[Annotated[int, Field(ge=1, le=250)], ...] = (1, 5, 10)
     """Horizons of the full report, in trading days."""
+    scaling_decay: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.88
+    """Decay a day of the variances that `volatility_scaled` brings history to the present by."""
+    downside_weight: Annotated[float, Field(ge=0.0, le=10.0)] = 2.0
+    """Additional weight of a loss in those variances."""
+    long_run_weight: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    """Share of the whole window's mean square in those variances."""
     ewma_decay: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.94
-    """Decay of the volatility that scales returns."""
+    """Decay a day of the volatilities that are shown and that stops are measured by."""
     monte_carlo_simulations: Annotated[int, Field(ge=100, le=10_000_000)] = 10_000
     """Draws of one simulation."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 20_220_228

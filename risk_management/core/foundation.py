@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Foundation", "lay_foundation"]
 
 
+LONGEST_WINDOW = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Foundation:
     """Everything that a front needs before its first position.
@@ -60,6 +63,11 @@ class Foundation:
         old = self.preparation
         fresh = ModelPreparation.of(old.matrix, config, old.instruments, old.scenarios, old.closes)
         return replace(self, config=config, preparation=fresh, model=fresh.model())
+
+    def whole_matrix(self) -> ReturnMatrix:
+        """Returns over the whole history of the source, up to the day on which the model stands."""
+        whole = self.config.update(market_data_config={"window": LONGEST_WINDOW})
+        return _matrix(whole, self.history, self.instruments, self.preparation.matrix.as_of)
 
     def new_book(self, portfolio_value: float | None = None) -> Book:
         """An empty book on these prices, with the configured capital or the given one."""

@@ -11,17 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk_management.calculators.scenarios import Scenario, shock_matrix
-from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.config.risk_config import RiskManagementConfig, VaRConfig
 from risk_management.errors import MeasureError
 from risk_management.market_data.returns import rows_until
 from risk_management.measures.dependence import cluster, correlation
 from risk_management.measures.tail import var_es
-from risk_management.measures.volatility import ewma_forecasts
+from risk_management.measures.volatility import ewma_forecasts, long_run_blend, with_downside_weight
 from risk_management.model.instrument import AssetClass, Instrument
 from risk_management.model.market import PriceHistory, ReturnMatrix, frozen_columns
 from risk_management.model.risk_model import STAND_IN, RiskModel
 
-__all__ = ["ModelPreparation", "book_correlation", "build_risk_model", "stand_in_symbols"]
+__all__ = [
+    "ModelPreparation",
+    "adaptive_variances",
+    "book_correlation",
+    "build_risk_model",
+    "scaled_to_present",
+    "stand_in_symbols",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +54,11 @@ class ModelPreparation:
     matrix : ReturnMatrix
         The whole history (T, N).
     deviations : ndarray of shape (T + 1, N)
-        Volatility forecast for each row made before it; the last row looks past the end.
+        EWMA volatility forecast for each row made before it; the last row looks past the end.
+    variances : ndarray of shape (T + 1, N)
+        The same as variances, with losses weighed more than gains: scaling to the present uses them.
+    weighted : ndarray of shape (T, N)
+        The returns that `variances` rest on.
     market_deviations : ndarray of shape (T + 1,)
         The same for the equal-weight book of the symbols with history.
     config : RiskManagementConfig
@@ -60,6 +71,8 @@ class ModelPreparation:
 
     matrix: ReturnMatrix
     deviations: Float
+    variances: Float
+    weighted: Float
     market_deviations: Float
     config: RiskManagementConfig
     instruments: Mapping[str, Instrument]
@@ -76,13 +89,16 @@ class ModelPreparation:
         closes: PriceHistory | None,
     ) -> ModelPreparation:
         """Run the volatility recursion over the whole history once."""
-        decay = config.var_config.ewma_decay
+        settings = config.var_config
+        variances, weighted = adaptive_variances(matrix.values, settings)
         real = [matrix.columns[s] for s in matrix.symbols if not s.startswith(STAND_IN)]
         market = matrix.values[:, real].mean(axis=1, keepdims=True)
         return cls(
             matrix=matrix,
-            deviations=_forecasts(matrix.values, decay),
-            market_deviations=_forecasts(market, decay)[:, 0],
+            deviations=_forecasts(matrix.values, settings.ewma_decay),
+            variances=variances,
+            weighted=weighted,
+            market_deviations=_forecasts(market, settings.ewma_decay)[:, 0],
             config=config,
             instruments=instruments,
             scenarios=scenarios,
@@ -103,13 +119,17 @@ class ModelPreparation:
         matrix = rows_until(self.matrix, end, self.config.market_data_config.window)
         start = end - len(matrix.dates)
         now = self.deviations[end]
-        scaled = _scaled(matrix.values, self.deviations[start:end], now)
+        settings = self.config.var_config
         parts = (
             _Slow(like.cluster, like.cluster_sign, like.correlation, like.scenario_ids, like.shocks)
             if like
             else _slow(self, matrix)
         )
-        scenarios = scaled if self.config.var_config.default_method == "volatility_scaled" else matrix.values
+        scenarios = matrix.values
+        if settings.default_method == "volatility_scaled":
+            scenarios = scaled_to_present(
+                matrix.values, self.variances[start : end + 1], self.weighted[start:end], settings
+            )
         return RiskModel(
             matrix=matrix,
             scenarios=scenarios,
@@ -213,8 +233,29 @@ def _forecasts(values: Float, decay: float) -> Float:
     return result
 
 
-def _scaled(values: Float, before: Float, now: Float) -> Float:
-    """Each return over the volatility forecast made before it, times the present forecast (Hull-White)."""
+def adaptive_variances(values: Float, settings: VaRConfig) -> tuple[Float, Float]:
+    """Variance forecasts before each row and after the last, and the weighted returns that they rest on.
+
+    The filter is that of `measures.volatility.adaptive_returns`, but for the long run, which is each
+    window's own. The first rows, where little is known, take the first settled forecast.
+    """
+    weighted = with_downside_weight(values, settings.downside_weight)
+    return _forecasts(weighted, settings.scaling_decay) ** 2, weighted
+
+
+def scaled_to_present(values: Float, variances: Float, weighted: Float, settings: VaRConfig) -> Float:
+    """Each return over the volatility forecast made before it, times the present forecast (Hull-White).
+
+    Parameters
+    ----------
+    values, weighted : ndarray of shape (T, N)
+        A window of returns.
+    variances : ndarray of shape (T + 1, N)
+        Those of its rows and of the day to come.
+    settings : VaRConfig
+    """
+    forecasts = long_run_blend(variances, weighted, settings.long_run_weight)
+    before, now = forecasts[:-1], forecasts[-1]
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = np.minimum(np.where(before > 0.0, now / before, 1.0), LARGEST_FACTOR)
     return _sealed(np.asfortranarray(np.maximum(values * factor, -1.0)))

@@ -1,4 +1,4 @@
-"""Tail measures of the empirical distribution: plain, weighted by age, scaled to present volatility."""
+"""Tail measures of the empirical distribution: plain, weighted by age, brought to present volatility."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from risk_management.measures._garch import filtered_returns
 from risk_management.measures._inputs import FloatArray, level, number, vector
 from risk_management.measures._order import quantile_position, tail_plan
 from risk_management.measures.volatility import volatility_scaled_returns
 
 __all__ = [
     "age_weighted_var",
+    "filtered_historical_es",
+    "filtered_historical_var",
     "historical_es",
     "historical_var",
     "tails_of",
+    "tails_of_columns",
     "var_es",
     "volatility_scaled_var",
 ]
@@ -120,6 +124,30 @@ def tails_of(values: FloatArray, confidences: tuple[float, ...]) -> tuple[tuple[
     return tuple(result)
 
 
+def tails_of_columns(pnl: FloatArray, confidences: Sequence[float]) -> tuple[FloatArray, FloatArray]:
+    """VaR and ES of many books at once; values as those of `historical_var` and `historical_es`.
+
+    Parameters
+    ----------
+    pnl : ndarray of shape (T, K)
+        Checked before; a column with NaN gives NaN.
+    confidences : sequence of float
+
+    Returns
+    -------
+    var, es : ndarray of shape (C, K)
+    """
+    deepest, plan = tail_plan(len(pnl), tuple(confidences))
+    tail = np.sort(np.partition(pnl, deepest, axis=0)[: deepest + 1], axis=0)
+    sums = np.concatenate((np.zeros((1, pnl.shape[1])), np.cumsum(tail, axis=0)))
+    unknown = np.isnan(pnl).any(axis=0)
+    var, es = [], []
+    for low, high, weight, whole, part, size in plan:
+        var.append(np.where(unknown, np.nan, (weight - 1.0) * tail[low] - weight * tail[high]))
+        es.append(np.where(unknown, np.nan, -(sums[whole] + part * tail[whole]) / size))
+    return np.array(var), np.array(es)
+
+
 def _smallest(values: FloatArray, count: int) -> list[float]:
     """The `count` smallest values, ascending.
 
@@ -212,3 +240,39 @@ def volatility_scaled_var(returns: ArrayLike, confidence: float, decay: float = 
     value at risk", Journal of Risk 1(1).
     """
     return historical_var(volatility_scaled_returns(vector(returns), decay), confidence)
+
+
+def filtered_historical_var(returns: ArrayLike, confidence: float, quantile_type: int = 7) -> float:
+    """Filtered historical simulation over one period: the empirical VaR of `filtered_returns`.
+
+    Parameters
+    ----------
+    returns : array_like of shape (T,)
+        Oldest first, not constant; T >= 250.
+    confidence : float
+        In (0, 1).
+    quantile_type : {7, 1, 6, 8}
+        As in `historical_var`.
+
+    Returns
+    -------
+    float
+        Loss in the unit of `returns`.
+
+    Raises
+    ------
+    InvalidReturns, InsufficientData, UndefinedMeasure
+
+    References
+    ----------
+    Barone-Adesi, Giannopoulos and Vosper (1999), "VaR without correlations for portfolios of derivative
+    securities", Journal of Futures Markets 19(5).
+    """
+    level(confidence)
+    return historical_var(filtered_returns(returns), confidence, quantile_type)
+
+
+def filtered_historical_es(returns: ArrayLike, confidence: float) -> float:
+    """Tail mean of `filtered_returns`; parameters and errors as in `filtered_historical_var`."""
+    level(confidence)
+    return historical_es(filtered_returns(returns), confidence)

@@ -9,9 +9,12 @@ from risk_management.measures._euler import component_es, component_var, increme
 from risk_management.measures._extremes import GpdFit, fit_gpd, gpd_es, gpd_var
 from risk_management.measures._historical import (
     age_weighted_var,
+    filtered_historical_es,
+    filtered_historical_var,
     historical_es,
     historical_var,
     tails_of,
+    tails_of_columns,
     var_es,
     volatility_scaled_var,
 )
@@ -26,6 +29,8 @@ __all__ = [
     "component_var",
     "cornish_fisher_es",
     "cornish_fisher_var",
+    "filtered_historical_es",
+    "filtered_historical_var",
     "fit_gpd",
     "fit_student_t",
     "gpd_es",
@@ -39,6 +44,7 @@ __all__ = [
     "student_t_es",
     "student_t_var",
     "tails_of",
+    "tails_of_columns",
     "var_es",
     "volatility_scaled_var",
 ]

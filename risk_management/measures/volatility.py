@@ -1,4 +1,4 @@
-"""Volatility that follows the market: EWMA forecasts, realised volatility, returns scaled to today."""
+"""Volatility that follows the market: EWMA and GARCH forecasts, realised, and returns scaled to today."""
 
 from __future__ import annotations
 
@@ -6,9 +6,29 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from risk_management.errors import InvalidReturns
+from risk_management.measures._garch import (
+    GarchFit,
+    filtered_returns,
+    fit_garch,
+    garch_forecasts,
+    garch_volatility,
+)
 from risk_management.measures._inputs import FloatArray, exact_count, number, series
 
-__all__ = ["ewma_forecasts", "ewma_volatility", "realised_volatility", "volatility_scaled_returns"]
+__all__ = [
+    "GarchFit",
+    "adaptive_returns",
+    "ewma_forecasts",
+    "ewma_volatility",
+    "filtered_returns",
+    "fit_garch",
+    "garch_forecasts",
+    "garch_volatility",
+    "long_run_blend",
+    "realised_volatility",
+    "volatility_scaled_returns",
+    "with_downside_weight",
+]
 
 _BLOCK = 64  # rows that one small matrix product carries forward
 
@@ -151,6 +171,95 @@ def volatility_scaled_returns(returns: ArrayLike, decay: float = 0.94, floor: fl
     np.maximum(before, least * now, out=before)
     before[before == 0.0] = 1.0
     return np.asarray(values * (now / before))
+
+
+def adaptive_returns(
+    returns: ArrayLike,
+    decay: float = 0.92,
+    downside: float = 2.0,
+    long_run: float = 0.1,
+    floor: float = 0.1,
+) -> FloatArray:
+    """Each return over the volatility forecast made before it, times the forecast that stands now.
+
+    The forecast is a GJR-GARCH filter with fixed weights: with q_t = r_t**2 * (1 + downside * [r_t < 0]) /
+    (1 + downside / 2) its variance is ``(1 - long_run) * EWMA(q) + long_run * mean(q)``. Losses count
+    for more than gains, and a shock fades to the mean of the series instead of lasting.
+
+    Parameters
+    ----------
+    returns : array_like of shape (T,) or (T, N)
+        Oldest first; T >= 2.
+    decay : float
+        Of the EWMA, in (0, 1).
+    downside : float
+        Additional weight of a loss's square, >= 0; 0 takes gains and losses alike.
+    long_run : float
+        Weight of the mean square of all rows, in [0, 1].
+    floor : float
+        Least forecast that a row is divided by, as a fraction of the present one, in (0, 1].
+
+    Returns
+    -------
+    ndarray of the shape of `returns`
+        A column of zeros stays zero.
+
+    Raises
+    ------
+    InvalidReturns, InsufficientData, UndefinedMeasure
+
+    References
+    ----------
+    Hull and White (1998), Journal of Risk 1(1), for the scaling; Glosten, Jagannathan and Runkle (1993),
+    "On the relation between the expected value and the volatility of the nominal excess return on
+    stocks", Journal of Finance 48(5), for the filter.
+    """
+    values = series(returns)
+    least = number(floor, "floor", 0.0, np.nextafter(1.0, 2.0))
+    weighted = with_downside_weight(values, downside)
+    variances = ewma_forecasts(weighted, decay) ** 2
+    warm = min(_warm_up(decay), len(values))
+    variances[:warm] = variances[1 : warm + 1]
+    forecasts = long_run_blend(variances, weighted, long_run)
+    before = np.maximum(forecasts[:-1], least * forecasts[-1])
+    before[before == 0.0] = 1.0
+    return np.asarray(values * (forecasts[-1] / before))
+
+
+def with_downside_weight(returns: FloatArray, downside: float) -> FloatArray:
+    """Returns whose squares weigh losses (1 + downside) times as much as gains, their sum about as before.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (T,) or (T, N)
+    downside : float
+        >= 0.
+    """
+    extra = number(downside, "downside", 0.0, closed=True)
+    loss, gain = np.sqrt(np.array([1.0 + extra, 1.0]) / (1.0 + 0.5 * extra))
+    return np.asarray(returns * np.where(returns < 0.0, loss, gain))
+
+
+def long_run_blend(variances: FloatArray, weighted: FloatArray, long_run: float) -> FloatArray:
+    """Volatility forecasts drawn to the mean square of a window.
+
+    Parameters
+    ----------
+    variances : ndarray of shape (T + 1,) or (T + 1, N)
+        EWMA variances before each row, and after the last.
+    weighted : ndarray of shape (T,) or (T, N)
+        The window's returns, as `with_downside_weight` gives them.
+    long_run : float
+        Weight of their mean square, in [0, 1].
+
+    Returns
+    -------
+    ndarray of the shape of `variances`
+        Standard deviations a period.
+    """
+    share = number(long_run, "long_run", 0.0, np.nextafter(1.0, 2.0), closed=True)
+    mean = np.mean(weighted * weighted, axis=0)
+    return np.asarray(np.sqrt((1.0 - share) * variances + share * mean))
 
 
 def _warm_up(decay: float) -> int:

@@ -13,6 +13,8 @@ from risk_management.calculators.var_methods._contract import (
 )
 from risk_management.calculators.var_methods.age_weighted import age_weighted
 from risk_management.calculators.var_methods.cornish_fisher import cornish_fisher
+from risk_management.calculators.var_methods.extreme_value import extreme_value
+from risk_management.calculators.var_methods.filtered_historical import filtered_historical
 from risk_management.calculators.var_methods.historical import historical
 from risk_management.calculators.var_methods.monte_carlo import monte_carlo, monte_carlo_full
 from risk_management.calculators.var_methods.monte_carlo_t import monte_carlo_t
@@ -29,7 +31,9 @@ VAR_METHODS: Final[Registry[VaRMethod]] = Registry("var_method")
 for _method in (
     historical,
     volatility_scaled,
+    filtered_historical,
     age_weighted,
+    extreme_value,
     parametric,
     cornish_fisher,
     student_t,

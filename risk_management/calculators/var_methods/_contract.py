@@ -111,6 +111,8 @@ class TailInput:
         Returns as they were.
     scaled : Sample
         The same brought to present volatility.
+    daily : Sample
+        Returns as they were, day by day, whatever the horizon.
     confidence : float
         In (0.5, 1), such as 0.95.
     horizon : int
@@ -123,6 +125,7 @@ class TailInput:
 
     plain: Sample
     scaled: Sample
+    daily: Sample
     confidence: float
     horizon: int
     simulations: int
@@ -152,6 +155,11 @@ class TailInput:
             standard_error=None if standard_error is None else scale * standard_error,
             note=note,
         )
+
+    def adapted(self, pnl: Float, note: str = "") -> TailEstimate:
+        """The answer of daily P&L that was brought to the present: summed over the steps of the sample."""
+        step = self.plain.step
+        return self.empirical(pnl if step == 1 else sliding_window_view(pnl, step).sum(axis=-1), note)
 
     def empirical(self, pnl: Float, note: str = "") -> TailEstimate:
         """The answer of the empirical distribution of a P&L vector.

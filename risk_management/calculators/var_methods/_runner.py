@@ -54,7 +54,7 @@ def questions(
         step = horizon if overlaps(plain.observations, confidence, horizon) else 1
         if step not in spans:
             spans[step] = (plain.over(step), scaled.over(step))
-        made.append(TailInput(*spans[step], confidence, horizon, simulations, seed))
+        made.append(TailInput(*spans[step], plain, confidence, horizon, simulations, seed))
     return made
 
 

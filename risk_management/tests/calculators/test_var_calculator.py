@@ -130,8 +130,9 @@ def test_all_methods_agree_on_a_normal_book(known):
     oracle = -0.0003 * money.sum() - deviation * stats.norm.ppf(0.05)
     summary = calculator.calculate_portfolio_var(VAR_METHODS.names(), (0.95,), (1,))
     for result in summary.total_var.values():
-        wide = result.method in {"volatility_scaled", "age_weighted"}
-        assert result.var_value == pytest.approx(oracle, rel=0.35 if wide else 0.1), result.method
+        # what adapts leans on some 16 days (decay 0.88) and errs by a fifth or more where nothing changes
+        wide = {"volatility_scaled": 0.5, "age_weighted": 0.35, "filtered_historical": 0.35}
+        assert result.var_value == pytest.approx(oracle, rel=wide.get(result.method, 0.1)), result.method
 
 
 def test_historical_components_are_a_naive_sum_over_the_tail(known):

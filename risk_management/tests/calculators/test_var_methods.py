@@ -29,7 +29,7 @@ def question(
     returns=RETURNS, exposures=MONEY, confidence=0.95, horizon=1, simulations=10_000, seed=(1, 0), step=1
 ) -> TailInput:
     sample = Sample(np.asarray(returns), np.asarray(exposures, dtype=float), step)
-    return TailInput(sample, sample, confidence, horizon, simulations, seed)
+    return TailInput(sample, sample, sample, confidence, horizon, simulations, seed)
 
 
 def answer(method: str, **changes):

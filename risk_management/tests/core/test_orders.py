@@ -198,8 +198,8 @@ def test_a_stale_price_opens_nothing_and_closes(desk, age, opens):
 
 
 def test_a_hedge_passes_while_var_is_over_its_limit(desk):
-    hold(desk, "AMD", 9000.0)
-    over = ask(desk, "JPM", "buy", 100.0)
+    hold(desk, "AMD", 12_000.0)
+    over = ask(desk, "QQQ", "buy", 1000.0)
     assert "VAR_LIMIT" in over.rejection_reasons
     hedge = ask(desk, "SPY", "sell", 500.0)
     assert "VAR_LIMIT" not in hedge.rejection_reasons

@@ -1,0 +1,480 @@
+"""Walk forward over history: the VaR and ES that each method would have said, held against what came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from risk_management.calculators.var_methods import VAR_METHODS, Sample, TailInput
+from risk_management.config.risk_config import VaRConfig
+from risk_management.core.risk_model import adaptive_variances, scaled_to_present
+from risk_management.errors import InsufficientData, InvalidRequest, MeasureError
+from risk_management.measures.backtest import (
+    BacktestResult,
+    TrafficLight,
+    acerbi_szekely_z2,
+    christoffersen_independence,
+    conditional_coverage,
+    joint_loss,
+    kupiec_pof,
+    quantile_loss,
+    traffic_light,
+)
+from risk_management.measures.tail import tails_of_columns
+from risk_management.measures.volatility import GarchFit, filtered_returns, fit_garch
+from risk_management.model.market import ReturnMatrix
+
+__all__ = [
+    "WALKED",
+    "BookBacktest",
+    "Forecasts",
+    "MethodRecord",
+    "backtest_book",
+    "held_against",
+    "walk_forward",
+]
+
+Float = NDArray[np.float64]
+
+FIRST: Final = 500
+"""Returns that the first forecast has seen."""
+REFIT: Final = 20
+"""Days for which fitted parameters serve; what they filter goes on daily."""
+YEAR: Final = 250
+WALKED: Final = (
+    "volatility_scaled",
+    "filtered_historical",
+    "historical",
+    "historical_250",
+    "parametric",
+    "age_weighted",
+    "student_t",
+    "extreme_value",
+)
+"""Methods that can be walked; ``historical_250`` is plain history of one year, what most people use."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecasts:
+    """What a method said on the evening before each day.
+
+    Parameters
+    ----------
+    method : str
+    confidences : tuple of float
+    first : int
+        Row of the first day that was forecast.
+    var, es : ndarray of shape (C, D, K)
+        One day ahead, by confidence, day and book, as fractions; NaN where the method gave no figure.
+    """
+
+    method: str
+    confidences: tuple[float, ...]
+    first: int
+    var: Float
+    es: Float
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRecord:
+    """How one method did on one book.
+
+    Parameters
+    ----------
+    method : str
+    confidence : float
+    days, exceptions : int
+    expected : float
+        Exceptions that the confidence promises.
+    kupiec, independence, coverage : BacktestResult or None
+        Whether their number, their independence and both together can be right; None where a test is
+        not defined.
+    worst_year : int
+        Most exceptions in any 250 days.
+    light : TrafficLight
+        Of the last 250 days.
+    z2 : BacktestResult or None
+        Acerbi and Szekely's second test of the expected shortfall.
+    quantile_loss, joint_loss : float
+        Mean losses of VaR, and of VaR and ES together (NaN where undefined); less is better.
+    """
+
+    method: str
+    confidence: float
+    days: int
+    exceptions: int
+    expected: float
+    kupiec: BacktestResult | None
+    independence: BacktestResult | None
+    coverage: BacktestResult | None
+    worst_year: int
+    light: TrafficLight
+    z2: BacktestResult | None
+    quantile_loss: float
+    joint_loss: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BookBacktest:
+    """A book's VaR by every method, held against the P&L that the book would have made.
+
+    Parameters
+    ----------
+    records : Mapping of str to tuple of MethodRecord
+        By method, one record a confidence.
+    refusals : Mapping of str to str
+        Why a method has no record.
+    dates : ndarray of datetime64[D] of shape (D,)
+        Days that were forecast.
+    pnl : ndarray of shape (D,)
+        What came, as fractions of equity.
+    var : Mapping of str to ndarray of shape (C, D)
+        What was forecast, by method.
+    confidences : tuple of float
+    default : str
+        The configured method.
+    left_out : Mapping of str to float
+        Names without a history of their own, and their share of equity: they are not in the P&L.
+    leans_on : tuple of str
+    """
+
+    records: Mapping[str, tuple[MethodRecord, ...]]
+    refusals: Mapping[str, str]
+    dates: NDArray[np.datetime64]
+    pnl: Float
+    var: Mapping[str, Float]
+    confidences: tuple[float, ...]
+    default: str
+    left_out: Mapping[str, float]
+    leans_on: tuple[str, ...] = ()
+
+    def exceptions(self, method: str, confidence: float) -> NDArray[np.bool_]:
+        """Days whose loss passed the VaR of a method, shape (D,)."""
+        return np.asarray(self.pnl < -self.var[method][self.confidences.index(confidence)])
+
+
+def backtest_book(  # noqa: PLR0913 - what a study is made of
+    matrix: ReturnMatrix,
+    exposures: Mapping[str, float],
+    settings: VaRConfig,
+    *,
+    methods: Sequence[str] | None = None,
+    confidences: Sequence[float] = (0.95, 0.975, 0.99),
+    window: int = 1250,
+    years: float | None = None,
+    leans_on: tuple[str, ...] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> BookBacktest:
+    """Walk a book of fixed weights over a matrix of returns.
+
+    Parameters
+    ----------
+    matrix : ReturnMatrix
+        Columns of all names in `exposures`.
+    exposures : Mapping of str to float
+        Fractions of equity by name, negative for a short.
+    settings : VaRConfig
+    methods : sequence of str, optional
+        Of `WALKED`; all by default.
+    confidences : sequence of float
+    window : int
+    years : float, optional
+        Only the last so many years of 250 days are forecast.
+    leans_on : tuple of str
+    progress : callable, optional
+
+    Raises
+    ------
+    InvalidRequest
+        An unknown method, or an empty book.
+    InsufficientData
+        Too short a history.
+    """
+    begins = {symbol: _first_day(matrix, symbol) for symbol, share in exposures.items() if share}
+    held = {symbol: exposures[symbol] for symbol, day in begins.items() if day is not None}
+    if not held:
+        raise InvalidRequest(
+            "EMPTY_BOOK",
+            "positions",
+            "no position has a history of its own; there is nothing to hold against",
+        )
+    weights = np.array(list(held.values()))
+    start = int(np.searchsorted(matrix.dates, max(day for day in begins.values() if day), side="right"))
+    values = matrix.values[start:, [matrix.columns[symbol] for symbol in held]]
+    chosen = WALKED if methods is None else tuple(methods)
+    first = FIRST if years is None else max(FIRST, len(values) - round(years * YEAR))
+    pnl = values @ weights
+    records: dict[str, tuple[MethodRecord, ...]] = {}
+    refusals: dict[str, str] = {}
+    var: dict[str, Float] = {}
+    for number, method in enumerate(chosen):
+
+        def told(done: int, total: int, before: int = number) -> None:
+            if progress is not None:
+                progress(before * total + done, len(chosen) * total)
+
+        forecasts = walk_forward(
+            values, weights, method, confidences, settings=settings, window=window, first=first, progress=told
+        )
+        var[method] = forecasts.var[:, :, 0]
+        try:
+            records[method] = held_against(forecasts, pnl)
+        except InsufficientData as problem:
+            refusals[method] = str(problem)
+    return BookBacktest(
+        records=records,
+        refusals=refusals,
+        dates=matrix.dates[start + first :],
+        pnl=pnl[first:],
+        var=var,
+        confidences=tuple(confidences),
+        default=settings.default_method,
+        left_out={symbol: exposures[symbol] for symbol, day in begins.items() if day is None},
+        leans_on=leans_on,
+    )
+
+
+def _first_day(matrix: ReturnMatrix, symbol: str) -> np.datetime64 | None:
+    """First day with a price of the symbol's own, or of its proxy's."""
+    known = matrix.coverage.get(symbol)
+    return None if known is None or known.first is None else np.datetime64(known.first)
+
+
+def walk_forward(
+    returns: ArrayLike,
+    books: ArrayLike,
+    method: str,
+    confidences: Sequence[float] = (0.95, 0.975, 0.99),
+    *,
+    settings: VaRConfig | None = None,
+    window: int = 1250,
+    first: int = FIRST,
+    progress: Callable[[int, int], None] | None = None,
+) -> Forecasts:
+    """Forecast every day from `first` on from the days before it, for many books at once.
+
+    Weights are held fixed: each day is the P&L that the book would have made. Parameters of
+    ``filtered_historical``, ``student_t`` and ``extreme_value`` are fitted anew every 20 days, on the
+    window as it then stands.
+
+    Parameters
+    ----------
+    returns : array_like of shape (T, N)
+        Simple daily returns, oldest first, T > `first`.
+    books : array_like of shape (N,) or (N, K)
+        Exposures as fractions of equity, negative for a short.
+    method : str
+        One of `WALKED`.
+    confidences : sequence of float
+        In (0.5, 1).
+    settings : VaRConfig, optional
+    window : int
+        Days that a forecast looks back, at most.
+    first : int
+        Days that the first forecast has seen, at least 20.
+    progress : callable, optional
+        Told how many days are done, and of how many.
+
+    Returns
+    -------
+    Forecasts
+
+    Raises
+    ------
+    InvalidRequest, InsufficientData
+    """
+    if method not in WALKED:
+        raise InvalidRequest("UNKNOWN_METHOD", "method", f"one of {', '.join(WALKED)}; got {method!r:.60}")
+    values = np.asarray(returns, dtype=np.float64)
+    weights = np.asarray(books, dtype=np.float64).reshape(values.shape[1], -1)
+    if len(values) <= first:
+        raise InsufficientData(f"{len(values)} days of returns; more than {first} are needed to begin")
+    walk = _Walk(values, weights, tuple(confidences), settings or VaRConfig(), window)
+    days = range(first, len(values))
+    shape = (len(walk.confidences), len(days), weights.shape[1])
+    var, es = np.full(shape, np.nan), np.full(shape, np.nan)
+    for place, (day_var, day_es) in enumerate(_WALKS[method](walk, days)):
+        var[:, place], es[:, place] = day_var, day_es
+        if progress is not None:
+            progress(place + 1, len(days))
+    return Forecasts(method, walk.confidences, first, var, es)
+
+
+def held_against(forecasts: Forecasts, pnl: ArrayLike, book: int = 0) -> tuple[MethodRecord, ...]:
+    """Hold a method's forecasts against the P&L that came, one record a confidence.
+
+    Parameters
+    ----------
+    forecasts : Forecasts
+    pnl : array_like of shape (T,)
+        Returns of the book on all days, the ones before the first forecast too.
+    book : int
+        Column of the book in the forecasts.
+
+    Raises
+    ------
+    InsufficientData
+        No day has a forecast.
+    """
+    came = np.asarray(pnl, dtype=np.float64)[forecasts.first :]
+    return tuple(
+        _record(forecasts.method, confidence, came, forecasts.var[row, :, book], forecasts.es[row, :, book])
+        for row, confidence in enumerate(forecasts.confidences)
+    )
+
+
+def _record(method: str, confidence: float, came: Float, var: Float, es: Float) -> MethodRecord:
+    known = np.isfinite(var) & np.isfinite(es)
+    came, var, es = came[known], var[known], es[known]
+    if not len(came):
+        raise InsufficientData(f"{method} gave no forecast at {confidence:g}")
+    hits = came < -var
+    counted = np.concatenate(([0], np.cumsum(hits)))
+    year = min(YEAR, len(hits))
+    return MethodRecord(
+        method=method,
+        confidence=confidence,
+        days=len(hits),
+        exceptions=int(hits.sum()),
+        expected=len(hits) * (1.0 - confidence),
+        kupiec=_tried(lambda: kupiec_pof(hits, confidence)),
+        independence=_tried(lambda: christoffersen_independence(hits)),
+        coverage=_tried(lambda: conditional_coverage(hits, confidence)),
+        worst_year=int((counted[year:] - counted[:-year]).max()),
+        light=traffic_light(hits[-year:], confidence),
+        z2=_tried(lambda: acerbi_szekely_z2(came, var, es, confidence)),
+        quantile_loss=quantile_loss(came, var, confidence),
+        joint_loss=_loss(came, var, es, confidence),
+    )
+
+
+def _tried(test: Callable[[], BacktestResult]) -> BacktestResult | None:
+    try:
+        return test()
+    except MeasureError:
+        return None
+
+
+def _loss(came: Float, var: Float, es: Float, confidence: float) -> float:
+    try:
+        return joint_loss(came, var, es, confidence)
+    except MeasureError:
+        return float("nan")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Walk:
+    """What all methods share: returns (T, N), books (N, K), and the P&L of every book on every day."""
+
+    returns: Float
+    books: Float
+    confidences: tuple[float, ...]
+    settings: VaRConfig
+    window: int
+
+    @property
+    def pnl(self) -> Float:
+        return np.asarray(self.returns @ self.books)
+
+    def start(self, day: int) -> int:
+        return max(0, day - self.window)
+
+    def tails(self, pnl: Float) -> tuple[Float, Float]:
+        return tails_of_columns(pnl, self.confidences)
+
+
+_Day = tuple[Float, Float]
+_Days = Iterator[_Day]
+
+
+def _historical(walk: _Walk, days: range) -> _Days:
+    pnl = walk.pnl
+    for day in days:
+        yield walk.tails(pnl[walk.start(day) : day])
+
+
+def _historical_250(walk: _Walk, days: range) -> _Days:
+    pnl = walk.pnl
+    for day in days:
+        yield walk.tails(pnl[max(0, day - YEAR) : day])
+
+
+def _volatility_scaled(walk: _Walk, days: range) -> _Days:
+    """As the gate prepares it: one recursion over all days, the long run of each window.
+
+    The first rows of a study take a forecast that has seen 20 days; windows a year later know nothing of it.
+    """
+    variances, weighted = adaptive_variances(walk.returns, walk.settings)
+    for day in days:
+        start = walk.start(day)
+        scaled = scaled_to_present(
+            walk.returns[start:day], variances[start : day + 1], weighted[start:day], walk.settings
+        )
+        yield walk.tails(scaled @ walk.books)
+
+
+def _filtered_historical(walk: _Walk, days: range) -> _Days:
+    pnl = walk.pnl
+    fits: list[GarchFit | None] = [None] * pnl.shape[1]
+    for number, day in enumerate(days):
+        start = walk.start(day)
+        known = pnl[start:day]
+        if number % REFIT == 0:
+            fits = [_fitted(known[:, book], old) for book, old in enumerate(fits)]
+        columns = [
+            filtered_returns(known[:, book], fit) if fit is not None else np.full(len(known), np.nan)
+            for book, fit in enumerate(fits)
+        ]
+        yield walk.tails(np.column_stack(columns))
+
+
+def _fitted(known: Float, old: GarchFit | None) -> GarchFit | None:
+    try:
+        return fit_garch(known, mean="zero")
+    except MeasureError:
+        return old
+
+
+def _by_method(name: str, every: int) -> Callable[[_Walk, range], _Days]:
+    """Any method of the calculator, asked anew every so many days."""
+
+    def walked(walk: _Walk, days: range) -> _Days:
+        method, pnl = VAR_METHODS.get(name), walk.pnl
+        said: _Day = (np.empty(0), np.empty(0))
+        for number, day in enumerate(days):
+            if number % every == 0:
+                said = _asked(walk, method, pnl[walk.start(day) : day])
+            yield said
+
+    return walked
+
+
+def _asked(walk: _Walk, method: Callable[[TailInput], object], pnl: Float) -> _Day:
+    shape = (len(walk.confidences), pnl.shape[1])
+    var, es = np.full(shape, np.nan), np.full(shape, np.nan)
+    one = np.ones(1)
+    for book in range(pnl.shape[1]):
+        sample = Sample(pnl[:, book : book + 1], one)
+        for row, confidence in enumerate(walk.confidences):
+            try:
+                found = method(TailInput(sample, sample, sample, confidence, 1, 0, (0,)))
+            except MeasureError:
+                continue
+            var[row, book], es[row, book] = found.var, found.es  # type: ignore[attr-defined]
+    return var, es
+
+
+_WALKS: Final[Mapping[str, Callable[[_Walk, range], _Days]]] = {
+    "volatility_scaled": _volatility_scaled,
+    "filtered_historical": _filtered_historical,
+    "historical": _historical,
+    "historical_250": _historical_250,
+    "parametric": _by_method("parametric", 1),
+    "age_weighted": _by_method("age_weighted", 1),
+    "student_t": _by_method("student_t", REFIT),
+    "extreme_value": _by_method("extreme_value", REFIT),
+}
