@@ -90,7 +90,8 @@ def share(value: float | None, digits: int = 1) -> str:
 
 def progress() -> Progress:
     """A bar on standard error while long work goes on; gone when it is done."""
-    return Progress(console=screen(stderr=True), transient=True)
+    console = screen(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 def first_rows(rows: Sequence[T], made: Table) -> Sequence[T]:

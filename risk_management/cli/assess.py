@@ -70,6 +70,7 @@ def _verdict(seen: Snapshot, name: str) -> Text:
         (name, "bold"),
         (": score ", ""),
         (f"{found.overall_risk_score:.0f}/100 {found.level}", COLOURS[found.level]),
+        " (100: a limit is reached)",
         f", driven by {found.score_driver}.\n",
         f"Equity {money(found.equity)} {seen.state.base_currency}, mode {found.mode.value}. ",
     )
@@ -99,11 +100,19 @@ def _positions(rows: list[Plain]) -> Table:
     return made
 
 
+NAMED = ("strategy", "bot")
+
+
 def _limits(seen: Snapshot) -> Table:
     made = table("Limits, the most used first", "limit", "of", "used", "allowed", "", left=2)
     made.columns[4].justify = "left"
     for use in seen.assessment.limits:
-        made.add_row(use.name, use.subject or "-", *_compared(use), bar(use.use, use.level))
+        made.add_row(
+            use.name,
+            use.subject or ("none named" if use.name in NAMED else "-"),
+            *_compared(use),
+            bar(use.use, use.level),
+        )
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,12 +18,31 @@ from risk_management.dashboard.snapshot import headline
 from risk_management.model.explain import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from risk_management.cli._book import OpenedBook
     from risk_management.model.trade import Finding, TradeDecision
 
 __all__ = ["run"]
 
+WIDE = 96
+"""Columns that the room beside each limit needs."""
 STYLES = {"approved": "green", "cut": "yellow", "refused": "bold red"}
+
+
+def _money(written: str) -> float:
+    """A size as people write it, or what is wrong with it."""
+    text = str(written).strip()
+    try:
+        return float(text)
+    except ValueError:
+        plain_number = text.replace(",", "")
+        hint = (
+            f"write {plain_number}"
+            if plain_number.replace(".", "", 1).isdigit()
+            else "write money, such as 800"
+        )
+        raise typer.BadParameter(f"{text!r} is no number; {hint}") from None
 
 
 class Side(StrEnum):
@@ -36,7 +56,7 @@ def run(  # noqa: PLR0913, PLR0917 - the words of an order
     context: typer.Context,
     symbol: Annotated[str, typer.Argument(help="What to trade, such as AAPL.")],
     side: Annotated[Side, typer.Argument(help="buy or sell.", case_sensitive=False)],
-    size: Annotated[float, typer.Argument(help="Money, such as 800.")],
+    size: Annotated[float, typer.Argument(help="Money, such as 800.", parser=_money)],
     positions: Annotated[
         Path | None,
         typer.Option("--positions", "-p", help="CSV of what is held already.", show_default=False),
@@ -70,10 +90,11 @@ def run(  # noqa: PLR0913, PLR0917 - the words of an order
         price=price,
         risk_amount=risk,
     )
+    notes = (*book.notes, *_meant(decision.symbol, book.manager.foundation.instruments))
     if as_json:
-        show_json({**headline(book.look()), "decision": _row(decision), "notes": list(book.notes)})
+        show_json({**headline(book.look()), "decision": _row(decision), "notes": list(notes)})
     else:
-        _show(decision, book, everything=everything)
+        _show(decision, book, notes, everything=everything)
     if decision.outcome != "approved":
         raise typer.Exit(BREACH)
 
@@ -95,7 +116,7 @@ def _row(decision: TradeDecision) -> Plain:
     return said
 
 
-def _show(decision: TradeDecision, book: OpenedBook, *, everything: bool) -> None:
+def _show(decision: TradeDecision, book: OpenedBook, notes: Sequence[str], *, everything: bool) -> None:
     console = screen()
     lines = [line for line in decision.explain().splitlines() if "Leans on:" not in line]
     console.print(lines[0], style=STYLES[decision.outcome])
@@ -103,7 +124,13 @@ def _show(decision: TradeDecision, book: OpenedBook, *, everything: bool) -> Non
     console.print(_findings(decision, everything=everything))
     seen = book.look()
     leans_on = dict.fromkeys((*seen.assessment.leans_on, *decision.leans_on))
-    console.print(footer(seen, book.notes, leans_on))
+    console.print(footer(seen, notes, leans_on))
+
+
+def _meant(symbol: str, known: Collection[str]) -> list[str]:
+    """A known symbol that an unknown one may be a slip of."""
+    near = [] if symbol in known else get_close_matches(symbol.upper(), known, n=1, cutoff=0.6)
+    return [f"{symbol} is not known; did you mean {near[0]}?"] if near else []
 
 
 def _findings(decision: TradeDecision, *, everything: bool) -> Table:
@@ -112,16 +139,18 @@ def _findings(decision: TradeDecision, *, everything: bool) -> Table:
     heading = f"{len(decision.findings)} checks" + (
         f", {left_out} had nothing to measure" if left_out else ""
     )
-    made = table(heading, "check", "measured", "limit", "room", "passes", "of")
-    made.columns[5].justify = "left"
-    made.columns[5].no_wrap = False
+    wide = screen().width >= WIDE
+    heads = ["measured", "limit", *(["room"] if wide else []), "passes"]
+    made = table(heading, "check", *heads, "of")
+    made.columns[-1].justify = "left"
+    made.columns[-1].no_wrap = False
     for finding in sorted(shown, key=lambda f: (not _binds(f, decision), f.cap)):
         style = STYLES[decision.outcome] if _binds(finding, decision) else ""
         made.add_row(
             finding.check,
             amount(finding.measured, finding.unit),
             amount(finding.limit, finding.unit),
-            amount(finding.room, finding.unit),
+            *([amount(finding.room, finding.unit)] if wide else []),
             amount(finding.cap, "money"),
             finding.subject,
             style=style,

@@ -85,7 +85,7 @@ def _summary(found: CorrelationMetrics) -> list[str]:
 
     pair = f" ({' and '.join(found.max_pair)})" if found.max_pair else ""
     lines = [
-        f"By {found.method} over {found.observations} days: "
+        f"By {found.method} over {found.observations} days, a short with its sign turned: "
         f"average {said(found.average_correlation)}, largest {said(found.max_pairwise_correlation)}{pair}.",
         f"Absorption ratio {said(found.absorption_ratio)}, diversification ratio "
         f"{said(found.diversification_ratio)}, effective bets {said(found.effective_bets)}, "
@@ -97,7 +97,7 @@ def _summary(found: CorrelationMetrics) -> list[str]:
 
 
 def _matrix(found: CorrelationMetrics) -> Table:
-    rows = table("Correlations", "", *found.symbols)
+    rows = table("Correlations of the symbols themselves", "", *found.symbols)
     for symbol, row in zip(found.symbols, found.matrix.tolist(), strict=True):
         rows.add_row(symbol, *(Text(amount(v, "number"), style=_shade(v)) for v in row))
     return rows

@@ -69,7 +69,7 @@ def _alone(results: Sequence[KellyResult]) -> Table:
 
 def _weights(together: KellyPortfolioResult, alone: Sequence[KellyResult], equity: float) -> Table:
     heading = f"Together, {share(together.kelly_fraction, 0)} Kelly within all limits"
-    made = table(heading, "symbol", "weight", "money", "alone set by")
+    made = table(heading, "symbol", "weight", "money", "held alone by")
     made.columns[3].justify = "left"
     for one in alone:
         weight = together.optimal_weights[one.symbol]

@@ -117,7 +117,7 @@ START, BOOK, SYSTEM = "Start here", "Your book", "The system"
 
 app.command("demo", rich_help_panel=START)(demo.run)
 app.command("assess", rich_help_panel=BOOK)(assess.run)
-app.command("check", rich_help_panel=BOOK)(check.run)
+app.command("check", rich_help_panel=BOOK, context_settings={"ignore_unknown_options": True})(check.run)
 app.command("heat", rich_help_panel=BOOK)(heat.run)
 app.command("var", rich_help_panel=BOOK)(var.run)
 app.command("backtest-var", rich_help_panel=BOOK)(backtest_var.run)

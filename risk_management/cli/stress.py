@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from risk_management.cli._options import BREACH, Example, File, Json, Value, options_of
+from risk_management.cli._options import BREACH, Example, File, Json, Value, WrongUsage, options_of
 from risk_management.cli._screen import (
     COLOURS,
     footer,
@@ -23,6 +23,8 @@ from risk_management.dashboard.snapshot import headline
 from risk_management.dashboard.stress import scenario_row, stress_view
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from risk_management.calculators.stress_tester import StressResult, StressSuite
 
 __all__ = ["run"]
@@ -51,7 +53,7 @@ def run(
     book = options_of(context).book(file, example=example, value=value, command="stress")
     seen, tester = book.look(), book.manager.stress_tester
     if scenario is not None:
-        result = tester.run_scenario_test(scenario)
+        result = tester.run_scenario_test(_known(scenario, book.manager.foundation.scenarios))
         passed = result.passed
         if as_json:
             show_json({**headline(seen), "scenario": scenario_row(result), "notes": list(book.notes)})
@@ -68,6 +70,16 @@ def run(
         screen().print(footer(seen, book.notes))
     if not passed:
         raise typer.Exit(BREACH)
+
+
+def _known(written: str, scenarios: Mapping[str, object]) -> str:
+    """The id of a scenario, also where only a part of it, which no other has, is given."""
+    found = [name for name in scenarios if written.lower() in name.lower()]
+    if written in scenarios or not found:
+        return written
+    if len(found) == 1:
+        return found[0]
+    raise WrongUsage(f"{written!r} may be {', '.join(found)}; write one of them")
 
 
 def _outcome(result: StressResult) -> Text:
@@ -87,7 +99,8 @@ def _show_all(suite: StressSuite, name: str) -> None:
         lead += f"; the worst is {worst.name}: {loss}"
     console.print(heading("Stress of ", (name, "bold"), f"{lead}."))
     console.print("A gate stops trades, a report is only shown: a whole crisis takes years.\n")
-    rows = table("The largest loss first", "scenario", "use", "days", "P&L", "of equity", "", left=2)
+    rows = table("The largest loss first", "scenario", "use", "days", "P&L", "share", "", left=2)
+    rows.columns[1].no_wrap = True
     rows.columns[5].justify = "left"
     for result in sorted(suite.results.values(), key=lambda r: r.portfolio_pnl):
         rows.add_row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -102,19 +103,28 @@ def readable_errors(
     for error in problem.errors(include_url=False):
         key = ".".join(str(part) for part in error["loc"])
         shown = (names or {}).get(key) or ".".join(part for part in (prefix, key) if part)
-        lines.append(f"{shown}: {error['msg'].removeprefix('Value error, ')}{_hint(error)}")
+        said = error["msg"].removeprefix("Value error, ")
+        if error["type"] == "extra_forbidden":
+            said = "no such setting, see 'risk config show'"
+        lines.append(f"{shown}: {said}{_hint(error)}")
     return lines
 
 
 def _hint(error: Any) -> str:
     value, context = _number(error.get("input")), error.get("ctx") or {}
     if error["type"] == "extra_forbidden":
-        return "; no such setting, see 'risk config show'"
+        near = get_close_matches(str(error["loc"][-1]), _known_names(), n=1, cutoff=0.6)
+        return f"; did you mean {near[0]}?" if near else ""
     if value is None:
         return ""
     if 1.0 in (context.get("le"), context.get("lt")) and 1 < value <= 100:
         return f", got {value:g}: write {value / 100:g} for {value:g} %"
     return f", got {value:g}"
+
+
+def _known_names() -> set[str]:
+    """Names of all settings of all sections."""
+    return {name for kind in Settings.__subclasses__() for name in kind.model_fields}
 
 
 def _number(value: Any) -> float | None:

@@ -15,7 +15,7 @@ from risk_management.core.proposal import GATE_CONFIDENCES
 from risk_management.measures.tail import var_es
 from risk_management.model.instrument import AssetClass
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import PortfolioState, TradingMode
+from risk_management.model.portfolio import OPERATOR, Bot, PortfolioState, TradingMode
 from risk_management.monitors.drawdown_protection import DrawdownStatus, drawdown_status
 
 __all__ = ["LimitUse", "Measured", "RiskAssessment", "measure"]
@@ -268,6 +268,10 @@ def _limits(
     for strategy, share in heat.by_strategy.items():
         budget = limits.strategy_budgets.get(strategy, limits.max_strategy_exposure)
         yield LimitUse("strategy", strategy, share, budget, "fraction")
+    for name, share in heat.by_bot.items():
+        bot = state.bots.get(name)
+        if name != OPERATOR:
+            yield LimitUse("bot", name, share, _bot_limit(bot, config, _base(state)), "fraction")
     yield LimitUse("gross", "", heat.gross_exposure, limits.max_gross_exposure, "fraction")
     yield LimitUse("net", "", abs(heat.net_exposure), limits.max_net_exposure, "fraction")
     yield _largest("leverage", heat.by_account, limits.max_leverage)
@@ -308,6 +312,13 @@ def _names(state: PortfolioState, config: RiskManagementConfig) -> Iterator[Limi
         if label not in best or use.use > best[label].use:
             best[label] = use
     yield from best.values()
+
+
+def _bot_limit(bot: Bot | None, config: RiskManagementConfig, equity: float) -> float:
+    """What a bot may hold once it is known, as a fraction of equity."""
+    if bot is not None and bot.max_exposure is not None:
+        return bot.max_exposure / equity
+    return config.bot_config.max_exposure
 
 
 def _largest(name: str, shares: Mapping[str, float], limit: float) -> LimitUse:

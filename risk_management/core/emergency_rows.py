@@ -10,6 +10,10 @@ from risk_management.model.vocabulary import VOCABULARY
 __all__ = ["emergency_rows"]
 
 
+RELEASE_SHARE = 0.8
+"""A loss over rolling days must fall to this share of its limit, or it would open and shut for days."""
+
+
 def emergency_rows(config: RiskManagementConfig) -> tuple[EmergencyRow, ...]:
     """The rows of a configuration: the built-in ones, then the user's own.
 
@@ -93,7 +97,11 @@ def _of_the_rest(config: RiskManagementConfig) -> tuple[EmergencyRow, ...]:
         EmergencyRow("daily_loss", "daily_loss", drawdown.daily_loss_limit, EmergencyAction.REDUCE_ONLY),
         EmergencyRow("weekly_loss", "weekly_loss", drawdown.weekly_loss_limit, EmergencyAction.REDUCE_ONLY),
         EmergencyRow(
-            "rolling_loss", "rolling_loss", drawdown.rolling_loss_limit, EmergencyAction.REDUCE_ONLY
+            "rolling_loss",
+            "rolling_loss",
+            drawdown.rolling_loss_limit,
+            EmergencyAction.REDUCE_ONLY,
+            release=RELEASE_SHARE * drawdown.rolling_loss_limit,
         ),
         EmergencyRow("system_error", "failed_checks", settings.max_check_errors, EmergencyAction.HALT),
     )

@@ -73,6 +73,7 @@ class EmergencyProtocol:
         self._seen: tuple[object, ...] | None = None
         self._executor: Executor = executor or self.book_at_marks
         self._sent: dict[PositionKey, tuple[int, int]] = {}
+        self._told: set[str] = set()
 
     def reconfigured(self) -> None:
         """Take the rows of the Book's new settings."""
@@ -263,6 +264,7 @@ class EmergencyProtocol:
         sent = self.execute(intents)
         if not sent:
             return []
+        self._told.add(row.name)
         names = ", ".join(sorted({i.key.symbol for i in sent}))
         return [EmergencyReport(row.name, f"{said}: trimmed {names}", is_emergency=True)]
 
@@ -282,6 +284,9 @@ class EmergencyProtocol:
             return []  # latched: a person ends it
         elif self._is_held(row.name):
             self._unhold(Scope.PORTFOLIO, "", row.name, SYSTEM, "back below its threshold")
+        if row.action is EmergencyAction.TRIM and row.name not in self._told:
+            return []  # there was nothing to trim: nobody heard of it
+        self._told.discard(row.name)
         return [EmergencyReport(row.name, f"{row.name} ended", is_emergency=False, is_over=True)]
 
     def _recover(self) -> list[EmergencyReport]:
@@ -294,7 +299,7 @@ class EmergencyProtocol:
             return []
         if state.environment != "replay":
             return []
-        reason = f"{drawdown.stopped_days} trading days stopped and volatility under its median"
+        reason = f"{drawdown.stopped_days} weekdays stopped and volatility under its median"
         for hold in list(state.holds.values()):
             if hold.scope is Scope.PORTFOLIO and hold.cause == "emergency_drawdown":
                 self._unhold(hold.scope, hold.name, hold.cause, SYSTEM, reason)

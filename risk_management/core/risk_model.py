@@ -130,13 +130,14 @@ class ModelPreparation:
             scenarios = scaled_to_present(
                 matrix.values, self.variances[start : end + 1], self.weighted[start:end], settings
             )
+        stop_free = _stop_free_risk(matrix, now, self.config)
         return RiskModel(
             matrix=matrix,
             scenarios=scenarios,
             volatility=_sealed(now.copy()),
-            es99_long=_tails(scenarios, 1.0),
-            es99_short=_tails(scenarios, -1.0),
-            stop_free_risk=_stop_free_risk(matrix, now, self.config),
+            es99_long=_tails(scenarios, 1.0, stop_free),
+            es99_short=_tails(scenarios, -1.0, stop_free),
+            stop_free_risk=stop_free,
             cluster=parts.labels,
             cluster_sign=parts.signs,
             correlation=parts.correlation,
@@ -261,10 +262,11 @@ def scaled_to_present(values: Float, variances: Float, weighted: Float, settings
     return _sealed(np.asfortranarray(np.maximum(values * factor, -1.0)))
 
 
-def _tails(scenarios: Float, side: float) -> Float:
-    return _sealed(
-        np.array([var_es(side * scenarios[:, j], (0.99,))[0][1] for j in range(scenarios.shape[1])])
-    )
+def _tails(scenarios: Float, side: float, most: Float) -> Float:
+    """One-day 99 % shortfall of each column, at most what a position without a stop is taken to risk."""
+    columns = range(scenarios.shape[1])
+    tails = np.array([var_es(side * scenarios[:, j], (0.99,))[0][1] for j in columns])
+    return _sealed(np.minimum(tails, most))
 
 
 def _stop_free_risk(matrix: ReturnMatrix, volatility: Float, config: RiskManagementConfig) -> Float:

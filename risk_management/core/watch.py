@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager
 from risk_management.clock import Clock
+from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.assessment import Measured, RiskAssessment, measure
 from risk_management.core.book import Book
 from risk_management.core.front import leans_on
@@ -67,12 +69,18 @@ class Watch:
             if reports:
                 measured = self._measure()
             fired = self._alerts.evaluate(measured.metrics, now)
-            return _assessment(self._book.state, measured, reports, [alert.message for alert in fired])
+            return self._said(measured, reports, [alert.message for alert in fired])
 
     def look(self) -> RiskAssessment:
         """The book as it stands, measured without acting on it."""
         with self._book.lock:
-            return _assessment(self._book.state, self._measure(), (), ())
+            return self._said(self._measure(), (), ())
+
+    def _said(
+        self, measured: Measured, reports: Sequence[EmergencyReport], alerts: Sequence[str]
+    ) -> RiskAssessment:
+        now = self._clock.now()
+        return _assessment(self._book.state, self._book.config, now, measured, reports, alerts)
 
     def _measure(self) -> Measured:
         return measure(
@@ -103,14 +111,19 @@ class Watch:
 
 
 def _assessment(
-    state: PortfolioState, measured: Measured, reports: Sequence[EmergencyReport], alerts: Sequence[str]
+    state: PortfolioState,
+    config: RiskManagementConfig,
+    now: datetime,
+    measured: Measured,
+    reports: Sequence[EmergencyReport],
+    alerts: Sequence[str],
 ) -> RiskAssessment:
     score = measured.metrics["risk_score"]
     driver = next((use for use in measured.limits if use.hard and use.use > 0.0), None)
     said = "nothing"
     if driver is not None:
         said = f"{driver.name} ({driver.subject})" if driver.subject else driver.name
-    blocked = tuple(_blocks(state))
+    blocked = tuple(_blocks(state, config, now))
     return RiskAssessment(
         overall_risk_score=round(min(score, 100.0), 1),
         score_driver=said,
@@ -133,8 +146,14 @@ def _assessment(
     )
 
 
-def _blocks(state: PortfolioState) -> Iterator[str]:
+def _blocks(state: PortfolioState, config: RiskManagementConfig, now: datetime) -> Iterator[str]:
     """Why nothing new is opened, in words."""
+    days = (now - state.model.matrix.as_of).total_seconds() / 86_400.0
+    if days > config.market_data_config.stale_days:
+        yield (
+            f"the newest prices of the market model are {days:.0f} days old, allowed are "
+            f"{config.market_data_config.stale_days}; load newer ones"
+        )
     for hold in state.holds.values():
         if hold.scope is Scope.PORTFOLIO and hold.mode is not TradingMode.ACTIVE:
             yield f"{hold.mode.value} by {hold.cause}: {hold.reason}"

@@ -76,6 +76,13 @@ class TradeResponse:
         """What every check measured."""
         return () if self.decision is None else self.decision.findings
 
+    def explain(self) -> str:
+        """The same as `explanation`: the words of `TradeDecision.explain`."""
+        return self.explanation
+
+    def __str__(self) -> str:
+        return self.explanation
+
     @classmethod
     def of(cls, decision: TradeDecision) -> TradeResponse:
         """The answer that a decision gives."""

@@ -18,7 +18,7 @@ SENTENCES: Final[dict[str, str]] = {
     "SYMBOL_BLOCKED": "{subject} is not on the list of what may be opened",
     "NO_PRICE": "there is no price of {subject} here",
     "STALE_PRICE": "the newest price of {subject} is {measured} old, allowed are {limit}",
-    "STALE_MODEL": "the market model is {measured} old, allowed are {limit}",
+    "STALE_MODEL": "the model's newest prices are {measured} old, allowed are {limit}; load newer ones",
     "NO_RATE": "there is no fresh exchange rate for {subject}",
     "EQUITY_UNKNOWN": "equity is unknown: {subject} has no price",
     "EQUITY_QUARANTINED": "equity jumped without a reason and awaits confirmation",
@@ -79,7 +79,8 @@ def amount(value: float, unit: str, more: int = 0) -> str:
     decimals, form = FORMS[unit]
     if unit == "seconds":
         return _span(value, decimals + more)
-    return form.format(value, decimals + more)
+    said = form.format(value, decimals + more)
+    return said if any(digit in said for digit in "123456789") else said.removeprefix("-")
 
 
 def _span(seconds: float, decimals: int) -> str:

@@ -31,7 +31,8 @@ class RiskModel:
     volatility : ndarray of shape (N,)
         Present daily EWMA volatility.
     es99_long, es99_short : ndarray of shape (N,)
-        One-day 99 % expected shortfall of 1 long, and of 1 short, by `scenarios`.
+        One-day 99 % expected shortfall of 1 long, and of 1 short, by `scenarios`; at most `stop_free_risk`,
+        so that a stop never adds risk.
     stop_free_risk : ndarray of shape (N,)
         Share of the notional that a position without a stop is taken to risk.
     cluster : tuple of int of length N

@@ -189,6 +189,9 @@ class TradeDecision:
 
         return explanation(self)
 
+    def __str__(self) -> str:
+        return self.explain()
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:

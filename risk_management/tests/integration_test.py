@@ -73,7 +73,8 @@ class Lab:
     """A manager of its own on shared prices, with what probes need to set a scene."""
 
     def __init__(self, foundation: Foundation) -> None:
-        clock = ManualClock(foundation.clock.now())
+        # limits are tested as of the newest prices; how old those are is no limit's affair
+        clock = ManualClock(foundation.preparation.matrix.as_of)
         self.clock = clock
         self.manager = AdvancedRiskManager.on(replace(foundation, clock=clock))
         self.config = self.manager.config
