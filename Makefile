@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 READY  := $(VENV)/.ready
 TESTS  := $(VENV)/.ready-for-tests
 
-.PHONY: demo test check lint types bench bench-peers sample-data clean help
+.PHONY: demo test check lint types bench bench-var bench-peers sample-data clean help
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -37,6 +37,9 @@ types: $(TESTS)
 
 bench: $(READY)  ## ratios measured side by side in this run
 	$(BIN)/python -m bench
+
+bench-var: $(READY)  ## every VaR method walked forward over the sample, 123 books; takes half an hour
+	$(BIN)/python -m bench.var_walk
 
 bench-peers: $(READY)  ## the same beside what people would use instead, in an environment of its own
 	$(PYTHON) -m venv .venv-peers

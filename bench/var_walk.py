@@ -182,8 +182,8 @@ def markdown(results: dict[str, list[list[Summary]]]) -> str:
             lines += [
                 f"### {100 * confidence:g} %, {said}",
                 "",
-                "| method | passes Kupiec | passes conditional coverage | at most 9 in 250 days | mean worst year |"
-                " exceptions | quantile loss, bp | joint loss |",
+                "| method | passes Kupiec | passes conditional coverage | at most 9 in 250 days | "
+                "mean worst year | exceptions | quantile loss, bp | joint loss |",
                 "|---|---|---|---|---|---|---|---|",
             ]
             for method, periods in results.items():
@@ -217,10 +217,10 @@ def show(results: dict[str, list[list[Summary]]]) -> Table:
 def verdict(results: dict[str, list[list[Summary]]]) -> list[str]:
     """Whether the default reaches its goals on the later part."""
     ours, rival = results["volatility_scaled"][1][-1], results["filtered_historical"][1][-1]
-    said = [
-        f"{name}: {getattr(ours, name):.0%}, goal {goal:.0%}: {'met' if getattr(ours, name) >= goal else 'MISSED'}"
-        for name, goal in GOALS.items()
-    ]
+    said = []
+    for name, goal in GOALS.items():
+        reached = getattr(ours, name)
+        said.append(f"{name}: {reached:.0%}, goal {goal:.0%}: {'met' if reached >= goal else 'MISSED'}")
     met = ours.joint_loss < rival.joint_loss
     said.append(
         f"joint loss {ours.joint_loss:.4f} below filtered_historical's {rival.joint_loss:.4f}: "
@@ -240,8 +240,9 @@ def main() -> int:
     if wanted.tune:
         for one, s in tune(wanted.workers):
             console.print(
-                f"decay {one.scaling_decay:.2f} downside {one.downside_weight:g} long run {one.long_run_weight:g}: "
-                f"Kupiec {s.kupiec:.1%} coverage {s.coverage:.1%} calm {s.calm:.1%} joint loss {s.joint_loss:.4f}"
+                f"decay {one.scaling_decay:.2f} downside {one.downside_weight:g} "
+                f"long run {one.long_run_weight:g}: Kupiec {s.kupiec:.1%} coverage {s.coverage:.1%} "
+                f"calm {s.calm:.1%} joint loss {s.joint_loss:.4f}"
             )
         return 0
     started = time.monotonic()

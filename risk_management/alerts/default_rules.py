@@ -115,6 +115,16 @@ def _tail(config: RiskManagementConfig) -> Iterator[_Row]:
             f"VaR at 95 % is {{var_utilization}} of its limit of {limit:.2%} of equity; "
             f"from {halt:.0%} nothing that increases it is approved.",
         )
+    for severity, zone, name in ((_WARNING, 1, "yellow"), (_CRITICAL, 2, "red")):
+        yield _Row(
+            f"var_backtest_{name}",
+            f"VaR fails its own backtest ({name})",
+            AlertType.VAR_BREACH,
+            severity,
+            f"var_zone >= {zone}",
+            f"Losses passed the forecast VaR on {{var_exceptions}} of the last days, the {name} zone: "
+            "VaR and expected shortfall count for more against their limits until it is green again.",
+        )
 
 
 def _market(config: RiskManagementConfig) -> Iterator[_Row]:

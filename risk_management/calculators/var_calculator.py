@@ -25,6 +25,7 @@ from risk_management.calculators.var_methods._runner import Refusal, ask, questi
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.entry import checked_number, checked_symbol
 from risk_management.core.front import Front
+from risk_management.core.var_record import var_limit
 from risk_management.errors import InvalidRequest
 from risk_management.measures.tail import component_es, component_var, incremental_var, marginal_var, var_es
 from risk_management.measures.volatility import adaptive_returns
@@ -203,8 +204,8 @@ def var_summary(
         total_var=MappingProxyType({results[w].key: results[w] for w in dict.fromkeys(asked)}),
         headline=head,
         worst=worst,
-        limit=settings.daily_var_limit,
-        utilization=_use(worst.var_pct, settings.daily_var_limit),
+        limit=var_limit(state, config),
+        utilization=_use(worst.var_pct, var_limit(state, config)),
         by_symbol=by_symbol,
         by_strategy=by_strategy,
         portfolio_value=report.equity,

@@ -16,8 +16,8 @@ def check(p: Proposal) -> Finding:
     """The bot that asks, scaled by drawdown and confidence."""
     if p.request.bot in ACCOUNT_WIDE:
         return _NO_BOT
-    limit = bot_maximum(p) * p.scale
+    limit, code = bot_maximum(p) * p.scale, "BOT_LIMIT"
     if p.bot is None or p.bot.record.closed_trades < p.config.kelly_config.min_trades:
-        limit *= p.config.bot_config.probation_share
+        limit, code = limit * p.config.bot_config.probation_share, "BOT_PROBATION"
     used = gross_used(p, p.state.totals.bots.get(p.request.bot, 0))
-    return in_money("bot_exposure", "BOT_LIMIT", p, used, limit, p.request.bot)
+    return in_money("bot_exposure", code, p, used, limit, p.request.bot)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from risk_management.core.proposal import Proposal
+from risk_management.core.quotes import doubted_names
 from risk_management.model.market import HistoryKind
 from risk_management.model.trade import Finding
 
@@ -17,8 +18,11 @@ def check(p: Proposal) -> Finding:
     """Stale, missing or doubtful data opens nothing; a last good price may value, never authorise."""
     if p.state.totals.equity is None:
         return _refusal("EQUITY_UNKNOWN", ", ".join(sorted(p.state.totals.unpriced)))
-    if p.state.drawdown.quarantined is not None or _is_doubted(p):
+    if p.state.drawdown.quarantined is not None:
         return _refusal("EQUITY_QUARANTINED")
+    doubted = doubted_names(p.state)
+    if doubted:
+        return _refusal("PRICE_QUARANTINED", ", ".join(doubted))
     allowed = p.config.market_data_config.stale_days * DAY
     model_age = (p.now - p.state.model.matrix.as_of).total_seconds()
     if model_age > allowed:
@@ -26,14 +30,6 @@ def check(p: Proposal) -> Finding:
     if not _has_rate(p, allowed):
         return _refusal("NO_RATE", p.instrument.currency)
     return _price(p, allowed, model_age)
-
-
-def _is_doubted(p: Proposal) -> bool:
-    """A held name whose price jumped and awaits a second one: equity may not be what it seems."""
-    names = p.state.totals.names
-    return any(
-        h.cause == "price_jump" and h.name in names and names[h.name].keys for h in p.state.holds.values()
-    )
 
 
 def _refusal(code: str, subject: str = "") -> Finding:

@@ -12,9 +12,14 @@ _ACTIVE = Finding("mode", "REDUCING")
 
 
 def check(p: Proposal) -> Finding:
-    """Anything but ACTIVE opens nothing."""
+    """Anything but ACTIVE opens nothing; neither does a request that says so itself."""
+    own = (
+        Finding("mode", "NOTHING_TO_CLOSE", 0.0, subject=p.request.symbol)
+        if p.request.reduce_only
+        else _ACTIVE
+    )
     if not p.state.holds:
-        return _ACTIVE
+        return own
     strictest = None
     for hold in p.state.holds.values():
         if _stands_over(hold, p.request) and (
@@ -22,7 +27,7 @@ def check(p: Proposal) -> Finding:
         ):
             strictest = hold
     if strictest is None or strictest.mode is TradingMode.ACTIVE:
-        return _ACTIVE
+        return own
     return Finding("mode", strictest.mode.name, 0.0, subject=f"{strictest.cause} ({strictest.reason})")
 
 

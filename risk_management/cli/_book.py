@@ -64,8 +64,9 @@ def open_book(rows: Sequence[PositionRow], config: RiskManagementConfig, name: s
     if rows and "portfolio_value" not in config.model_fields_set:
         value = gross
         notes.append(
-            f"equity is taken as the sum of the positions, {gross:,.2f}: give --portfolio-value "
-            "to count the cash beside them"
+            f"equity is taken as the sum of the positions, {gross:,.2f}"
+            f"{', shorts counted by their size' if any(row.size < 0.0 for row in rows) else ''}: "
+            "give --portfolio-value to count what the account is worth"
         )
     shares: dict[str, float] = {}
     for row in rows:

@@ -166,6 +166,8 @@ class VaRConfig(Settings):
     """Share of the whole window's mean square in those variances."""
     ewma_decay: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.94
     """Decay a day of the volatilities that are shown and that stops are measured by."""
+    backtest_multiplier: bool = True
+    """Whether VaR and ES count for more while the live backtest stands in the yellow or red zone."""
     monte_carlo_simulations: Annotated[int, Field(ge=100, le=10_000_000)] = 10_000
     """Draws of one simulation."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 20_220_228

@@ -12,12 +12,16 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.correlation_monitor import CorrelationMetrics, correlation_metrics
 from risk_management.core.portfolio_heat import HeatMetrics, heat_metrics
 from risk_management.core.proposal import GATE_CONFIDENCES
+from risk_management.core.var_record import es_limit, var_limit
 from risk_management.measures.tail import var_es
+from risk_management.model.explain import amount
 from risk_management.model.instrument import AssetClass
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import OPERATOR, Bot, PortfolioState, TradingMode
 from risk_management.monitors.drawdown_protection import DrawdownStatus, drawdown_status
 
+SHOWN = 5
+ZONES = ("green", "yellow", "red")
 __all__ = ["LimitUse", "Measured", "RiskAssessment", "measure"]
 
 
@@ -50,6 +54,12 @@ class LimitUse:
     def use(self) -> float:
         """Used over limit; 1 is the limit itself."""
         return _over(self.used, self.limit)
+
+    def explain(self) -> str:
+        """One line: the limit, what is used of it, and what is allowed."""
+        name = f"{self.name} ({self.subject})" if self.subject else self.name
+        used, allowed = amount(self.used, self.unit), amount(self.limit, self.unit)
+        return f"{name}: {used} of {allowed}, {self.level}"
 
     @property
     def room(self) -> float:
@@ -140,6 +150,8 @@ class RiskAssessment:
             f"Mode {self.mode.value}; new trades {'allowed' if self.new_trades_allowed else 'stopped'}.",
         ]
         lines += [f"  stopped by: {reason}" for reason in self.blocked_by]
+        most = sorted(self.limits, key=lambda use: -use.use)[:SHOWN]
+        lines += [f"  {use.explain()}" for use in most if use.use > 0.0]
         lines += [f"  emergency: {text}" for text in self.emergencies]
         if self.leans_on:
             lines.append("Leans on: " + "; ".join(text.rstrip(".") for text in self.leans_on) + ".")
@@ -238,9 +250,11 @@ def _tail_metrics(state: PortfolioState, config: RiskManagementConfig, stress: f
     return {
         "var_95": var / base,
         "es_975": es / base,
-        "var_utilization": _over(var / base, config.var_config.daily_var_limit),
-        "es_utilization": _over(es / base, config.var_config.daily_es_limit),
+        "var_utilization": _over(var / base, var_limit(state, config)),
+        "es_utilization": _over(es / base, es_limit(state, config)),
         "stress_loss": stress / base,
+        "var_exceptions": float(state.var_record.exceptions),
+        "var_zone": float(ZONES.index(state.var_record.zone)),
     }
 
 
@@ -285,9 +299,9 @@ def _limits(
     yield LimitUse("daily_loss", "", metrics["daily_loss"], drawdown.daily_loss_limit, "fraction")
     yield LimitUse("weekly_loss", "", metrics["weekly_loss"], drawdown.weekly_loss_limit, "fraction")
     yield LimitUse("rolling_loss", "", metrics["rolling_loss"], drawdown.rolling_loss_limit, "fraction")
-    yield LimitUse("var", "", metrics["var_95"], config.var_config.daily_var_limit, "fraction", hard=False)
+    yield LimitUse("var", "", metrics["var_95"], var_limit(state, config), "fraction", hard=False)
     yield LimitUse(
-        "expected_shortfall", "", metrics["es_975"], config.var_config.daily_es_limit, "fraction", hard=False
+        "expected_shortfall", "", metrics["es_975"], es_limit(state, config), "fraction", hard=False
     )
 
 

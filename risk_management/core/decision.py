@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.core.proposal import Proposal, propose
+from risk_management.core.var_record import es_limit, var_limit
 from risk_management.model.money import SCALE, TOLERANCE, to_ledger
 from risk_management.model.portfolio import (
     PortfolioState,
@@ -79,7 +80,8 @@ def judge(
     if not may_close and proposal.closing > 0.0:
         binding = binding or next(f for f in findings if f.check == "mode")
         reasons = tuple(dict.fromkeys((binding.code, *reasons)))
-    opening, binding, reasons, findings = _above_minimum(proposal, opening, binding, reasons, findings)
+    if may_close:
+        opening, binding, reasons, findings = _above_minimum(proposal, opening, binding, reasons, findings)
     size = closing + opening
     shadow = config.shadow_mode and not _is_stopped(state) and size + TOLERANCE < request.size
     shadow_size = size
@@ -175,11 +177,10 @@ def _holds_at(proposal: Proposal, size: float) -> bool:
     config = proposal.config
     (var, _), (_, es) = proposal.tail_after(size)
     (var_now, _), (_, es_now) = proposal.tail_now()
-    var_limit = (
-        -math.inf if proposal.state.var_halted else config.var_config.daily_var_limit * proposal.equity
-    )
-    es_limit = config.var_config.daily_es_limit * proposal.equity
-    return var <= max(var_limit, var_now) + 2 * TOLERANCE and es <= max(es_limit, es_now) + 2 * TOLERANCE
+    state = proposal.state
+    most_var = -math.inf if state.var_halted else var_limit(state, config) * proposal.equity
+    most_es = es_limit(state, config) * proposal.equity
+    return var <= max(most_var, var_now) + 2 * TOLERANCE and es <= max(most_es, es_now) + 2 * TOLERANCE
 
 
 def _in_lots(proposal: Proposal, size: float, *, cut: bool) -> float:

@@ -19,6 +19,7 @@ __all__ = [
     "start_recovery",
     "tier_multiplier",
     "trading_day",
+    "trading_days_between",
     "with_mark",
 ]
 
@@ -176,7 +177,7 @@ def _still_doubtful(state: DrawdownState, equity: float, settings: DrawdownConfi
     return reported
 
 
-def _trading_days_between(before: date, after: date, settings: DrawdownConfig) -> int:
+def trading_days_between(before: date, after: date, settings: DrawdownConfig) -> int:
     """Trading days after `before`, up to and with `after`; at least 1."""
     span = (after - before).days
     if settings.trades_weekends:
@@ -191,7 +192,7 @@ def _roll(state: DrawdownState, now: datetime, settings: DrawdownConfig) -> Draw
     if day <= state.day:
         return state
     week = _monday(day)
-    passed = _trading_days_between(state.day, day, settings)
+    passed = trading_days_between(state.day, day, settings)
     return amended(
         state,
         day=day,

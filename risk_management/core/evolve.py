@@ -32,6 +32,7 @@ from risk_management.model.events import (
     SplitApplied,
     TradeDecided,
     VarHaltChanged,
+    VarRecorded,
 )
 from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.layered import Layered
@@ -301,8 +302,9 @@ def _decided(state: PortfolioState, event: TradeDecided, config: RiskManagementC
     if event.opening:
         recent = tuple(t for t in state.requests.get(event.bot, ()) if abs(event.at - t) < MINUTE)
         changes["requests"] = _pruned_requests(put(state.requests, event.bot, (*recent, event.at)), event.at)
-        intents = put(state.intents, (event.bot, event.symbol, event.side, event.size), event.at)
-        changes["intents"] = _pruned_intents(intents, event.at, config)
+        if event.outcome != "refused":  # a refused order may come again once its cause is gone
+            intents = put(state.intents, (event.bot, event.symbol, event.side, event.size), event.at)
+            changes["intents"] = _pruned_intents(intents, event.at, config)
     if event.reservation is None:
         return _next(state, event, **changes)
     changes["reservations"] = put(state.reservations, event.request_id, event.reservation)
@@ -415,6 +417,10 @@ def _hold_released(
     return _next(state, event, holds=without(state.holds, [(event.scope, event.name, event.cause)]))
 
 
+def _var_recorded(state: PortfolioState, event: VarRecorded, config: RiskManagementConfig) -> PortfolioState:
+    return _next(state, event, var_record=event.record)
+
+
 def _var_halt(state: PortfolioState, event: VarHaltChanged, config: RiskManagementConfig) -> PortfolioState:
     return _next(state, event, var_halted=event.halted)
 
@@ -495,4 +501,5 @@ _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementCon
     Marked: _mark,
     PeaksSeen: _peaks,
     DrawdownAdjusted: _drawdown_adjusted,
+    VarRecorded: _var_recorded,
 }

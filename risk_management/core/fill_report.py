@@ -245,8 +245,12 @@ def _flags(
     """Late, or more than was approved; money has the collar as tolerance: slippage is no overfill."""
     flags = [] if is_open and event.at <= reservation.valid_until else ["LATE_FILL"]
     collar = 1.0 + config.order_config.price_collar
-    left = reservation.opening * collar if is_open else 0.0
-    closes_too_much = event.used_quantity > reservation.closing_quantity
-    if closes_too_much or event.used_opening > left + to_ledger(SAME):
+    if is_open:
+        closes_too_much = event.used_quantity > reservation.closing_quantity
+        over = closes_too_much or event.used_opening > reservation.opening * collar + to_ledger(SAME)
+    else:
+        # what was left when it was closed is not known any more: all fills together tell
+        over = reservation.filled + abs(event.cost) > reservation.approved * collar + to_ledger(SAME)
+    if over:
         flags.append("OVERFILL")
     return tuple(flags)

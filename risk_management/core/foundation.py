@@ -6,6 +6,7 @@ asks for data.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Foundation", "lay_foundation"]
 
+
+logger = logging.getLogger(__name__)
 
 LONGEST_WINDOW = 10_000
 
@@ -115,8 +118,7 @@ def lay_foundation(
     _enough(matrix, config)
     own_clock = clock
     if own_clock is None:
-        anchored = history.is_sample or prices is not None
-        own_clock = AnchoredClock(matrix.as_of) if anchored else SystemClock()
+        own_clock = _own_clock(config, history, matrix.as_of, handed_in=prices is not None)
     scenarios = load_scenarios(config.stress_config.scenario_dir)
     gates = tuple(
         s for s in scenarios.values() if s.use is ScenarioUse.GATE and s.rule is ScenarioRule.LINEAR
@@ -124,6 +126,24 @@ def lay_foundation(
     preparation = ModelPreparation.of(matrix, config, instruments, gates, history)
     model = preparation.model()
     return Foundation(config, history, preparation, model, instruments, scenarios, own_clock)
+
+
+def _own_clock(
+    config: RiskManagementConfig, history: PriceHistory, last: datetime, *, handed_in: bool
+) -> Clock:
+    """The sample and a frame stand at their last day, so that studies are not stale; live time is real."""
+    real = SystemClock()
+    if config.environment == "live" or not (history.is_sample or handed_in):
+        return real
+    age = (real.now() - last).days
+    if age > config.market_data_config.stale_days and not history.is_sample:
+        logger.warning(
+            "the prices handed in end on %s, %d days ago, and that day is taken as now; "
+            "hand in clock=SystemClock() to trade on them",
+            last.date(),
+            age,
+        )
+    return AnchoredClock(last)
 
 
 def _history(config: RiskManagementConfig, prices: pd.DataFrame | PriceHistory | None) -> PriceHistory:

@@ -65,6 +65,8 @@ class OrderTicket:
     risk_amount : float or None
         Money lost at the stop; 0 is no stop.
     account_id, request_id : str or None
+    reduce_only : bool
+        Close what is held and open nothing.
     """
 
     symbol: str
@@ -77,6 +79,7 @@ class OrderTicket:
     risk_amount: float | None = None
     account_id: str | None = None
     request_id: str | None = None
+    reduce_only: bool = False
 
 
 class OrderDesk:
@@ -353,6 +356,7 @@ class OrderDesk:
             risk_amount=_stop(ticket.risk_amount),
             requested_at=self._clock.now(),
             reserves=reserves,
+            reduce_only=_flag(ticket.reduce_only),
         )
 
     def _is_taken(self, request_id: str) -> bool:
@@ -376,6 +380,14 @@ def _checked_ticket(ticket: object) -> OrderTicket:
     if isinstance(ticket, OrderTicket):
         return ticket
     raise InvalidRequest("WRONG_TYPE", "ticket", f"an OrderTicket is needed; got {ticket!r:.60}")
+
+
+def _flag(reduce_only: object) -> bool:
+    if isinstance(reduce_only, bool):
+        return reduce_only
+    raise InvalidRequest(
+        "WRONG_TYPE", "reduce_only", f"reduce_only is True or False; got {reduce_only!r:.60}"
+    )
 
 
 def _stop(risk_amount: object) -> float | None:

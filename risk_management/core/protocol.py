@@ -27,6 +27,7 @@ from risk_management.core.reduction import (
     cut_to_var,
     marked,
 )
+from risk_management.core.var_record import var_limit
 from risk_management.model.events import DrawdownAdjusted, Filled, HoldReleased, HoldSet, VarHaltChanged
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import SYSTEM, Hold, PositionKey, Scope, TradingMode
@@ -258,7 +259,7 @@ class EmergencyProtocol:
             target = share * config.portfolio_limits.max_gross_exposure * equity
             intents = cut_to_gross(state, target, row.name)
         elif row.metric.startswith("var"):
-            intents = cut_to_var(state, config.var_config.daily_var_limit * equity, row.name)
+            intents = cut_to_var(state, var_limit(state, config) * equity, row.name)
         else:
             intents = cut_to_gross(state, TRIM_SHARE * gross, row.name)
         sent = self.execute(intents)

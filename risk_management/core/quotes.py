@@ -110,3 +110,13 @@ def _confirms(held: Hold | None, price: float, before: float) -> bool:
         return False
     seen = float(held.reason.split()[1])
     return (seen > before) == (price > before)
+
+
+def doubted_names(state: PortfolioState) -> tuple[str, ...]:
+    """Held names whose price jumped and awaits a second one: equity may not be what it seems."""
+    names = state.totals.names
+    return tuple(
+        h.name
+        for h in state.holds.values()
+        if h.cause == "price_jump" and h.name in names and names[h.name].keys
+    )

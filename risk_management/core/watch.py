@@ -15,7 +15,9 @@ from risk_management.core.front import leans_on
 from risk_management.core.order_desk import OrderDesk
 from risk_management.core.peaks import bot_and_strategy_events
 from risk_management.core.protocol import EmergencyProtocol, EmergencyReport
-from risk_management.model.events import BotChanged, Marked
+from risk_management.core.quotes import doubted_names
+from risk_management.core.var_record import rolled
+from risk_management.model.events import BotChanged, Marked, VarRecorded
 from risk_management.model.portfolio import SYSTEM, PortfolioState, Scope, TradingMode
 
 __all__ = ["Watch"]
@@ -52,12 +54,16 @@ class Watch:
     ) -> None:
         self._book, self._clock = book, clock
         self._desk, self._protocol, self._alerts = desk, protocol, alerts
+        self._last: PortfolioState | None = None
 
     def assess(self, *, confirmed: bool | None = None) -> RiskAssessment:
         """One assessment; `confirmed` as in `AdvancedRiskManager.assess_overall_risk`."""
         with self._book.lock:
             now = self._clock.now()
             self._book.apply(Marked(at=now, actor=SYSTEM))
+            record = rolled(self._book.state, self._last, self._book.config)
+            if record is not None:
+                self._book.apply(VarRecorded(at=now, actor=SYSTEM, record=record))
             self._desk.expire()
             for event in bot_and_strategy_events(self._book.state, self._book.config, now):
                 self._book.apply(event)
@@ -69,6 +75,7 @@ class Watch:
             if reports:
                 measured = self._measure()
             fired = self._alerts.evaluate(measured.metrics, now)
+            self._last = self._book.state
             return self._said(measured, reports, [alert.message for alert in fired])
 
     def look(self) -> RiskAssessment:
@@ -161,6 +168,9 @@ def _blocks(state: PortfolioState, config: RiskManagementConfig, now: datetime) 
         yield f"equity is unknown: no price of {', '.join(sorted(state.totals.unpriced))}"
     elif state.equity <= 0.0:
         yield "equity is used up"
+    doubted = doubted_names(state)
+    if doubted:
+        yield f"the price of {', '.join(doubted)} jumped and awaits a second quote: equity is in doubt"
     if state.drawdown.quarantined is not None:
         yield "equity jumped without a reason and awaits confirmation"
     if state.drawdown.effective_multiplier == 0.0:

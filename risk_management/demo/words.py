@@ -8,7 +8,8 @@ __all__ = ["MEANINGS"]
 
 MEANINGS: Final = {
     "BOT_DISABLED": "the bot lost too much of its own",
-    "BOT_LIMIT": "the bot's share is used up; new bots get half",
+    "BOT_PROBATION": "a new bot's share, half of its own, is used up",
+    "BOT_LIMIT": "the bot's share is used up",
     "CASH_LIMIT": "the cash floor",
     "CLUSTER_LIMIT": "names that move together",
     "DRAWDOWN_LIMIT": "the account is in drawdown: smaller or none",

@@ -38,7 +38,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-DETAILS = frozenset({"strategy", "price", "risk_amount", "request_id", "account_id"})
+DETAILS = frozenset({"strategy", "price", "risk_amount", "request_id", "account_id", "reduce_only"})
 """Further words of a request."""
 LARGEST_SAID = 10**15
 
@@ -153,6 +153,7 @@ class TradingSystemIntegration:
         risk_amount: float | None = None,
         request_id: str | None = None,
         account_id: str | None = None,
+        reduce_only: bool = False,
     ) -> TradeResponse:
         """Ask before trading; what is approved is reserved until it is reported, cancelled or expired.
 
@@ -174,6 +175,8 @@ class TradingSystemIntegration:
         request_id : str, optional
             The caller's own id: asked again with it, the first answer comes back.
         account_id : str, optional
+        reduce_only : bool
+            Close what the bot holds and open nothing: an exit can't become a short.
 
         Raises
         ------
@@ -183,7 +186,17 @@ class TradingSystemIntegration:
         if bot_name is None:
             raise InvalidRequest("INVALID_NAME", "bot_name", "bot_name is missing")
         ticket = OrderTicket(
-            symbol, action, size, strategy, bot_name, confidence, price, risk_amount, account_id, request_id
+            symbol,
+            action,
+            size,
+            strategy,
+            bot_name,
+            confidence,
+            price,
+            risk_amount,
+            account_id,
+            request_id,
+            reduce_only,
         )
         return TradeResponse.of(self.risk_manager.request_trade(ticket))
 

@@ -21,6 +21,7 @@ __all__ = [
     "BacktestResult",
     "TrafficLight",
     "acerbi_szekely_z2",
+    "basel_multiplier",
     "binomial_test",
     "christoffersen_independence",
     "conditional_coverage",
@@ -33,6 +34,7 @@ __all__ = [
 SIGNIFICANCE: Final = 0.05
 _YELLOW: Final = 0.95  # cumulative probabilities at which the Basel zones begin
 _RED: Final = 0.9999
+_PLUS: Final = (0.40, 0.50, 0.65, 0.75, 0.85, 1.00)  # plus factors of 5, 6, ... and 10 exceptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,42 @@ def traffic_light(exceptions: ArrayLike, confidence: float = 0.99) -> TrafficLig
     if count > 0 and probability >= _YELLOW:  # a day without exception is never a reproach
         zone = "red" if probability >= _RED else "yellow"
     return TrafficLight(zone, count, len(hits), probability)
+
+
+def basel_multiplier(exceptions: ArrayLike, confidence: float = 0.99) -> float:
+    """What the capital on a VaR is multiplied by for its exceptions, as a share of the multiplier of green.
+
+    The Committee's plus factors on 3 at 250 days and 99 %: 0.40, 0.50, 0.65, 0.75, 0.85 for 5 to 9
+    exceptions and 1.00 from 10 on. Another number of days counts as the exceptions of 250 that are as
+    unlikely.
+
+    Parameters
+    ----------
+    exceptions : array_like of bool of shape (T,)
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    float
+        1 to 4/3.
+
+    Raises
+    ------
+    InvalidReturns, InsufficientData, UndefinedMeasure
+
+    References
+    ----------
+    Basel Committee on Banking Supervision (1996), "Supervisory framework for the use of backtesting",
+    table 2.
+    """
+    light = traffic_light(exceptions, confidence)
+    if light.zone == "green":
+        return 1.0
+    counts = np.arange(len(_PLUS) + 5.0)
+    reached = bdtr(counts, 250, 0.01) >= light.probability * (1.0 - 1e-12)
+    alike = int(counts[reached][0]) if reached.any() else len(_PLUS) + 4
+    return (3.0 + _PLUS[min(max(alike - 5, 0), len(_PLUS) - 1)]) / 3.0
 
 
 def acerbi_szekely_z2(returns: ArrayLike, var: ArrayLike, es: ArrayLike, confidence: float) -> BacktestResult:

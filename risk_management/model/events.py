@@ -19,6 +19,7 @@ from risk_management.model.portfolio import (
     Scope,
 )
 from risk_management.model.risk_model import RiskModel
+from risk_management.model.var_record import VarRecord
 
 __all__ = [
     "BotChanged",
@@ -41,6 +42,7 @@ __all__ = [
     "SplitApplied",
     "TradeDecided",
     "VarHaltChanged",
+    "VarRecorded",
 ]
 
 
@@ -241,3 +243,10 @@ class DrawdownAdjusted(Event):
 
     drawdown: DrawdownState
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VarRecorded(Event):
+    """A trading day ended: its forecast was held against what came, and the next one was kept."""
+
+    record: VarRecord

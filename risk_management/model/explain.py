@@ -21,6 +21,7 @@ SENTENCES: Final[dict[str, str]] = {
     "STALE_MODEL": "the model's newest prices are {measured} old, allowed are {limit}; load newer ones",
     "NO_RATE": "there is no fresh exchange rate for {subject}",
     "EQUITY_UNKNOWN": "equity is unknown: {subject} has no price",
+    "PRICE_QUARANTINED": "the price of {subject} jumped and awaits a second quote: equity is in doubt",
     "EQUITY_QUARANTINED": "equity jumped without a reason and awaits confirmation",
     "PRICE_COLLAR": "the limit price is {measured} away from ours, allowed are {limit}",
     "ORDER_SIZE": "the order is {measured}, allowed are {limit}",
@@ -32,6 +33,8 @@ SENTENCES: Final[dict[str, str]] = {
     "SINGLE_NAME_LIMIT": "{subject} would be {measured} of equity, allowed are {limit}",
     "SECTOR_LIMIT": "sector {subject} would be {measured} of equity, allowed are {limit}",
     "STRATEGY_LIMIT": "strategy {subject} would be {measured} of equity, allowed are {limit}",
+    "BOT_PROBATION": "bot {subject} would hold {measured}, allowed are {limit}, a share of its own maximum "
+    "until it has closed enough trades",
     "BOT_LIMIT": "bot {subject} would hold {measured}, allowed are {limit}",
     "GROSS_LIMIT": "gross exposure would be {measured} of equity, allowed are {limit}",
     "NET_LIMIT": "net exposure would be {measured} of equity, allowed are {limit}",

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from risk_management.model.money import SCALE
+from risk_management.model.var_record import NO_RECORD, VarRecord
 
 if TYPE_CHECKING:
     from risk_management.model.drawdown import DrawdownState
@@ -379,6 +380,8 @@ class PortfolioState:
     totals : Totals
         Carried sums over positions and reservations.
     drawdown : DrawdownState
+    var_record : VarRecord
+        Forecasts of past days and what came.
     """
 
     version: int
@@ -402,6 +405,7 @@ class PortfolioState:
     model: RiskModel
     totals: Totals
     drawdown: DrawdownState
+    var_record: VarRecord = NO_RECORD
 
     @property
     def cash(self) -> float:

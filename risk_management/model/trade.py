@@ -38,6 +38,8 @@ class TradeRequest:
     requested_at : datetime
     reserves : bool
         Whether an approval reserves; plain questions do not.
+    reduce_only : bool
+        Whether it may close alone.
     """
 
     request_id: str
@@ -52,6 +54,7 @@ class TradeRequest:
     risk_amount: float | None
     requested_at: datetime
     reserves: bool
+    reduce_only: bool = False
 
     @property
     def action(self) -> Action:

@@ -42,6 +42,8 @@ VOCABULARY: Final[dict[str, Word]] = {
     "es_975": Word("fraction", "One-day expected shortfall at 97.5 %, of equity."),
     "var_utilization": Word("fraction", "VaR over its limit."),
     "es_utilization": Word("fraction", "Expected shortfall over its limit."),
+    "var_exceptions": Word("count", "Days of the last 250 whose loss passed the VaR that was forecast."),
+    "var_zone": Word("count", "Basel's zone of those days: 0 green, 1 yellow, 2 red."),
     "stress_loss": Word("fraction", "Loss in the worst gate scenario, of equity."),
     "max_correlation": Word("number", "Largest correlation of two held names, by the sides that are held."),
     "average_correlation": Word("number", "Average correlation of the held names, weighted by exposure."),

@@ -509,6 +509,8 @@ BREACHES = [
     ("drawdown", 0.25, {"drawdown_warning", "drawdown_critical", "drawdown_emergency"}),
     ("var_utilization", 0.80, {"var_warning"}),
     ("var_utilization", 0.95, {"var_warning", "var_critical"}),
+    ("var_zone", 1.0, {"var_backtest_yellow"}),
+    ("var_zone", 2.0, {"var_backtest_yellow", "var_backtest_red"}),
     ("correlation_spike", 1.0, {"correlation_spike"}),
     ("max_correlation", 0.86, {"correlation_pair"}),
     ("volatility_ratio", 2.1, {"volatility_spike"}),

@@ -279,3 +279,57 @@ def test_a_wrong_call_is_said_in_words_and_changes_nothing(manager, call):
     with pytest.raises(InvalidRequest, match=r"needed|must|got|less"):
         call(manager)
     assert manager.state is before
+
+
+def test_a_late_fill_within_what_was_approved_is_no_overfill(manager):
+    manager.update_prices({"KO": 100.0})
+    asked = order(manager, "KO", "buy", 500.0)
+    manager.desk.cancel(asked.request_id)
+    late = manager.execute_trade(FillReport(asked.request_id, 300.0, 100.0, execution_id="1"))
+    assert late.flags == ("LATE_FILL",)
+    more = manager.execute_trade(FillReport(asked.request_id, 300.0, 100.0, execution_id="2"))
+    assert more.flags == ("LATE_FILL", "OVERFILL")
+
+
+def test_a_reduce_only_order_closes_and_never_opens(manager):
+    held(manager, money=1000.0)
+    asked = manager.request_trade(OrderTicket("KO", "sell", 1500.0, bot_name="a", reduce_only=True))
+    assert (asked.recommended_size, asked.opening_size) == (pytest.approx(1000.0), 0.0)
+    assert asked.rejection_reasons == ("NOTHING_TO_CLOSE",)
+    manager.execute_trade(FillReport(asked.request_id, 1000.0, 100.0))
+    again = manager.request_trade(OrderTicket("KO", "sell", 700.0, bot_name="a", reduce_only=True))
+    assert not again.approved
+    assert again.rejection_reasons == ("NOTHING_TO_CLOSE",)
+    manager.emergency_stop("a drill")
+    halted = manager.request_trade(OrderTicket("KO", "sell", 600.0, bot_name="a", reduce_only=True))
+    assert halted.rejection_reasons == ("HALTED",)
+    with pytest.raises(InvalidRequest, match="reduce_only"):
+        manager.request_trade(OrderTicket("KO", "sell", 700.0, bot_name="a", reduce_only="yes"))
+
+
+def test_a_bots_close_in_an_emergency_stop_says_only_that(manager):
+    held(manager)
+    manager.emergency_stop("a drill")
+    refused = order(manager, "KO", "sell", 1000.0)
+    assert refused.rejection_reasons == ("HALTED",)
+    assert manager.request_trade(OrderTicket("KO", "sell", 1000.0)).approved
+
+
+def test_a_doubted_price_is_named_to_bots_and_people(manager):
+    held(manager)
+    manager.update_prices({"KO": 30.0, "PG": 100.0})
+    refused = order(manager, "PG", "buy", 100.0)
+    assert "PRICE_QUARANTINED" in refused.rejection_reasons
+    assert "KO" in refused.explain()
+    seen = manager.look()
+    assert not seen.new_trades_allowed
+    assert any("KO" in reason for reason in seen.blocked_by)
+
+
+def test_a_refused_order_may_come_again_at_once(manager):
+    manager.set_mode(TradingMode.REDUCING, "look", scope=Scope.SYMBOL, name="PG", actor="me")
+    manager.update_prices({"PG": 100.0})
+    assert not order(manager, "PG", "buy", 100.0).approved
+    manager.set_mode(TradingMode.ACTIVE, "fine", scope=Scope.SYMBOL, name="PG", actor="me")
+    assert order(manager, "PG", "buy", 100.0).approved
+    assert "DUPLICATE_INTENT" in order(manager, "PG", "buy", 100.0).rejection_reasons

@@ -651,7 +651,7 @@ def test_a_fall_in_large_steps_is_seen_and_doubted_until_then(manager):
     manager.add_position("KO", 3000.0, 100.0, bot_name="a")
     manager.update_prices({"KO": 100.0})
     assert manager.update_prices({"KO": 48.0}).quarantined == ("KO",)
-    assert "EQUITY_QUARANTINED" in manager.evaluate_trade("PG", "buy", 100.0).rejection_reasons
+    assert "PRICE_QUARANTINED" in manager.evaluate_trade("PG", "buy", 100.0).rejection_reasons
     assert manager.update_prices({"KO": 40.0}).accepted == ("KO",)
     assert manager.state.equity == pytest.approx(8200.0)
 

@@ -187,7 +187,7 @@ def test_the_room_of_a_bot_is_what_the_gate_gives_it(full):
     room = {c["name"]: c for c in RiskDashboardAPI(full).bots()["bots"]}["RSI2"]["limits"]["room"]
     for size, refused in ((room, False), (room + 1.0, True)):
         decision = full.evaluate_trade("CVX", "buy", size, "mean_reversion", bot_name="RSI2")
-        assert ("BOT_LIMIT" in decision.rejection_reasons) is refused
+        assert ("BOT_PROBATION" in decision.rejection_reasons) is refused
 
 
 def test_an_unknown_equity_is_null(foundation):

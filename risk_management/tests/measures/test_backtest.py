@@ -10,6 +10,7 @@ from scipy import stats
 from risk_management.errors import InsufficientData, InvalidReturns, MeasureError, UndefinedMeasure
 from risk_management.measures.backtest import (
     acerbi_szekely_z2,
+    basel_multiplier,
     binomial_test,
     christoffersen_independence,
     conditional_coverage,
@@ -126,6 +127,16 @@ class TestTrafficLight:
     def test_basel_table(self):
         zones = [traffic_light(days(k, 250)).zone for k in range(15)]
         assert zones == ["green"] * 5 + ["yellow"] * 5 + ["red"] * 5
+
+    def test_basel_plus_factors(self):
+        # Basel Committee (1996), table 2
+        plus = [0.0] * 5 + [0.40, 0.50, 0.65, 0.75, 0.85, 1.00, 1.00]
+        for count, factor in enumerate(plus):
+            assert basel_multiplier(days(count, 250)) == pytest.approx((3.0 + factor) / 3.0)
+        assert basel_multiplier(days(0, 5)) == 1.0
+        rising = [basel_multiplier(days(count, 100)) for count in range(12)]
+        assert rising == sorted(rising)
+        assert rising[-1] == pytest.approx(4.0 / 3.0)
 
     def test_basel_cumulative_probabilities(self):
         # table 2, cumulative, in percent
