@@ -35,6 +35,7 @@ __all__ = [
     "SharedBookError",
     "UndefinedMeasure",
     "UnknownRequest",
+    "shown",
 ]
 
 
@@ -111,3 +112,12 @@ class AlreadyInitialized(RiskError):
 
 class LedgerError(RiskError):
     """An invariant of the ledger does not hold. Trading stops; report it with the journal."""
+
+
+def shown(value: object) -> str:
+    """A value for an error text, at most 60 characters; one that can't be written is named by its type."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - an error text must not fail, whatever it is handed
+        text = f"<{type(value).__name__} that can't be shown>"
+    return text[:60]

@@ -31,7 +31,7 @@ from risk_management.alerts.records import (
 from risk_management.alerts.telling import ALWAYS, KEPT, Teller
 from risk_management.clock import Clock, SystemClock
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.errors import ConfigurationError, InvalidRequest, UndefinedMeasure
+from risk_management.errors import ConfigurationError, InvalidRequest, UndefinedMeasure, shown
 
 __all__ = [
     "Alert",
@@ -245,7 +245,7 @@ class RiskAlertManager:
         """
         if not actor.strip() or not actor.isprintable() or len(actor) > 128:
             raise InvalidRequest(
-                "INVALID_NAME", "actor", f"actor is 1 to 128 printable characters; got {actor!r:.60}"
+                "INVALID_NAME", "actor", f"actor is 1 to 128 printable characters; got {shown(actor)}"
             )
         with self._lock:
             for life in self._lives():

@@ -27,7 +27,7 @@ from risk_management.calculators._kelly_records import KellyPortfolioResult, Kel
 from risk_management.config.risk_config import KellyConfig
 from risk_management.core.entry import checked_number, checked_symbol
 from risk_management.core.front import Front
-from risk_management.errors import InvalidRequest, MarketDataError, UndefinedMeasure
+from risk_management.errors import InvalidRequest, MarketDataError, UndefinedMeasure, shown
 from risk_management.measures.growth import (
     growth_rate,
     kelly_continuous,
@@ -363,7 +363,7 @@ def _by_symbol(symbols: Sequence[str], values: Float) -> Mapping[str, float]:
 
 def _checked_symbols(symbols: Iterable[str]) -> tuple[str, ...]:
     if isinstance(symbols, str):
-        raise InvalidRequest("WRONG_TYPE", "symbols", f"symbols are a list; write [{symbols!r:.60}]")
+        raise InvalidRequest("WRONG_TYPE", "symbols", f"symbols are a list; write [{shown(symbols)}]")
     chosen = tuple(checked_symbol(s) for s in symbols)
     if not chosen or len(set(chosen)) != len(chosen):
         raise InvalidRequest("WRONG_TYPE", "symbols", "name at least one symbol, and each only once")

@@ -28,7 +28,7 @@ from risk_management.calculators.scenarios.scenario import SECTORS, STABLECOIN, 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.entry import checked_name, checked_number
 from risk_management.core.front import Front
-from risk_management.errors import InvalidRequest
+from risk_management.errors import InvalidRequest, shown
 from risk_management.model.instrument import AssetClass
 from risk_management.model.market import PriceHistory
 from risk_management.model.money import SCALE, TOLERANCE
@@ -361,4 +361,4 @@ def _checked_shock(value: object, field: str) -> float:
 def _unknown(field: str, value: object, known: tuple[str, ...], what: str) -> InvalidRequest:
     near = get_close_matches(str(value), known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return InvalidRequest(f"UNKNOWN_{field.upper()}", field, f"no {what} is called {value!r:.60}{hint}")
+    return InvalidRequest(f"UNKNOWN_{field.upper()}", field, f"no {what} is called {shown(value)}{hint}")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from risk_management.calculators.var_methods import VAR_METHODS, Sample, TailInput
 from risk_management.config.risk_config import VaRConfig
 from risk_management.core.risk_model import adaptive_variances, scaled_to_present
-from risk_management.errors import InsufficientData, InvalidRequest, MeasureError
+from risk_management.errors import InsufficientData, InvalidRequest, MeasureError, shown
 from risk_management.measures.backtest import (
     BacktestResult,
     TrafficLight,
@@ -288,7 +288,7 @@ def walk_forward(
     InvalidRequest, InsufficientData
     """
     if method not in WALKED:
-        raise InvalidRequest("UNKNOWN_METHOD", "method", f"one of {', '.join(WALKED)}; got {method!r:.60}")
+        raise InvalidRequest("UNKNOWN_METHOD", "method", f"one of {', '.join(WALKED)}; got {shown(method)}")
     values = np.asarray(returns, dtype=np.float64)
     weights = np.asarray(books, dtype=np.float64).reshape(values.shape[1], -1)
     if len(values) <= first:

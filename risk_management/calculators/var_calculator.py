@@ -26,7 +26,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.entry import checked_number, checked_symbol
 from risk_management.core.front import Front
 from risk_management.core.var_record import var_limit
-from risk_management.errors import InvalidRequest
+from risk_management.errors import InvalidRequest, shown
 from risk_management.measures.tail import component_es, component_var, incremental_var, marginal_var, var_es
 from risk_management.measures.volatility import adaptive_returns
 from risk_management.model.instrument import AssetClass
@@ -50,22 +50,24 @@ class _Held:
     symbols: tuple[str, ...]
     columns: tuple[int, ...]
     exposures: Float
-    strategies: Mapping[str, Float]
-    """Exposures of each strategy, by symbol."""
+    groups: Mapping[str, Mapping[str, Float]]
+    """By ``strategy``, ``bot`` and ``sector``: exposures of each, by symbol."""
 
     @classmethod
     def of(cls, state: PortfolioState) -> _Held:
         names = {s: n for s, n in sorted(state.totals.names.items()) if n.keys}
-        strategies: dict[str, Float] = {}
-        for row, name in enumerate(names.values()):
-            for _, strategy, _, sides in name.owners:
-                amounts = strategies.setdefault(strategy, np.zeros(len(names)))
-                amounts[row] += sides.net / SCALE
+        groups: dict[str, dict[str, Float]] = {"strategy": {}, "bot": {}, "sector": {}}
+        for row, (symbol, name) in enumerate(names.items()):
+            sector = state.instruments[symbol].sector
+            for _, strategy, bot, sides in name.owners:
+                for kind, label in (("strategy", strategy), ("bot", bot), ("sector", sector)):
+                    amounts = groups[kind].setdefault(label, np.zeros(len(names)))
+                    amounts[row] += sides.net / SCALE
         return cls(
             symbols=tuple(names),
             columns=tuple(n.column for n in names.values()),
             exposures=np.array([n.sides.net / SCALE for n in names.values()], dtype=np.float64),
-            strategies=dict(sorted(strategies.items())),
+            groups={kind: dict(sorted(members.items())) for kind, members in groups.items()},
         )
 
     def coverage(self, model: RiskModel) -> float:
@@ -199,15 +201,17 @@ def var_summary(
     results = {w: report.result(*w, outcome) for w, outcome in zip(wanted, outcomes, strict=True)}
     head = results[headline]
     worst = _worst(report, head)
-    by_symbol, by_strategy = _components(report, head)
+    parts = _components(report, head)
     return VaRSummary(
         total_var=MappingProxyType({results[w].key: results[w] for w in dict.fromkeys(asked)}),
         headline=head,
         worst=worst,
         limit=var_limit(state, config),
         utilization=_use(worst.var_pct, var_limit(state, config)),
-        by_symbol=by_symbol,
-        by_strategy=by_strategy,
+        by_symbol=parts["symbol"],
+        by_strategy=parts["strategy"],
+        by_bot=parts["bot"],
+        by_sector=parts["sector"],
         portfolio_value=report.equity,
         pending=len(state.reservations),
         as_of=state.model.matrix.as_of,
@@ -236,24 +240,22 @@ def _worst(report: _Report, headline: VaRResult) -> VaRResult:
     )
 
 
-def _components(
-    report: _Report, headline: VaRResult
-) -> tuple[Mapping[str, RiskComponent], Mapping[str, RiskComponent]]:
-    """Shares of the headline by symbol and by strategy, on the scenarios that it rests on."""
+def _components(report: _Report, headline: VaRResult) -> Mapping[str, Mapping[str, RiskComponent]]:
+    """Shares of the headline by symbol, strategy, bot and sector, on the scenarios that it rests on."""
     held = report.held
     if headline.status != "ok" or not held.symbols:
-        return MappingProxyType({}), MappingProxyType({})
+        return {kind: MappingProxyType({}) for kind in ("symbol", *held.groups)}
     returns = report.state.model.scenarios[:, list(held.columns)]
     moving = bool(held.exposures.any())
     marginal = (
         marginal_var(returns, held.exposures, HEADLINE) if moving else np.full(len(held.symbols), math.nan)
     )
-    strategies = np.array(list(held.strategies.values()))
-    of_strategy = [_ratio(float(row @ marginal), float(row.sum())) for row in strategies]
-    return (
-        _shares(held.symbols, held.exposures, returns * held.exposures, marginal.tolist()),
-        _shares(tuple(held.strategies), strategies.sum(axis=1), returns @ strategies.T, of_strategy),
-    )
+    found = {"symbol": _shares(held.symbols, held.exposures, returns * held.exposures, marginal.tolist())}
+    for kind, members in held.groups.items():
+        rows = np.array(list(members.values()))
+        of_each = [_ratio(float(row @ marginal), float(row.sum())) for row in rows]
+        found[kind] = _shares(tuple(members), rows.sum(axis=1), returns @ rows.T, of_each)
+    return found
 
 
 def _shares(
@@ -263,6 +265,8 @@ def _shares(
     whole = np.ones(len(names))
     var, es = component_var(pnl, whole, HEADLINE), component_es(pnl, whole, HEADLINE)
     total = float(var.sum())
+    book = pnl.sum(axis=1)
+    alone = [var_es(book - pnl[:, row], (HEADLINE,))[0][0] for row in range(len(names))]
     return MappingProxyType(
         {
             name: RiskComponent(
@@ -272,6 +276,7 @@ def _shares(
                 component_es=float(es[row]),
                 share=_ratio(float(var[row]), total),
                 marginal_var=marginal[row],
+                incremental_var=total - alone[row],
             )
             for row, name in enumerate(names)
         }
@@ -313,7 +318,7 @@ def _known_methods(names: Iterable[str]) -> list[str]:
         if name not in _methods():
             known = ", ".join(_methods().names())
             raise InvalidRequest(
-                "UNKNOWN_METHOD", "methods", f"no method is called {name!r:.60}; known: {known}"
+                "UNKNOWN_METHOD", "methods", f"no method is called {shown(name)}; known: {known}"
             )
     return asked
 

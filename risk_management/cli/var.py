@@ -104,7 +104,7 @@ def _by_method(summary: VaRSummary, kinds: Sequence[str]) -> Table:
 
 
 def _parts(summary: VaRSummary) -> Table:
-    made = table("What it is made of, default method", "symbol", "exposure", "VaR", "ES", "share")
+    made = table("What it is made of, default method", "symbol", "exposure", "VaR", "ES", "share", "without")
     parts = sorted(summary.by_symbol.values(), key=lambda p: -p.component_var)
     for part in first_rows(parts, made):
         made.add_row(
@@ -113,5 +113,6 @@ def _parts(summary: VaRSummary) -> Table:
             money(part.component_var),
             money(part.component_es),
             amount(part.share, "fraction"),
+            money(summary.headline.var_value - part.incremental_var),
         )
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from difflib import get_close_matches
 from typing import Annotated, Any, Self
 
@@ -31,6 +32,21 @@ Seconds = Annotated[float, Field(ge=0.0, le=1e8)]
 """A span of time in seconds."""
 
 
+class _SealedDict(dict[Any, Any]):
+    """A mapping of settings in use: it can't be changed in place; a copy is a plain dict."""
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise ConfigurationError(
+            "these settings are in use; change a copy (config.update(...)) and hand it to reconfigure()"
+        )
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[Any, Any]:
+        return {key: deepcopy(value, memo) for key, value in self.items()}
+
+
 class Settings(BaseModel):
     """A group of settings that refuses unknown keys, wrong types and values out of range.
 
@@ -54,6 +70,9 @@ class Settings(BaseModel):
         """Refuse changes from now on: a manager decides by these settings. A copy is free again."""
         for part in self._parts():
             part.seal()
+        for name, value in self.__dict__.items():
+            if isinstance(value, dict):
+                self.__dict__[name] = _SealedDict(value)
         self._in_use = True
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -64,6 +83,9 @@ class Settings(BaseModel):
 
     def _free(self) -> None:
         self._in_use = False
+        for name, value in self.__dict__.items():
+            if isinstance(value, _SealedDict):
+                self.__dict__[name] = dict(value)
         for part in self._parts():
             part._free()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,6 +115,13 @@ def _read_nested(model: type[BaseModel]) -> dict[str, Any]:
     class Nested(BaseSettings, model):  # type: ignore[misc, valid-type]
         """Only names the fields for the source below."""
 
+    known = tuple(f"{NESTED_PREFIX}{name}".upper() for name in model.model_fields)
+    for variable in os.environ:
+        section = variable.upper().split("__")[1] if variable.upper().startswith(NESTED_PREFIX) else None
+        if section is not None and f"{NESTED_PREFIX}{section}" not in known:
+            near = get_close_matches(section.lower(), model.model_fields, n=1, cutoff=0.6)
+            hint = f"; did you mean {NESTED_PREFIX}{near[0].upper()}?" if near else ""
+            raise ConfigurationError(f"{variable} (environment): no such setting{hint}")
     source = EnvSettingsSource(Nested, env_prefix=NESTED_PREFIX, env_nested_delimiter="__")
     try:
         return source()

@@ -77,7 +77,13 @@ def flow(state: DrawdownState, amount: float) -> DrawdownState:
 
 
 def advance(
-    state: DrawdownState, equity: float, now: datetime, settings: DrawdownConfig, *, explained: bool = True
+    state: DrawdownState,
+    equity: float,
+    now: datetime,
+    settings: DrawdownConfig,
+    *,
+    explained: bool = True,
+    may_peak: bool = True,
 ) -> DrawdownState:
     """The state after equity was seen at `equity`.
 
@@ -92,6 +98,8 @@ def advance(
     explained : bool
         False where no fill, cash event or price explains the change: a jump beyond
         `quarantine_jump` is then kept aside until a second report confirms it.
+    may_peak : bool
+        False while a price behind `equity` is not sure: it makes no new peak.
     """
     if now >= state.day_ends:
         state = _roll(state, now, settings)
@@ -102,7 +110,7 @@ def advance(
         return amended(state, quarantined=equity)
     value = max(value, LEAST_VALUE)
     peak, peak_at, under = state.peak, state.peak_at, state.under_water_days
-    if value >= peak:
+    if value >= peak and may_peak:
         peak, peak_at, under = value, now, 0
     drawdown = max(0.0, 1.0 - value / peak)
     multiplier = _with_hysteresis(state.multiplier, drawdown, settings)

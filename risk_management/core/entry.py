@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from risk_management.errors import InvalidRequest
+from risk_management.errors import InvalidRequest, shown
 from risk_management.model.events import Event, InstrumentDefined, PositionAdded
 from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.money import to_ledger
@@ -51,7 +51,7 @@ def checked_symbol(symbol: object) -> str:
         "INVALID_SYMBOL",
         "symbol",
         "a symbol is 1 to 32 letters, digits or . _ / : = ^ -, such as 'AAPL' or 'BTC/USDT'; "
-        f"got {symbol!r:.60}",
+        f"got {shown(symbol)}",
     )
 
 
@@ -60,7 +60,7 @@ def checked_name(value: object, field: str, *, empty: bool = False) -> str:
     if isinstance(value, str) and ((value == "" and empty) or (NAME.match(value) and value.strip() == value)):
         return value
     raise InvalidRequest(
-        "INVALID_NAME", field, f"{field} is 1 to 128 printable characters; got {value!r:.60}"
+        "INVALID_NAME", field, f"{field} is 1 to 128 printable characters; got {shown(value)}"
     )
 
 
@@ -92,7 +92,7 @@ def checked_number(
         ``WRONG_TYPE``, ``NOT_FINITE``, ``NOT_POSITIVE`` or ``OUT_OF_RANGE``.
     """
     if isinstance(value, bool) or not _is_real(value):
-        raise InvalidRequest("WRONG_TYPE", field, f"{field} must be a number; got {value!r:.60}")
+        raise InvalidRequest("WRONG_TYPE", field, f"{field} must be a number; got {shown(value)}")
     try:
         number = float(value)  # type: ignore[arg-type]
     except OverflowError:
@@ -125,15 +125,19 @@ def checked_moment(value: object, field: str) -> datetime:
     raise InvalidRequest(
         "INVALID_TIMESTAMP",
         field,
-        f"{field} must be an aware time, such as datetime.now(UTC); got {value!r:.60}",
+        f"{field} must be an aware time, such as datetime.now(UTC); got {shown(value)}",
     )
 
 
 def checked_instrument(instrument: object) -> Instrument:
     """An instrument whose facts mean something; options and inverse contracts are refused."""
     if not isinstance(instrument, Instrument):
-        raise InvalidRequest("WRONG_TYPE", "instrument", f"an Instrument is needed; got {instrument!r:.60}")
+        raise InvalidRequest("WRONG_TYPE", "instrument", f"an Instrument is needed; got {shown(instrument)}")
     checked_symbol(instrument.symbol)
+    for name in ("asset_class", "sector", "currency", "calendar"):
+        checked_name(getattr(instrument, name), name)
+    if not isinstance(instrument.shortable, bool):
+        raise InvalidRequest("WRONG_TYPE", "shortable", f"True or False; got {shown(instrument.shortable)}")
     for name in ("multiplier", "lot", "initial_margin", "maintenance_margin"):
         checked_number(getattr(instrument, name), name)
     for name in ("tick", "min_notional"):

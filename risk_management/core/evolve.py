@@ -161,7 +161,12 @@ def _settle(
     drawdown = state.drawdown
     if moves_equity and totals.equity is not None:
         drawdown = drawdown_rules.advance(
-            drawdown, totals.equity, event.at, config.drawdown_config, explained=explained
+            drawdown,
+            totals.equity,
+            event.at,
+            config.drawdown_config,
+            explained=explained,
+            may_peak=state.is_sure,
         )
     return _next(state, event, totals=totals, drawdown=drawdown)
 
@@ -173,7 +178,12 @@ def _marked(
     if equity is None:
         return state
     moved = drawdown_rules.advance(
-        state.drawdown, equity, event.at, config.drawdown_config, explained=explained
+        state.drawdown,
+        equity,
+        event.at,
+        config.drawdown_config,
+        explained=explained,
+        may_peak=state.is_sure,
     )
     return amended(state, drawdown=moved)
 
@@ -227,7 +237,11 @@ def _quotes(state: PortfolioState, event: QuotesReceived, config: RiskManagement
     quotes: dict[str, Any] = state.quotes.copy()  # type: ignore[attr-defined]
     quotes.update(event.quotes)
     held = [symbol for symbol, _ in event.quotes if symbol in state.totals.names]
-    return _settle(amended(state, quotes=MappingProxyType(quotes)), event, config, held)
+    unsure = state.unsure
+    for symbol, quote in event.quotes:
+        if (quote.anchor is not None) != (symbol in unsure):
+            unsure ^= {symbol}
+    return _settle(amended(state, quotes=MappingProxyType(quotes), unsure=unsure), event, config, held)
 
 
 def _rate(state: PortfolioState, event: RateReceived, config: RiskManagementConfig) -> PortfolioState:
@@ -263,7 +277,9 @@ def _split(state: PortfolioState, event: SplitApplied, config: RiskManagementCon
     quotes = state.quotes
     if event.symbol in quotes:
         quote = quotes[event.symbol]
-        quotes = put(quotes, event.symbol, quote._replace(price=quote.price / event.ratio))
+        anchor = None if quote.anchor is None else quote.anchor / event.ratio
+        fresh = quote._replace(price=quote.price / event.ratio, anchor=anchor)
+        quotes = put(quotes, event.symbol, fresh)
     settled = state.settled
     for request_id, reservation in _split_units(settled, event).items():
         settled = settled.with_entry(request_id, reservation, keep=KEPT_SETTLED)
@@ -349,7 +365,7 @@ def _filled(state: PortfolioState, event: Filled, config: RiskManagementConfig) 
     for name, amount in booked.realised.items():
         record = strategies.get(name, StrategyRecord())
         strategies = put(strategies, name, amended(record, realised=record.realised + amount))
-    fact = (event.request_id, event.quantity, event.cost / SCALE)
+    fact = (event.request_id, event.quantity, event.cost / SCALE, event.reported)
     changed = amended(
         state,
         positions=MappingProxyType(positions),

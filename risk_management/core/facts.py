@@ -6,7 +6,7 @@ from datetime import datetime
 
 from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol
 from risk_management.core.evolve import rate_of
-from risk_management.errors import InvalidRequest
+from risk_management.errors import InvalidRequest, shown
 from risk_management.model.events import CashKind, CashMoved, Filled
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import to_ledger
@@ -18,7 +18,7 @@ __all__ = ["cash_event", "unapproved_fill"]
 def cash_event(
     state: PortfolioState,
     now: datetime,
-    kind: CashKind | str,
+    kind: object,
     amount: float,
     account_id: str | None = None,
     symbol: str = "",
@@ -31,10 +31,10 @@ def cash_event(
         ``INVALID_KIND``, ``UNKNOWN_ACCOUNT`` for anything but a deposit, or an amount that means nothing.
     """
     try:
-        known = CashKind(kind)
+        known = CashKind(kind) if isinstance(kind, str) else CashKind("")
     except ValueError:
         kinds = ", ".join(CashKind)
-        raise InvalidRequest("INVALID_KIND", "kind", f"kind is one of {kinds}; got {kind!r:.60}") from None
+        raise InvalidRequest("INVALID_KIND", "kind", f"kind is one of {kinds}; got {shown(kind)}") from None
     money = checked_number(amount, "amount", signed=True)
     if known is CashKind.DEPOSIT and money < 0.0:
         raise InvalidRequest("NOT_POSITIVE", "amount", "a deposit is above 0; record a withdrawal instead")
@@ -45,7 +45,7 @@ def cash_event(
             raise InvalidRequest("OUT_OF_RANGE", "amount", said)
     account = account_id or next(iter(state.accounts))
     if account not in state.accounts and known is not CashKind.DEPOSIT:
-        raise InvalidRequest("UNKNOWN_ACCOUNT", "account_id", f"no account is called {account!r:.60}")
+        raise InvalidRequest("UNKNOWN_ACCOUNT", "account_id", f"no account is called {shown(account)}")
     return CashMoved(
         at=now,
         actor=OPERATOR,
@@ -77,7 +77,7 @@ def unapproved_fill(  # noqa: PLR0913, PLR0917 - the facts of a fill
     """
     side = {"buy": 1, "sell": -1}.get(action) if isinstance(action, str) else None
     if side is None:
-        raise InvalidRequest("INVALID_ACTION", "action", f"action is 'buy' or 'sell'; got {action!r:.60}")
+        raise InvalidRequest("INVALID_ACTION", "action", f"action is 'buy' or 'sell'; got {shown(action)}")
     units = to_ledger(checked_number(quantity, "quantity"))
     instrument = state.instruments.get(
         checked_symbol(symbol), Instrument(symbol, currency=state.base_currency)

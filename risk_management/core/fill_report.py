@@ -9,18 +9,18 @@ from typing import Final
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.entry import checked_name, checked_number, checked_price
 from risk_management.core.evolve import rate_of
-from risk_management.errors import InvalidRequest
+from risk_management.errors import InvalidRequest, shown
 from risk_management.model.events import Filled
 from risk_management.model.money import SCALE, to_ledger
 from risk_management.model.portfolio import PortfolioState, Reservation
 from risk_management.model.trade import Execution
 
-__all__ = ["Booking", "FillReport", "fill_event", "is_outlier"]
+__all__ = ["Booking", "FillReport", "dear_fee", "fill_event", "is_outlier"]
 
 FINAL_WITHIN: Final = 0.005
 """A fill this close to the approved size is the last one, unless the report says otherwise."""
 SAME: Final = 1e-6
-NEAR: Final = 0.1
+DEAR: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class FillReport:
         """The same with plain types; InvalidRequest for what means nothing."""
         if not isinstance(self.success, bool):
             raise InvalidRequest(
-                "WRONG_TYPE", "success", f"success is True or False; got {self.success!r:.60}"
+                "WRONG_TYPE", "success", f"success is True or False; got {shown(self.success)}"
             )
         size = checked_number(self.size, "executed_size", zero=True)
         quantity = self.quantity
@@ -153,9 +153,18 @@ def fill_event(
         used_quantity=closing_units,
         stop_risk=_stop_share(reservation, used_opening),
         has_stop=reservation.stop_risk > 0,
+        reported=0 if report.quantity is not None else to_ledger(report.size),
     )
     duplicate, conflict = _seen(state, event, report, is_open=is_open)
-    return Booking(event, duplicate, conflict, _flags(reservation, event, config, is_open=is_open))
+    flags = _flags(reservation, event, config, is_open=is_open)
+    if _is_off(state, reservation, report, config, now):
+        flags = (*flags, "OFF_PRICE")
+    return Booking(event, duplicate, conflict, flags)
+
+
+def dear_fee(event: Filled) -> bool:
+    """Whether a fee is more than the whole fill and more than a small one: a slip of the reporter."""
+    return event.fee > max(abs(event.cost), to_ledger(DEAR))
 
 
 def is_outlier(
@@ -187,7 +196,8 @@ def _split(reservation: Reservation, report: FillReport, unit_price: float) -> t
     if not closing_left:
         return 0, round(money / unit_price), 0, money
     whole = reservation.closing + reservation.opening
-    if abs(money - whole) <= FINAL_WITHIN * whole:
+    told = reservation.filled + money
+    if abs(money - whole) <= FINAL_WITHIN * whole or abs(told - reservation.approved) <= FINAL_WITHIN * told:
         return closing_left, round(reservation.opening / unit_price), reservation.closing, reservation.opening
     units = round(money / unit_price)
     if abs(units - closing_left) <= FINAL_WITHIN * closing_left:
@@ -222,14 +232,11 @@ def _seen(state: PortfolioState, event: Filled, report: FillReport, *, is_open: 
     """Whether the report was booked before, and whether its id was booked with other numbers."""
     known = state.executions.get(event.execution_id)
     if known is not None:
-        booked, paid = known[2], event.cost / SCALE
-        same = abs(booked - paid) <= max(SAME, SAME * abs(booked))
-        # a close that was taken as complete was booked in units: its report in money comes near it
-        at_its_price = abs(abs(known[1]) / SCALE * report.price - abs(booked)) <= FINAL_WITHIN * abs(booked)
-        near = at_its_price and abs(report.size - abs(booked)) <= NEAR * abs(booked)
-        return known[0] == event.request_id and (same or near), not (
-            known[0] == event.request_id and (same or near)
-        )
+        # in money the report itself tells: a close taken as complete was booked in units
+        in_money = known[3] and event.reported
+        before, now = (known[3], event.reported) if in_money else (known[1], event.quantity)
+        same = known[0] == event.request_id and abs(before - now) <= max(1.0, SAME * abs(before))
+        return same, not same
     if report.execution_id is not None or is_open:
         return False, False
     # no id and nothing left: an equal report is the same one told again
@@ -239,15 +246,35 @@ def _seen(state: PortfolioState, event: Filled, report: FillReport, *, is_open: 
     ), False
 
 
+def _is_off(
+    state: PortfolioState,
+    reservation: Reservation,
+    report: FillReport,
+    config: RiskManagementConfig,
+    now: datetime,
+) -> bool:
+    """Whether a fill lies further from our own fresh price than an order may: booked, but told."""
+    quote = state.quotes.get(reservation.key.symbol)
+    if quote is None or report.price <= 0.0:
+        return False
+    ages = config.market_data_config.quote_age
+    allowed = ages.get(state.instruments[reservation.key.symbol].asset_class, ages.get("other", 60.0))
+    is_fresh = not quote.daily and (now - quote.time).total_seconds() <= allowed
+    return is_fresh and abs(report.price / quote.price - 1.0) > config.order_config.price_collar
+
+
 def _flags(
     reservation: Reservation, event: Filled, config: RiskManagementConfig, *, is_open: bool
 ) -> tuple[str, ...]:
-    """Late, or more than was approved; money has the collar as tolerance: slippage is no overfill."""
+    """Late, or more than was approved, with the collar as tolerance: slippage is no overfill."""
     flags = [] if is_open and event.at <= reservation.valid_until else ["LATE_FILL"]
     collar = 1.0 + config.order_config.price_collar
     if is_open:
         closes_too_much = event.used_quantity > reservation.closing_quantity
-        over = closes_too_much or event.used_opening > reservation.opening * collar + to_ledger(SAME)
+        # in units too: a low price must not make many of them out of the approved money
+        units = abs(event.quantity) - event.used_quantity
+        opened = max(event.used_opening, _approved_money(reservation, units, 0.0))
+        over = closes_too_much or opened > reservation.opening * collar + to_ledger(SAME)
     else:
         # what was left when it was closed is not known any more: all fills together tell
         over = reservation.filled + abs(event.cost) > reservation.approved * collar + to_ledger(SAME)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from risk_management.calculators.scenarios import Scenario, ScenarioRule, ScenarioUse, load_scenarios
@@ -125,7 +126,8 @@ def lay_foundation(
     )
     preparation = ModelPreparation.of(matrix, config, instruments, gates, history)
     model = preparation.model()
-    return Foundation(config, history, preparation, model, instruments, scenarios, own_clock)
+    known = MappingProxyType(instruments)
+    return Foundation(config, history, preparation, model, known, scenarios, own_clock)
 
 
 def _own_clock(

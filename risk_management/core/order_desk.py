@@ -21,8 +21,9 @@ from risk_management.core.entry import (
     checked_symbol,
     instrument_event,
 )
-from risk_management.core.fill_report import FillReport, fill_event, is_outlier
-from risk_management.errors import InvalidRequest, UnknownRequest
+from risk_management.core.fill_report import FillReport, dear_fee, fill_event, is_outlier
+from risk_management.core.fills import ACCOUNT_WIDE
+from risk_management.errors import InvalidRequest, UnknownRequest, shown
 from risk_management.model.amend import amended
 from risk_management.model.events import BotChanged, HoldSet, ReservationClosed, TradeDecided
 from risk_management.model.money import to_ledger
@@ -187,7 +188,7 @@ class OrderDesk:
             Malformed, or ``EXECUTION_CONFLICT``: the execution id was booked with other numbers.
         """
         if not isinstance(report, FillReport):
-            raise InvalidRequest("WRONG_TYPE", "report", f"a FillReport is needed; got {report!r:.60}")
+            raise InvalidRequest("WRONG_TYPE", "report", f"a FillReport is needed; got {shown(report)}")
         report = report.checked()
         with self._book.lock:
             state = self._book.state
@@ -208,11 +209,19 @@ class OrderDesk:
             booking = fill_event(state, reservation, report, self._book.config, self._clock.now())
             if booking.duplicate:
                 return booking.execution(state)
+            if dear_fee(booking.event):
+                raise InvalidRequest(
+                    "OUT_OF_RANGE",
+                    "fee",
+                    f"a fee of {report.fee:g} is more than the fill itself; report the true one",
+                )
             if booking.conflict:
                 text = f"execution {booking.event.execution_id!r} was booked with other numbers"
                 self._alarm("EXECUTION_CONFLICT", text)
                 raise InvalidRequest("EXECUTION_CONFLICT", "execution_id", text)
             after = self._book.apply(booking.event)
+            if "OVERFILL" in booking.flags:
+                self._only_reduce(reservation)
             for flag in booking.flags:
                 self._alarm(flag, f"fill of {report.request_id} by {reservation.key.bot}: {flag}")
             return booking.execution(after)
@@ -263,7 +272,7 @@ class OrderDesk:
 
     def decision(self, request_id: str) -> TradeDecision | None:
         """The answer that a request got, None for an unknown id."""
-        known = self._answers.get(request_id)
+        known = self._answers.get(checked_name(request_id, "request_id"))
         return None if known is None else known[1]
 
     def _refuse_outlier(self, reservation: Reservation, report: FillReport) -> NoReturn:
@@ -278,6 +287,15 @@ class OrderDesk:
         self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
         self._alarm("PRICE_OUTLIER", text)
         raise InvalidRequest("PRICE_OUTLIER", "executed_price", text)
+
+    def _only_reduce(self, reservation: Reservation) -> None:
+        """A bot that traded more than it was allowed to only closes until a person looks."""
+        bot, now = reservation.key.bot, self._clock.now()
+        if bot in ACCOUNT_WIDE:
+            return
+        text = f"{reservation.request_id} was filled for more than was approved; set the bot ACTIVE again"
+        hold = Hold(Scope.BOT, bot, "overfill", TradingMode.REDUCING, SYSTEM, text, now, latched=True)
+        self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
 
     def _not_filled(self, report: FillReport) -> Execution:
         if report.request_id in self._book.state.reservations:
@@ -332,16 +350,18 @@ class OrderDesk:
         side = ACTIONS.get(action) if isinstance(action, str) else None
         if side is None:
             raise InvalidRequest(
-                "INVALID_ACTION", "action", f"action is 'buy' or 'sell'; got {ticket.action!r:.60}"
+                "INVALID_ACTION", "action", f"action is 'buy' or 'sell'; got {shown(ticket.action)}"
             )
         bot = OPERATOR if ticket.bot_name is None else checked_bot(ticket.bot_name)
         strategy = checked_name(ticket.strategy, "strategy", empty=True)
         if not strategy and bot in self._book.state.bots:
             strategy = self._book.state.bots[bot].strategy
-        account = ticket.account_id or self._book.config.account_id
+        account = self._book.config.account_id
+        if ticket.account_id is not None:
+            account = checked_name(ticket.account_id, "account_id")
         if account not in self._book.state.accounts:
             raise InvalidRequest(
-                "UNKNOWN_ACCOUNT", "account_id", f"no account is called {account!r:.60}; fund it first"
+                "UNKNOWN_ACCOUNT", "account_id", f"no account is called {shown(account)}; fund it first"
             )
         return TradeRequest(
             request_id=self._id(ticket.request_id),
@@ -379,14 +399,14 @@ class OrderDesk:
 def _checked_ticket(ticket: object) -> OrderTicket:
     if isinstance(ticket, OrderTicket):
         return ticket
-    raise InvalidRequest("WRONG_TYPE", "ticket", f"an OrderTicket is needed; got {ticket!r:.60}")
+    raise InvalidRequest("WRONG_TYPE", "ticket", f"an OrderTicket is needed; got {shown(ticket)}")
 
 
 def _flag(reduce_only: object) -> bool:
     if isinstance(reduce_only, bool):
         return reduce_only
     raise InvalidRequest(
-        "WRONG_TYPE", "reduce_only", f"reduce_only is True or False; got {reduce_only!r:.60}"
+        "WRONG_TYPE", "reduce_only", f"reduce_only is True or False; got {shown(reduce_only)}"
     )
 
 

@@ -13,7 +13,7 @@ from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.measures.tail import tails_of
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import Bot, PortfolioState, Quote
+from risk_management.model.portfolio import Bot, PortfolioState, Quote, ReservationStatus
 from risk_management.model.totals import EMPTY_NAME, NO_SIDES, NameTotals, Sides
 from risk_management.model.trade import TradeRequest
 
@@ -202,6 +202,8 @@ def _closing_part(
     working = mine = 0
     for request_id in name.reservations:
         reservation = state.reservations[request_id]
+        if reservation.status is ReservationStatus.EXPIRED_UNCONFIRMED:
+            continue  # it may not be sent any more: it must not keep its bot from closing
         if reservation.side == request.side and reservation.key.account_id == request.account_id:
             working += reservation.closing_quantity
             mine += reservation.closing_quantity * (reservation.key.bot == request.bot)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.model.events import Event, HoldReleased, HoldSet, QuotesReceived
@@ -14,6 +14,7 @@ __all__ = ["PriceUpdate", "price_events"]
 
 CAUSE = "price_jump"
 FIRST_WITHIN = 10.0
+NEW = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def price_events(
     now: datetime,
 ) -> PriceUpdate:
     """Sort checked prices. A jump beyond `quote_jump` blocks its symbol until a second one is beyond it."""
-    limit = config.market_data_config.quote_jump
+    limit, collar = config.market_data_config.quote_jump, config.order_config.price_collar
     taken: list[tuple[str, Quote]] = []
     late: list[str] = []
     doubtful: list[str] = []
@@ -52,14 +53,20 @@ def price_events(
     for symbol, price in prices.items():
         old = state.quotes.get(symbol)
         before = _before(state, symbol)
+        if old is not None and old.anchor is not None and _is_near(price, old.anchor, collar):
+            before = old.anchor  # the far tick was a glitch: the price is back
         held = state.holds.get((Scope.SYMBOL, symbol, CAUSE))
         if old is not None and at < old.time:
             late.append(symbol)
-        elif _jumps(price, before, limit, is_first=old is None) and not _confirms(held, price, before):
+        elif _jumps(
+            price, before, limit, is_old=old is None and not _is_new(state, symbol, now)
+        ) and not _confirms(held, price, before, limit):
             doubtful.append(symbol)
             events.append(HoldSet(at=now, actor=SYSTEM, hold=_hold(symbol, price, before, now)))
         else:
-            taken.append((symbol, Quote(price, at, source, daily)))
+            confirmed = daily or held is not None or old is None
+            anchor = None if confirmed or old is None else _anchor(old, price, collar)
+            taken.append((symbol, Quote(price, at, source, daily, anchor)))
             if held is not None:
                 events.append(
                     HoldReleased(
@@ -90,13 +97,32 @@ def _before(state: PortfolioState, symbol: str) -> float:
     return abs(state.positions[name.keys[0]].entry_price) / unit
 
 
-def _jumps(price: float, before: float, limit: float, *, is_first: bool) -> bool:
+def _is_new(state: PortfolioState, symbol: str, now: datetime) -> bool:
+    """Whether a position was opened within a day: its entry is as good as a price."""
+    name = state.totals.names.get(symbol)
+    return name is not None and any(now - state.positions[key].opened_at < NEW for key in name.keys)
+
+
+def _jumps(price: float, before: float, limit: float, *, is_old: bool) -> bool:
     """A first price may be far from an old entry, but not by more than ten times."""
     if before <= 0.0:
         return False
-    if is_first:
+    if is_old:
         return not 1.0 / FIRST_WITHIN < price / before < FIRST_WITHIN
     return abs(price / before - 1.0) > limit
+
+
+def _anchor(old: Quote, price: float, collar: float) -> float | None:
+    """The price that was sure before a move beyond the collar; None where a second tick has settled it."""
+    if _is_near(price, old.price, collar):
+        return None
+    if old.anchor is None:
+        return old.price
+    return None if _is_near(price, old.anchor, collar) else old.anchor
+
+
+def _is_near(price: float, other: float, collar: float) -> bool:
+    return abs(price / other - 1.0) <= collar
 
 
 def _hold(symbol: str, price: float, before: float, now: datetime) -> Hold:
@@ -104,12 +130,12 @@ def _hold(symbol: str, price: float, before: float, now: datetime) -> Hold:
     return Hold(Scope.SYMBOL, symbol, CAUSE, TradingMode.REDUCING, SYSTEM, reason, now)
 
 
-def _confirms(held: Hold | None, price: float, before: float) -> bool:
-    """A second price beyond the limit on the same side of the old one: the market did move."""
+def _confirms(held: Hold | None, price: float, before: float, limit: float) -> bool:
+    """A second price on the same side of the old one, no further from the first than a jump."""
     if held is None:
         return False
     seen = float(held.reason.split()[1])
-    return (seen > before) == (price > before)
+    return (seen > before) == (price > before) and abs(price / seen - 1.0) <= limit
 
 
 def doubted_names(state: PortfolioState) -> tuple[str, ...]:

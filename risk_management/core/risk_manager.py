@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import logging
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ from risk_management.core.portfolio_heat import PortfolioHeatMonitor
 from risk_management.core.protocol import EmergencyProtocol, Executor
 from risk_management.core.quotes import PriceUpdate, price_events
 from risk_management.core.watch import Watch
-from risk_management.errors import ConfigurationError, InvalidRequest
+from risk_management.errors import ConfigurationError, InvalidRequest, shown
 from risk_management.model.amend import amended
 from risk_management.model.events import (
     BotChanged,
@@ -52,6 +52,7 @@ from risk_management.model.events import (
     HoldSet,
     InstrumentDefined,
     ModelRefreshed,
+    PositionAdded,
     RateReceived,
     SplitApplied,
 )
@@ -62,6 +63,7 @@ from risk_management.model.portfolio import (
     Bot,
     Hold,
     PortfolioState,
+    PositionKey,
     Rate,
     Scope,
     TradingMode,
@@ -265,6 +267,7 @@ class AdvancedRiskManager:
                 for row in map(_checked_row, rows)
             ]
             mark = None if high_water_mark is None else checked_number(high_water_mark, "high_water_mark")
+            _no_opposites(events)
             for event in events:
                 self._know(event.key.symbol)
                 self.book.apply(event)
@@ -302,7 +305,7 @@ class AdvancedRiskManager:
         now = self.clock.now()
         moment = now if at is None else checked_moment(at, "at")
         if not isinstance(prices, Mapping):
-            raise InvalidRequest("WRONG_TYPE", "prices", f"prices map symbols to prices; got {prices!r:.60}")
+            raise InvalidRequest("WRONG_TYPE", "prices", f"prices map symbols to prices; got {shown(prices)}")
         if moment > now + FUTURE:
             raise InvalidRequest("FUTURE_TIMESTAMP", "at", f"prices of {moment} lie in the future of {now}")
         checked = {checked_symbol(s): checked_price(p, f"price of {s}") for s, p in prices.items()}
@@ -366,7 +369,7 @@ class AdvancedRiskManager:
     def use_model(self, model: RiskModel) -> None:
         """Put a freshly prepared market model in place."""
         if not isinstance(model, RiskModel):
-            raise InvalidRequest("WRONG_TYPE", "model", f"a RiskModel is needed; got {model!r:.60}")
+            raise InvalidRequest("WRONG_TYPE", "model", f"a RiskModel is needed; got {shown(model)}")
         self._apply_now(ModelRefreshed, model=model)
 
     # -- orders -------------------------------------------------------------------------------------
@@ -507,6 +510,8 @@ class AdvancedRiskManager:
         InvalidRequest
             ``UNKNOWN_BOT``.
         """
+        if not isinstance(enabled, bool):
+            raise InvalidRequest("WRONG_TYPE", "enabled", f"enabled is True or False; got {shown(enabled)}")
         with self.book.lock:
             bot = self.state.bots.get(checked_name(bot_name, "bot_name"))
             if bot is None:
@@ -626,7 +631,7 @@ class AdvancedRiskManager:
             The settings contradict each other; the old ones stay.
         """
         if not isinstance(config, RiskManagementConfig):
-            raise ConfigurationError(f"settings are a RiskManagementConfig; got {config!r:.60}")
+            raise ConfigurationError(f"settings are a RiskManagementConfig; got {shown(config)}")
         fresh = config.model_copy(deep=True)
         fresh.adjust_for_risk_level()
         fresh.check()
@@ -645,12 +650,12 @@ class AdvancedRiskManager:
     # -- inside -------------------------------------------------------------------------------------
 
     def _account(self, account_id: str | None) -> str:
-        account = account_id or self.config.account_id
+        account = self.config.account_id if account_id is None else checked_name(account_id, "account_id")
         if account not in self.state.accounts:
             raise InvalidRequest(
                 "UNKNOWN_ACCOUNT",
                 "account_id",
-                f"no account is called {account!r:.60}; deposit into it first",
+                f"no account is called {shown(account)}; deposit into it first",
             )
         return account
 
@@ -670,9 +675,21 @@ class AdvancedRiskManager:
         self.alert_manager.raise_alert(kind, severity, text, self.clock.now(), key=key)
 
 
-def _same_fill(event: Filled, booked: tuple[str, int, float]) -> None:
+def _no_opposites(events: Sequence[PositionAdded]) -> None:
+    """Raise where one owner is said to be long and short in one symbol: the rows would cancel each other."""
+    sides: dict[PositionKey, int] = {}
+    for event in events:
+        if sides.setdefault(event.key, event.quantity) * event.quantity < 0:
+            raise InvalidRequest(
+                "OPPOSITE_POSITION",
+                "rows",
+                f"{event.key.symbol} stands long and short for one owner; write what is left in one line",
+            )
+
+
+def _same_fill(event: Filled, booked: tuple[str, int, float, int]) -> None:
     """Raise where an execution id was booked with another order, quantity or money."""
-    if booked != (event.request_id, event.quantity, event.cost / SCALE):
+    if booked != (event.request_id, event.quantity, event.cost / SCALE, event.reported):
         raise InvalidRequest(
             "EXECUTION_CONFLICT",
             "execution_id",
@@ -684,7 +701,7 @@ def _checked_row(row: PositionRow) -> PositionRow:
     if hasattr(row, "symbol") and hasattr(row, "size"):
         return row
     raise InvalidRequest(
-        "WRONG_TYPE", "rows", f"rows are those of read_positions(); got {type(row).__name__} {row!r:.60}"
+        "WRONG_TYPE", "rows", f"rows are those of read_positions(); got {type(row).__name__} {shown(row)}"
     )
 
 

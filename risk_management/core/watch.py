@@ -65,7 +65,8 @@ class Watch:
             if record is not None:
                 self._book.apply(VarRecorded(at=now, actor=SYSTEM, record=record))
             self._desk.expire()
-            for event in bot_and_strategy_events(self._book.state, self._book.config, now):
+            losses = bot_and_strategy_events(self._book.state, self._book.config, now)
+            for event in losses if self._book.state.is_sure else ():
                 self._book.apply(event)
                 if isinstance(event, BotChanged) and not event.bot.enabled:
                     self._desk.cancel_all(event.bot.disabled_reason, bot=event.bot.name, openings_only=True)
@@ -102,6 +103,8 @@ class Watch:
         """Emergencies; while equity is unknown or doubted no loss is acted on and nothing opens."""
         state = self._book.state
         if state.equity is None or state.drawdown.quarantined is not None:
+            return []
+        if not state.is_sure or doubted_names(state):
             return []
         reports = self._protocol.step(measured, confirmed=confirmed)
         for report in reports:

@@ -30,7 +30,12 @@ def var_view(seen: Snapshot, summary: VaRSummary) -> Plain:
             "method": seen.config.var_config.default_method,
             "limits": [limit_row(use) for use in gates],
         },
-        "components": {"symbol": _shares(summary.by_symbol), "strategy": _shares(summary.by_strategy)},
+        "components": {
+            "symbol": _shares(summary.by_symbol),
+            "strategy": _shares(summary.by_strategy),
+            "bot": _shares(summary.by_bot),
+            "sector": _shares(summary.by_sector),
+        },
         "pending": summary.pending,
         "notes": list(summary.notes),
     }

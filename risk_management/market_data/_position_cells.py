@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from risk_management.core.entry import checked_name, checked_symbol
-from risk_management.errors import InvalidRequest
+from risk_management.errors import InvalidRequest, shown
 from risk_management.market_data._written_number import written_number
 
 __all__ = ["Cells", "Holding"]
@@ -139,4 +139,4 @@ class Cells:
         return None
 
     def _wrong(self, column: str, said: str) -> None:
-        self.mistakes.append(f"column {column!r}: {self.texts.get(column, '')!r:.60} {said}")
+        self.mistakes.append(f"column {column!r}: {shown(self.texts.get(column, ''))} {said}")

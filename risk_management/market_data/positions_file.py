@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from risk_management.errors import MarketDataError
+from risk_management.errors import MarketDataError, shown
 from risk_management.market_data._position_cells import Cells
 
 __all__ = ["COLUMNS", "PositionRow", "read_positions"]
@@ -213,7 +213,7 @@ class _Sheet:
         if currency and self.currency and currency != self.currency:
             self._wrong(
                 line,
-                f"column 'currency': {currency!r:.60} after {self.currency!r:.60}; "
+                f"column 'currency': {shown(currency)} after {shown(self.currency)}; "
                 "convert all amounts to the currency of the account",
             )
         self.currency = self.currency or currency

@@ -160,7 +160,8 @@ class TradeDecided(Event):
 class Filled(Event):
     """A fill at the broker. `quantity` is signed, amounts are ledger integers.
 
-    `cost` is the signed money paid in the base currency, without `fee`.
+    `cost` is the signed money paid in the base currency, without `fee`; `reported` the money that the report
+    named, 0 where it named units.
     """
 
     request_id: str
@@ -175,6 +176,7 @@ class Filled(Event):
     used_quantity: int
     stop_risk: int = 0
     has_stop: bool = False
+    reported: int = 0
 
 
 @dataclass(frozen=True, slots=True)

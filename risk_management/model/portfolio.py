@@ -164,13 +164,15 @@ class Quote(NamedTuple):
     """A price of an instrument itself, never of a proxy.
 
     `price` is above 0 in the instrument's currency; `time` is aware UTC; `source` names the feed;
-    `daily` marks a daily close, whose age is counted in days.
+    `daily` marks a daily close, whose age is counted in days. `anchor` is the last price that was sure while
+    this one moved far from it in one tick and awaits a second; None for a sure one.
     """
 
     price: float
     time: datetime
     source: str
     daily: bool = False
+    anchor: float | None = None
 
 
 class Rate(NamedTuple):
@@ -382,6 +384,8 @@ class PortfolioState:
     drawdown : DrawdownState
     var_record : VarRecord
         Forecasts of past days and what came.
+    unsure : frozenset of str
+        Symbols whose price moved far in one tick and awaits a second.
     """
 
     version: int
@@ -395,7 +399,7 @@ class PortfolioState:
     instruments: Mapping[str, Instrument]
     reservations: Mapping[str, Reservation]
     settled: Layered[str, Reservation]
-    executions: Layered[str, tuple[str, int, float]]
+    executions: Layered[str, tuple[str, int, float, int]]
     bots: Mapping[str, Bot]
     strategies: Mapping[str, StrategyRecord]
     holds: Mapping[tuple[Scope, str, str], Hold]
@@ -406,6 +410,12 @@ class PortfolioState:
     totals: Totals
     drawdown: DrawdownState
     var_record: VarRecord = NO_RECORD
+    unsure: frozenset[str] = frozenset()
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether every held price is sure: no loss is acted on, and no peak taken, on a single far tick."""
+        return not any(symbol in self.totals.names for symbol in self.unsure)
 
     @property
     def cash(self) -> float:

@@ -9,7 +9,7 @@ from risk_management.config.risk_config import DrawdownConfig, RiskManagementCon
 from risk_management.core.drawdown import TIER_TOLERANCE
 from risk_management.core.entry import checked_number
 from risk_management.core.front import Front
-from risk_management.errors import InvalidRequest
+from risk_management.errors import InvalidRequest, shown
 from risk_management.model.drawdown import DrawdownState, Recovery
 from risk_management.model.events import CashKind, CashMoved, EquityReported
 from risk_management.model.money import to_ledger
@@ -252,5 +252,5 @@ class DrawdownProtection(Front):
         if at is None:
             return self._now()
         if not isinstance(at, datetime) or at.tzinfo is None:
-            raise InvalidRequest("NAIVE_TIME", "at", f"a time needs a zone, such as UTC; got {at!r:.60}")
+            raise InvalidRequest("NAIVE_TIME", "at", f"a time needs a zone, such as UTC; got {shown(at)}")
         return at.astimezone(UTC)

@@ -506,6 +506,7 @@ def _liquidation(lab: Lab) -> str:
     lab.hold(lab.stock, share * lab.equity, bot_name=BOT)
     lab.price(lab.stock, 100.0)
     fall = 1.0 - lab.config.emergency_config.liquidation_drawdown / share - 0.001
+    lab.price(lab.stock, 100.0 * max(fall, 0.501))  # a far tick awaits its second one
     for _ in range(lab.config.emergency_config.confirmations):
         lab.price(lab.stock, 100.0 * max(fall, 0.501))
         lab.manager.assess_overall_risk(confirmed=False)

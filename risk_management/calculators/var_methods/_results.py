@@ -63,7 +63,7 @@ class VaRResult:
 
 @dataclass(frozen=True, slots=True)
 class RiskComponent:
-    """The share of one symbol or strategy in the headline; the shares of all add up to it.
+    """The share of one symbol, strategy, bot or sector in the headline; the shares of all add up to it.
 
     Parameters
     ----------
@@ -76,6 +76,8 @@ class RiskComponent:
         Of the VaR; NaN where that is 0.
     marginal_var : float
         VaR that one more unit of money adds; NaN for a strategy that is flat.
+    incremental_var : float
+        VaR that is there because of it: of the book less that of the book without it. They do not add up.
     """
 
     name: str
@@ -84,6 +86,7 @@ class RiskComponent:
     component_es: float
     share: float
     marginal_var: float
+    incremental_var: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class VaRSummary:
         Fraction of equity.
     utilization : float
         `worst` over the limit: what the gate looks at.
-    by_symbol, by_strategy : Mapping of str to RiskComponent
+    by_symbol, by_strategy, by_bot, by_sector : Mapping of str to RiskComponent
         Shares of the headline; empty where it is unavailable.
     portfolio_value : float
         Equity in money; NaN while a position has no price.
@@ -121,6 +124,8 @@ class VaRSummary:
     utilization: float
     by_symbol: Mapping[str, RiskComponent]
     by_strategy: Mapping[str, RiskComponent]
+    by_bot: Mapping[str, RiskComponent]
+    by_sector: Mapping[str, RiskComponent]
     portfolio_value: float
     pending: int
     as_of: datetime

@@ -31,8 +31,13 @@ LEVELS = {
 }
 SANCTIONED = {"core.foundation"}
 """The one place of the core that asks for data."""
-EXCEPT_EXCEPTION = {"core/decision.py", "integration/trading_integration.py", "alerts/telling.py"}
-"""The check runner, the service loop and alert delivery."""
+EXCEPT_EXCEPTION = {
+    "core/decision.py",
+    "integration/trading_integration.py",
+    "alerts/telling.py",
+    "errors.py",
+}
+"""The check runner, the service loop, alert delivery, and the text of a value in an error."""
 
 
 def name_of(path: Path) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from risk_management.clock import ManualClock
-from risk_management.config.risk_config import EmergencyRowConfig
+from risk_management.config.risk_config import EmergencyRowConfig, load_risk_config
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
@@ -28,6 +28,12 @@ def held(manager, symbol="KO", money=1000.0, price=100.0, bot="a"):
     manager.update_prices({symbol: price})
 
 
+def settled(manager, prices):
+    """A far price and the second tick that settles it."""
+    manager.update_prices(prices)
+    manager.update_prices(prices)
+
+
 def order(manager, symbol, action, size, bot="a"):
     return manager.request_trade(OrderTicket(symbol, action, size, "", bot))
 
@@ -37,7 +43,7 @@ def test_a_close_reported_in_money_is_units_at_its_price(manager, size, price, c
     held(manager)
     asked = order(manager, "KO", "sell", 1000.0)
     execution = manager.execute_trade(FillReport(asked.request_id, size, price, execution_id="x"))
-    assert execution.flags == ()
+    assert set(execution.flags) <= {"OFF_PRICE"}
     assert not manager.state.positions
     assert not manager.state.reservations
     assert manager.state.cash == pytest.approx(cash)
@@ -61,7 +67,7 @@ def test_units_decide_over_fills_and_what_is_left(manager):
     assert not manager.state.reservations
     manager.update_prices({"PG": 100.0})
     asked = order(manager, "PG", "buy", 200.0, "b")
-    execution = manager.execute_trade(FillReport(asked.request_id, 200.0, 80.0, quantity=5.0))
+    execution = manager.execute_trade(FillReport(asked.request_id, 200.0, 98.0, quantity=5.0))
     assert execution.flags == ("OVERFILL",)
 
 
@@ -146,7 +152,7 @@ def test_a_bot_disabled_by_its_losses_loses_its_entries(manager):
     manager.assess_overall_risk()
     entry = order(manager, "PG", "buy", 40.0)
     assert entry.approved
-    manager.update_prices({"KO": 40.0})
+    settled(manager, {"KO": 40.0})
     manager.assess_overall_risk()
     assert not manager.state.bots["a"].enabled
     assert entry.request_id in manager.state.settled
@@ -155,9 +161,9 @@ def test_a_bot_disabled_by_its_losses_loses_its_entries(manager):
 def test_an_open_loss_of_a_strategy_counts_before_it_closed_anything(manager):
     manager.reconfigure(manager.config.update(portfolio_limits={"strategy_budgets": {"s1": 0.15}}))
     manager.add_position("KO", 1200.0, 100.0, "s1", bot_name="a")
-    manager.update_prices({"KO": 100.0})
+    settled(manager, {"KO": 100.0})
     manager.assess_overall_risk()
-    manager.update_prices({"KO": 60.0})
+    settled(manager, {"KO": 60.0})
     manager.assess_overall_risk()
     assert manager.state.mode_of(Scope.STRATEGY, "s1") is TradingMode.REDUCING
 
@@ -333,3 +339,97 @@ def test_a_refused_order_may_come_again_at_once(manager):
     manager.set_mode(TradingMode.ACTIVE, "fine", scope=Scope.SYMBOL, name="PG", actor="me")
     assert order(manager, "PG", "buy", 100.0).approved
     assert "DUPLICATE_INTENT" in order(manager, "PG", "buy", 100.0).rejection_reasons
+
+
+def test_a_low_price_does_not_make_many_units_of_the_approved_money(manager):
+    manager.update_prices({"KO": 100.0})
+    asked = order(manager, "KO", "buy", 1000.0)
+    booked = manager.execute_trade(FillReport(asked.request_id, 1000.0, 60.0))
+    assert booked.flags == ("OVERFILL", "OFF_PRICE")
+    assert manager.state.mode_of(Scope.BOT, "a") is TradingMode.REDUCING
+    assert "REDUCING" in order(manager, "PG", "buy", 100.0).rejection_reasons
+    manager.set_mode(TradingMode.ACTIVE, "looked at", scope=Scope.BOT, name="a", actor="me")
+    assert manager.state.mode_of(Scope.BOT, "a") is TradingMode.ACTIVE
+
+
+def test_a_first_quote_far_from_a_fill_of_today_is_doubted(manager):
+    asked = order(manager, "AAPL", "buy", 1000.0)
+    manager.execute_trade(FillReport(asked.request_id, 1000.0, 18.0))
+    assert manager.update_prices({"AAPL": 170.0}).quarantined == ("AAPL",)
+    assert manager.state.equity == pytest.approx(10_000.0)
+    assert not order(manager, "PG", "buy", 100.0).approved
+
+
+@pytest.mark.parametrize("price", [95.0, 100.0, 120.0])
+def test_a_close_reported_in_money_in_two_parts_is_flat(manager, price):
+    held(manager)
+    asked = order(manager, "KO", "sell", 1000.0)
+    for number in range(2):
+        report = FillReport(asked.request_id, 500.0, price, execution_id=str(number))
+        assert "OVERFILL" not in manager.execute_trade(report).flags
+    assert not manager.state.positions
+    assert not manager.state.reservations
+
+
+def test_other_numbers_under_a_known_execution_id_are_a_conflict(manager):
+    manager.update_prices({"KO": 100.0})
+    asked = order(manager, "KO", "buy", 1000.0)
+    manager.execute_trade(FillReport(asked.request_id, 500.0, 100.0, execution_id="e", final=False))
+    with pytest.raises(InvalidRequest, match="EXECUTION_CONFLICT"):
+        manager.execute_trade(FillReport(asked.request_id, 545.0, 100.0, execution_id="e", final=False))
+    again = FillReport(asked.request_id, 500.0, 100.0, execution_id="e", final=False)
+    assert manager.execute_trade(again).duplicate
+
+
+class Unshowable:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    "value", [10**5000, Unshowable(), [], None], ids=["huge", "unshowable", "list", "none"]
+)
+def test_an_error_text_never_fails(manager, value):
+    for call in (
+        lambda: manager.evaluate_trade(value, "buy", 100.0),
+        lambda: manager.evaluate_trade("KO", value, 100.0),
+        lambda: manager.evaluate_trade("KO", "buy", value),
+        lambda: manager.update_prices({str(type(value)): 1.0}),
+        lambda: manager.set_bot_enabled(value, enabled=True),
+        lambda: manager.record_cash(value, 1.0),
+    ):
+        with pytest.raises(InvalidRequest):
+            call()
+    with pytest.raises(InvalidRequest):
+        manager.desk.decision(value)
+
+
+def test_mappings_of_settings_in_use_are_sealed_too(manager):
+    settings = manager.config
+    for change in (
+        lambda: settings.portfolio_limits.strategy_budgets.update(x=9.0),
+        lambda: settings.market_data_config.quote_age.__setitem__("equity", 1e9),
+        lambda: settings.market_data_config.sectors.setdefault("KO", "none"),
+    ):
+        with pytest.raises(ConfigurationError, match="in use"):
+            change()
+    fresh = settings.update(portfolio_limits={"strategy_budgets": {"x": 0.2}})
+    manager.reconfigure(fresh)
+    assert manager.config.portfolio_limits.strategy_budgets == {"x": 0.2}
+    copy = manager.config.model_copy(deep=True)
+    copy.market_data_config.quote_age["equity"] = 30.0
+    assert manager.config.market_data_config.quote_age["equity"] == 60.0
+
+
+def test_a_misspelt_section_of_the_environment_is_named(monkeypatch):
+    monkeypatch.setenv("RISK__PORTFOLIO_LIMIT__MAX_SINGLE_POSITION", "0.01")
+    with pytest.raises(ConfigurationError, match="did you mean RISK__PORTFOLIO_LIMITS"):
+        load_risk_config()
+
+
+@pytest.mark.parametrize(
+    "facts", [{"sector": {}}, {"asset_class": []}, {"currency": []}, {"shortable": "no"}]
+)
+def test_an_instrument_of_wrong_words_is_refused(manager, facts):
+    with pytest.raises(InvalidRequest):
+        manager.define_instrument(Instrument("XYZ", **facts))

@@ -43,6 +43,12 @@ def buy(manager, symbol, size, bot="a", **more):
     return manager.request_trade(OrderTicket(symbol, "buy", size, "", bot, **more))
 
 
+def settled(manager, prices):
+    """A far price and the second tick that settles it."""
+    manager.update_prices(prices)
+    manager.update_prices(prices)
+
+
 def test_the_specified_first_steps():
     manager = AdvancedRiskManager(RiskManagementConfig())
     manager.add_position(symbol="SPY", size=1000, entry_price=450.0, strategy="momentum", risk_amount=500)
@@ -217,9 +223,9 @@ def test_one_bots_losses_disable_it_alone(manager):
     manager.register_bot("winner", "s2")
     manager.add_position("KO", 1200.0, 60.0, "s1", bot_name="loser")
     manager.add_position("PG", 1200.0, 150.0, "s2", bot_name="winner")
-    manager.update_prices({"KO": 60.0, "PG": 150.0})
+    settled(manager, {"KO": 60.0, "PG": 150.0})
     manager.assess_overall_risk()
-    manager.update_prices({"KO": 40.0, "PG": 165.0})
+    settled(manager, {"KO": 40.0, "PG": 165.0})
     manager.assess_overall_risk()
     assert not manager.state.bots["loser"].enabled
     assert "what it may hold" in manager.state.bots["loser"].disabled_reason
@@ -503,15 +509,15 @@ def test_leverage_is_held_against_the_accounts_own_equity(manager):
 def test_a_bot_that_a_person_enables_again_is_not_disabled_for_the_same_loss(manager):
     manager.register_bot("loser", "s1")
     manager.add_position("KO", 1200.0, 60.0, "s1", bot_name="loser")
-    manager.update_prices({"KO": 60.0})
+    settled(manager, {"KO": 60.0})
     manager.assess_overall_risk()
-    manager.update_prices({"KO": 40.0})
+    settled(manager, {"KO": 40.0})
     manager.assess_overall_risk()
     assert not manager.state.bots["loser"].enabled
     manager.set_bot_enabled("loser", enabled=True)
     manager.assess_overall_risk()
     assert manager.state.bots["loser"].enabled
-    manager.update_prices({"KO": 21.0})
+    settled(manager, {"KO": 21.0})
     manager.assess_overall_risk()
     assert not manager.state.bots["loser"].enabled
 
@@ -522,9 +528,9 @@ def test_a_strategy_that_lost_too_much_is_let_go_on_by_a_person(make_manager):
     sold = manager.request_trade(OrderTicket("PG", "sell", 50.0, "s1", "a"))
     manager.execute_trade(FillReport(sold.request_id, 50.0, 150.0))
     manager.add_position("KO", 1200.0, 60.0, "s1", bot_name="a")
-    manager.update_prices({"KO": 60.0})
+    settled(manager, {"KO": 60.0})
     manager.assess_overall_risk()
-    manager.update_prices({"KO": 48.0})
+    settled(manager, {"KO": 48.0})
     manager.assess_overall_risk()
     assert manager.state.mode_of(Scope.STRATEGY, "s1") is TradingMode.REDUCING
     manager.set_mode(TradingMode.ACTIVE, "reviewed", scope=Scope.STRATEGY, name="s1")

@@ -1,0 +1,115 @@
+"""One wild tick makes no peak and no loss that is acted on; the next price of its symbol settles it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from risk_management.clock import ManualClock
+from risk_management.core.fill_report import FillReport
+from risk_management.core.order_desk import OrderTicket
+from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.errors import InvalidRequest
+from risk_management.model.portfolio import Scope, TradingMode
+
+
+@pytest.fixture
+def manager(foundation):
+    made = AdvancedRiskManager.on(replace(foundation, clock=ManualClock(foundation.clock.now())))
+    made.register_bot("b", "idx", max_position_size=9_000.0)
+    made.add_position("SPY", 6_000.0, 100.0, "idx", bot_name="b")
+    made.add_position("MSFT", 1_500.0, 100.0, "idx", bot_name="b")
+    tick(made, SPY=100.0, MSFT=100.0)
+    return made
+
+
+def tick(manager, **prices):
+    manager.clock.advance(1.0)
+    update = manager.update_prices(prices)
+    manager.assess_overall_risk(confirmed=False)
+    return update
+
+
+def test_one_glitch_and_ticks_of_others_close_nothing(manager):
+    tick(manager, SPY=51.0)
+    for price in (100.0, 100.1, 99.9, 100.0):
+        tick(manager, MSFT=price)
+    assert manager.state.mode is TradingMode.ACTIVE
+    assert manager.state.bots["b"].enabled
+    assert len(manager.state.positions) == 2
+    assert tick(manager, SPY=100.0).accepted == ("SPY",)
+    assert manager.state.equity == pytest.approx(10_000.0)
+    assert manager.state.unsure == frozenset()
+    assert manager.state.mode_of(Scope.STRATEGY, "idx") is TradingMode.ACTIVE
+    assert manager.request_trade(OrderTicket("MSFT", "sell", 100.0, bot_name="b")).approved
+
+
+@pytest.mark.parametrize("low", [80.0, 65.0, 51.0])
+def test_a_glitch_of_one_tick_latches_no_bot_and_no_strategy(manager, low):
+    tick(manager, SPY=low)
+    tick(manager, SPY=100.0)
+    tick(manager, SPY=100.0)
+    assert manager.state.bots["b"].enabled
+    assert manager.state.mode_of(Scope.STRATEGY, "idx") is TradingMode.ACTIVE
+
+
+def test_a_glitch_upwards_is_no_peak(manager):
+    tick(manager, SPY=149.0)
+    tick(manager, MSFT=100.0)
+    tick(manager, SPY=100.0)
+    assert manager.state.drawdown.peak == pytest.approx(1.0)
+    assert manager.state.drawdown.drawdown == pytest.approx(0.0)
+
+
+def test_two_wild_ticks_that_disagree_do_not_confirm_each_other(manager):
+    assert tick(manager, SPY=1e3).quarantined == ("SPY",)
+    assert tick(manager, SPY=1e7).quarantined == ("SPY",)
+    for price in (100.0, 100.01, 100.02, 100.03):
+        tick(manager, SPY=price)
+    assert manager.state.drawdown.high_water_mark == pytest.approx(10_000.0, rel=1e-3)
+    assert manager.state.mode is TradingMode.ACTIVE
+    assert len(manager.state.positions) == 2
+
+
+def test_a_true_crash_is_acted_on_after_fresh_ticks_of_its_symbol(manager):
+    for price in (90.0, 75.0, 60.0, 55.0, 54.0, 54.0, 53.9, 53.9):
+        tick(manager, SPY=price)
+    assert manager.state.mode is TradingMode.HALTED
+    assert not manager.state.positions
+
+
+def test_a_true_jump_becomes_the_new_peak_with_its_second_tick(manager):
+    tick(manager, SPY=120.0)
+    assert manager.state.drawdown.peak == pytest.approx(1.0)
+    tick(manager, SPY=120.5)
+    assert manager.state.drawdown.peak == pytest.approx(1.123)
+
+
+def test_daily_closes_are_sure_at_once(manager):
+    manager.update_prices({"SPY": 88.0}, daily=True)
+    assert manager.state.unsure == frozenset()
+
+
+def test_a_split_moves_what_awaits_its_second_tick_too(manager):
+    tick(manager, SPY=90.0)
+    manager.record_split("SPY", 2.0)
+    assert manager.state.quotes["SPY"].anchor == pytest.approx(50.0)
+    tick(manager, SPY=50.0)
+    assert manager.state.unsure == frozenset()
+
+
+def test_an_expired_close_does_not_keep_its_bot_from_closing(manager):
+    first = manager.request_trade(OrderTicket("MSFT", "sell", 1_500.0, bot_name="b"))
+    assert first.closing_size == pytest.approx(1_500.0)
+    manager.clock.advance(manager.config.order_config.reservation_life + 1.0)
+    tick(manager, SPY=100.0, MSFT=100.0)
+    again = manager.request_trade(OrderTicket("MSFT", "sell", 1_490.0, bot_name="b"))
+    assert (again.closing_size, again.opening_size) == (pytest.approx(1_490.0), 0.0)
+
+
+def test_a_fee_beyond_belief_is_refused(manager):
+    asked = manager.request_trade(OrderTicket("MSFT", "sell", 500.0, bot_name="b"))
+    with pytest.raises(InvalidRequest, match="fee"):
+        manager.execute_trade(FillReport(asked.request_id, 500.0, 100.0, fee=1e12))
+    assert manager.execute_trade(FillReport(asked.request_id, 500.0, 100.0, fee=1.0)).booked == 500.0
