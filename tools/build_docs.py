@@ -9,11 +9,14 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from risk_management.config import risk_config
 from risk_management.config._base import Settings
@@ -111,9 +114,23 @@ def draw_picture() -> None:
     result = run_demo(PERIODS[:1], market=market)
     console.print(opening(CAPITAL))
     console.print(period_report(result.periods[0], 100))
-    target = DOCS / "images" / "demo.svg"
+    _save(console, "demo.svg", "risk demo")
+
+
+def draw_backtest() -> None:
+    """What `risk backtest-var` shows of the example book, as it printed it in this run."""
+    command = [str(Path(sys.executable).with_name("risk")), "backtest-var", "--example"]
+    shown = {**os.environ, "COLUMNS": "116", "FORCE_COLOR": "1"}
+    done = subprocess.run(command, env=shown, capture_output=True, text=True, check=True)
+    console = Console(record=True, width=116, file=io.StringIO(), force_terminal=True)
+    console.print(Text.from_ansi(done.stdout))
+    _save(console, "var-backtest.svg", "risk backtest-var --example")
+
+
+def _save(console: Console, name: str, title: str) -> None:
+    target = DOCS / "images" / name
     target.parent.mkdir(exist_ok=True)
-    svg = console.export_svg(title="risk demo", font_aspect_ratio=0.61)
+    svg = console.export_svg(title=title, font_aspect_ratio=0.61)
     # no font from another host: the reader's own monospace serves
     target.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.S), encoding="utf-8")
 
@@ -121,6 +138,7 @@ def draw_picture() -> None:
 def main() -> int:
     if "--picture" in sys.argv:
         draw_picture()
+        draw_backtest()
         return 0
     stale = []
     for name, make in PAGES.items():

@@ -88,6 +88,8 @@ FINE, BREACHED, USAGE, WRONG = 0, 3, 2, 1
         (["stress", "--portfolio-value", "700"], BREACHED, "too much"),
         (["stress", "-s", "covid_crash_2020", "--portfolio-value", "10000"], FINE, "where the shock comes"),
         (["correlation", "--portfolio-value", "10000"], FINE, "Clusters"),
+        (["backtest-var", "--years", "2", "-m", "volatility_scaled"], FINE, "Exceptions a year at 99%"),
+        (["backtest-var", "--years", "2", "-m", "historical"], FINE, "held against 500 days"),
     ],
 )
 def test_commands_on_a_file(risk, book, words, code, said):
@@ -118,6 +120,7 @@ def test_commands_on_a_file(risk, book, words, code, said):
         (["kelly", "SPY", "aapl"], FINE, "Kelly of SPY, AAPL"),
         (["kelly", "ZZZZ"], WRONG, "error: no history of ZZZZ"),
         (["kelly"], USAGE, "SYMBOLS"),
+        (["backtest-var", "--example", "-m", "astrology"], WRONG, "one of volatility_scaled"),
         (["assess", "--example"], FINE, "the example book"),
         (["assess", "none.csv"], WRONG, "can't be read"),
         (["assess", "none.csv", "--example"], USAGE, "not both"),
