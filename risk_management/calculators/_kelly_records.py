@@ -28,7 +28,7 @@ class KellyResult:
     shrunken_kelly : float
         Exact, on the shrunken mean.
     band : tuple of two float
-        Exact Kelly with the mean moved to its lower and upper confidence bound (`lower_bound`).
+        Exact Kelly at `lower_bound` and its mirror image over resampled blocks of days.
     mean, mean_error, sigma, sigma_error, shrunken_mean : float
         Of returns, a year, with standard errors.
     observations : int
@@ -133,7 +133,12 @@ class TradeKelly:
     lower, upper : float
         Bootstrap bounds of `continuous` at `lower_bound` and at its mirror image.
     recommended_kelly_fraction : float or None
-        `lower` times the Kelly fraction; None where there are too few trades: then it does not bind.
+        `lower` times the Kelly fraction, at most `max_exposure`; None where there are too few trades: then it
+        does not bind.
+    bound_by : str
+        ``kelly_fraction``, ``max_exposure``, ``no_edge`` or ``insufficient``.
+    unit : str
+        ``exposure``: a multiple of equity. `stake_fraction` alone is a stake.
     status : str
         ``ok`` or ``insufficient``.
     note : str
@@ -151,5 +156,7 @@ class TradeKelly:
     lower: float
     upper: float
     recommended_kelly_fraction: float | None
+    bound_by: str
+    unit: str
     status: str
     note: str

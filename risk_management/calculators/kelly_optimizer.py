@@ -13,7 +13,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from risk_management.calculators._kelly_program import (
     DUST,
@@ -45,6 +44,8 @@ Float = NDArray[np.float64]
 ADVICE: Final = "advice only: from the asset's history"
 UNIT: Final = "exposure"
 RESAMPLES: Final = 2_000
+BAND_RESAMPLES: Final = 400
+LEAST_OF_BAND: Final = 20
 BLOCK: Final = 250
 """Resamples at a time, so that long records need little memory."""
 
@@ -188,7 +189,6 @@ class KellyOptimizer(Front):
         )
         deviation = float(values.std(ddof=1)) if len(values) > 1 else math.nan
         error = deviation / math.sqrt(len(values))
-        reach = -float(ndtri(self._settings.lower_bound)) * error
         root = math.sqrt(periods)
         return KellyResult(
             symbol=symbol,
@@ -200,7 +200,7 @@ class KellyOptimizer(Front):
             continuous=ways.continuous,
             exact=ways.exact,
             shrunken_kelly=careful,
-            band=(_exact(values - reach), _exact(values + reach)),
+            band=_band(values, self._settings.lower_bound, self.config.var_config.seed),
             mean=float(values.mean()) * periods,
             mean_error=error * periods,
             sigma=deviation * root,
@@ -244,11 +244,18 @@ class KellyOptimizer(Front):
         return bounds[bound_by] * multiplier, bound_by if multiplier >= 1.0 else "drawdown"
 
     def optimize_portfolio_kelly(
-        self, symbols: Iterable[str], kelly_fraction: float | None = None
+        self,
+        symbols: Iterable[str],
+        kelly_fraction: float | None = None,
+        *,
+        worst_wealth: float | None = None,
+        worst_chance: float | None = None,
     ) -> KellyPortfolioResult:
         """Weights with the greatest growth over the common history, shrunken, in part and within all limits.
 
-        The limits hold for the weights that are returned, after the Kelly fraction.
+        The limits hold for the weights that are returned, after the Kelly fraction. With `worst_wealth` and
+        `worst_chance` the full Kelly weights also keep the chance of ever falling to that share of the
+        start below that chance (long only; Busseti, Ryu and Boyd).
 
         Parameters
         ----------
@@ -256,6 +263,8 @@ class KellyOptimizer(Front):
             Each once, at least one.
         kelly_fraction : float, optional
             In [0, 1]; by default that of the config.
+        worst_wealth, worst_chance : float, optional
+            Both in (0, 1), such as 0.7 and 0.1; given together.
 
         Raises
         ------
@@ -267,6 +276,7 @@ class KellyOptimizer(Front):
         share = self._settings.default_kelly_fraction
         if kelly_fraction is not None:
             share = checked_number(kelly_fraction, "kelly_fraction", zero=True, most=1.0)
+        fall = _fall(worst_wealth, worst_chance)
         matrix = self.state.model.matrix
         _require_history(matrix, chosen)
         rows = np.logical_and.reduce([_own_rows(matrix, s) for s in chosen])
@@ -280,7 +290,7 @@ class KellyOptimizer(Front):
         if share <= 0.0:
             return self._portfolio(problem, moved, None, "optimal", "a Kelly fraction of 0 holds cash")
         try:
-            full = kelly_portfolio(moved, problem.constraints())
+            full = kelly_portfolio(moved, problem.constraints(), fall)
         except UndefinedMeasure as failure:
             return self._portfolio(problem, moved, None, "unsolved", str(failure))
         weights = np.where(np.abs(full.weights) * share < DUST, 0.0, full.weights * share)
@@ -336,8 +346,11 @@ class KellyOptimizer(Front):
         tail = self._settings.lower_bound
         ways = _Ways.of(values) if len(values) else _Ways(*([math.nan] * 7))
         low, high = _bootstrap(values, tail, self.config.var_config.seed)
-        note = f"lower {tail:.0%} bound of {RESAMPLES:,} resamples, times {share:g}"
+        most = self._settings.max_exposure
+        bound_by = "max_exposure" if low * share > most else "kelly_fraction" if low > 0.0 else "no_edge"
+        note = f"lower {tail:.0%} bound of {RESAMPLES:,} resamples, times {share:g}, at most {most:g}"
         if not enough:
+            bound_by = "insufficient"
             note = f"{len(values)} closed trades of the {least} that bind; until then probation caps the bot"
         return TradeKelly(
             trades=len(values),
@@ -351,14 +364,54 @@ class KellyOptimizer(Front):
             exact=ways.exact,
             lower=low,
             upper=high,
-            recommended_kelly_fraction=low * share if enough else None,
+            recommended_kelly_fraction=min(low * share, most) if enough else None,
+            bound_by=bound_by,
+            unit=UNIT,
             status="ok" if enough else "insufficient",
             note=note,
         )
 
 
+def _band(values: Float, tail: float, seed: int) -> tuple[float, float]:
+    """Exact Kelly at the `tail` and its mirror image, over resamples of blocks of days.
+
+    Blocks of random length keep what days that follow each other have in common; their mean length is the
+    one that Politis and White (2004) find in the data. Resamples without a loss have no exact Kelly and
+    count as the highest.
+
+    References
+    ----------
+    Politis and Romano (1994), "The stationary bootstrap", Journal of the American Statistical Association
+    89(428).
+    """
+    if len(values) < LEAST_OF_BAND or float(values.std()) == 0.0:
+        return math.nan, math.nan
+    from arch.bootstrap import StationaryBootstrap, optimal_block_length  # noqa: PLC0415 - slow to import
+
+    length = float(optimal_block_length(values)["stationary"].iloc[0])
+    length = min(max(length, 1.0), len(values) / 4.0) if math.isfinite(length) else 1.0
+    resampled = StationaryBootstrap(length, values, seed=seed).bootstrap(BAND_RESAMPLES)
+    found = np.array([_exact(sample) for (sample,), _ in resampled])
+    found[np.isnan(found)] = math.inf
+    low, high = np.sort(found)[[int(tail * BAND_RESAMPLES), int((1.0 - tail) * BAND_RESAMPLES)]]
+    return float(low), float(high)
+
+
 def _by_symbol(symbols: Sequence[str], values: Float) -> Mapping[str, float]:
     return MappingProxyType({s: float(v) + 0.0 for s, v in zip(symbols, values, strict=True)})
+
+
+def _fall(wealth: float | None, chance: float | None) -> tuple[float, float] | None:
+    if wealth is None and chance is None:
+        return None
+    if wealth is None or chance is None:
+        raise InvalidRequest(
+            "MISSING", "worst_chance", "worst_wealth and worst_chance belong together, such as 0.7 and 0.1"
+        )
+    return (
+        checked_number(wealth, "worst_wealth", most=math.nextafter(1.0, 0.0)),
+        checked_number(chance, "worst_chance", most=math.nextafter(1.0, 0.0)),
+    )
 
 
 def _checked_symbols(symbols: Iterable[str]) -> tuple[str, ...]:

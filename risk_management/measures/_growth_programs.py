@@ -56,7 +56,11 @@ class GrowthPortfolio:
     growth: float
 
 
-def kelly_portfolio(returns: ArrayLike, constraints: KellyConstraints | None = None) -> GrowthPortfolio:
+def kelly_portfolio(
+    returns: ArrayLike,
+    constraints: KellyConstraints | None = None,
+    fall: tuple[float, float] | None = None,
+) -> GrowthPortfolio:
     """Weights with the greatest mean log growth over the observed returns, exactly.
 
     Maximises mean(ln(1 + R w)) as a program over exponential cones; nothing is approximated by moments.
@@ -66,6 +70,9 @@ def kelly_portfolio(returns: ArrayLike, constraints: KellyConstraints | None = N
     returns : array_like of shape (T, N)
         Simple returns; T >= 2.
     constraints : KellyConstraints, optional
+    fall : tuple of two float, optional
+        `alpha` and `beta` of `kelly_risk_constrained`: the chance of ever falling to alpha of the start stays
+        below beta, were the periods independent.
 
     Returns
     -------
@@ -91,8 +98,11 @@ def kelly_portfolio(returns: ArrayLike, constraints: KellyConstraints | None = N
     for columns, most, signed in limits:
         part = w[columns]
         bounds.append((cp.sum(part) if signed else cp.norm1(part)) <= most)
+    wealth = cp.log1p(values @ w)
+    if fall is not None:
+        bounds.append(cp.log_sum_exp(-_aversion(*fall) * wealth) <= log(len(values)))
     # the sum, not the mean: the solver's tolerance is absolute
-    _solve(cp.Problem(cp.Maximize(cp.sum(cp.log1p(values @ w))), bounds))
+    _solve(cp.Problem(cp.Maximize(cp.sum(wealth)), bounds))
     return _portfolio(np.clip(w.value, lower, upper), values, None)
 
 
@@ -132,12 +142,17 @@ def kelly_risk_constrained(
     import cvxpy as cp  # noqa: PLC0415 - takes seconds to import
 
     values, chances = _checked_states(outcomes, probabilities)
-    aversion = log(number(beta, "beta", 0.0, 1.0)) / log(number(alpha, "alpha", 0.0, 1.0))
+    aversion = _aversion(alpha, beta)
     w = cp.Variable(values.shape[1], nonneg=True)
     wealth = cp.log1p(values @ w)
     risk = cp.log_sum_exp(np.log(chances) - aversion * wealth)
     _solve(cp.Problem(cp.Maximize(chances @ wealth), [cp.sum(w) <= 1.0, risk <= 0.0]))
     return _portfolio(np.maximum(w.value, 0.0), values, chances)
+
+
+def _aversion(alpha: float, beta: float) -> float:
+    """Lambda of the paper."""
+    return log(number(beta, "beta", 0.0, 1.0)) / log(number(alpha, "alpha", 0.0, 1.0))
 
 
 def _checked(

@@ -314,7 +314,8 @@ def test_from_fifty_trades_on_the_lower_bound_binds(kelly):
     result = kelly.calculate_kelly_from_trades(trades)
     assert result.status == "ok"
     assert result.lower < result.continuous < result.upper
-    assert result.recommended_kelly_fraction == pytest.approx(0.25 * result.lower)
+    most = kelly.config.kelly_config.max_exposure
+    assert result.recommended_kelly_fraction == pytest.approx(min(0.25 * result.lower, most))
     # the gate shifts the mean by its standard error instead of resampling: near, not equal
     error = trades.std(ddof=1) / math.sqrt(len(trades))
     assert result.lower == pytest.approx((trades.mean() - 0.6745 * error) / trades.var(ddof=1), rel=0.1)
@@ -334,3 +335,44 @@ def test_a_losing_record_gets_nothing(kelly):
     losing = kelly.calculate_kelly_from_trades([0.01, -0.012] * 40)
     assert losing.recommended_kelly_fraction == 0.0
     assert losing.exact == 0.0
+
+
+def test_the_band_of_independent_returns_is_near_the_normal_one(kelly):
+    """Without anything in common between days blocks must do as the normal approximation of the mean."""
+    values = np.random.default_rng(8).normal(0.0008, 0.01, 1_000)
+    result = kelly.calculate_kelly_single_asset("SPY", values)
+    error = values.std(ddof=1) / math.sqrt(len(values))
+    reach = 0.674 * error  # the quartile of the normal law
+    variance = values.var(ddof=1)
+    low, high = result.band
+    assert low == pytest.approx(max(0.0, (values.mean() - reach) / variance), rel=0.35, abs=0.5)
+    assert high == pytest.approx((values.mean() + reach) / variance, rel=0.35)
+    assert kelly.calculate_kelly_single_asset("SPY", values).band == result.band  # seeded
+
+
+def test_days_that_hang_together_widen_the_band(kelly):
+    rng = np.random.default_rng(9)
+    alone = rng.normal(0.001, 0.01, 600)
+    together = np.repeat(rng.normal(0.001, 0.01, 60), 10)
+    one, other = (kelly.calculate_kelly_single_asset("SPY", values) for values in (alone, together))
+    assert other.band[1] - other.band[0] > 1.5 * (one.band[1] - one.band[0])
+
+
+def test_a_record_too_good_is_capped_and_says_so(kelly):
+    result = kelly.calculate_kelly_from_trades([0.02] * 60 + [-0.01] * 40)
+    assert result.recommended_kelly_fraction == kelly.config.kelly_config.max_exposure
+    assert (result.bound_by, result.unit) == ("max_exposure", "exposure")
+    assert kelly.calculate_kelly_from_trades([-0.01] * 60).bound_by == "no_edge"
+
+
+def test_a_portfolio_that_may_rarely_fall_is_smaller(kelly):
+    symbols = ["SPY", "AAPL", "XOM"]
+    free = kelly.optimize_portfolio_kelly(symbols, 1.0)
+    careful = kelly.optimize_portfolio_kelly(symbols, 1.0, worst_wealth=0.9, worst_chance=0.05)
+    assert careful.status == "optimal"
+    assert careful.growth_rate < free.growth_rate
+    assert sum(careful.optimal_weights.values()) < sum(free.optimal_weights.values())
+    with pytest.raises(InvalidRequest, match="belong together"):
+        kelly.optimize_portfolio_kelly(symbols, worst_wealth=0.9)
+    with pytest.raises(InvalidRequest):
+        kelly.optimize_portfolio_kelly(symbols, worst_wealth=1.5, worst_chance=0.1)

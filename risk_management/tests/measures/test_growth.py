@@ -237,6 +237,41 @@ class TestRiskConstrained:
             p * math.log1p(win * expected) + (1 - p) * math.log1p(-expected), rel=1e-4
         )
 
+    def test_many_bets_as_in_the_paper(self):
+        """Section 6.2: 100 outcomes of 20 bets, one of them riskless; the constraint costs some growth.
+
+        There Kelly falls below 0.7 with a chance of 0.40, and the constrained bet with 0.07.
+        """
+        rng = np.random.default_rng(2)
+        chances = rng.random(100)
+        chances /= chances.sum()
+        outcomes = rng.uniform(-0.3, 0.3, (100, 19))
+        places = rng.permutation(100 * 19)
+        outcomes.flat[places[:30]] = -0.8
+        outcomes.flat[places[30:60]] = 1.0
+        kelly = kelly_risk_constrained(outcomes, chances, 0.01, 0.999)
+        careful = kelly_risk_constrained(outcomes, chances, 0.7, 0.1)
+
+        def chance_of_fall(weights):
+            drawn = rng.choice(100, size=(20_000, 100), p=chances)
+            wealth = np.cumsum(np.log1p(outcomes @ weights)[drawn], axis=1)
+            return np.mean(wealth.min(axis=1) < math.log(0.7))
+
+        assert chance_of_fall(kelly.weights) > 0.2
+        assert 0.02 < chance_of_fall(careful.weights) < 0.1
+        assert 0.5 < careful.growth / kelly.growth < 0.9
+
+    def test_a_portfolio_of_returns_keeps_the_same_promise(self):
+        """Equal chances of the days: the portfolio program and the paper's are one."""
+        values = np.random.default_rng(3).normal(0.002, 0.02, (120, 3))
+        theirs = kelly_risk_constrained(values, np.full(120, 1.0 / 120.0), 0.7, 0.1)
+        ours = kelly_portfolio(values, KellyConstraints(upper=1.0, gross=1.0), (0.7, 0.1))
+        np.testing.assert_allclose(ours.weights, theirs.weights, atol=1e-4)
+        free = kelly_portfolio(values, KellyConstraints(upper=1.0, gross=1.0))
+        assert ours.growth <= free.growth + 1e-9
+        with pytest.raises(UndefinedMeasure):
+            kelly_portfolio(values, fall=(1.5, 0.1))
+
     def test_a_lax_limit_is_kelly(self):
         best = kelly_risk_constrained([[1.0], [-1.0]], [0.6, 0.4], 0.05, 0.95)
         assert best.weights[0] == pytest.approx(0.2, rel=1e-3)
