@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from risk_management.calculators.reverse_stress import ReverseStressResult, reverse_stress
 from risk_management.calculators.scenarios import (
     Basis,
     BasisKind,
@@ -28,13 +29,22 @@ from risk_management.calculators.scenarios.scenario import SECTORS, STABLECOIN, 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.entry import checked_name, checked_number
 from risk_management.core.front import Front
-from risk_management.errors import InvalidRequest, shown
+from risk_management.core.risk_model import present_covariance
+from risk_management.errors import InvalidRequest, UndefinedMeasure, shown
+from risk_management.measures.conditional import conditional_mean
 from risk_management.model.instrument import AssetClass
 from risk_management.model.market import PriceHistory
 from risk_management.model.money import SCALE, TOLERANCE
 from risk_management.model.portfolio import PortfolioState
 
-__all__ = ["StressResult", "StressScenario", "StressSuite", "StressTester", "stress_result"]
+__all__ = [
+    "ReverseStressResult",
+    "StressResult",
+    "StressScenario",
+    "StressSuite",
+    "StressTester",
+    "stress_result",
+]
 
 Float = NDArray[np.float64]
 
@@ -284,6 +294,66 @@ class StressTester(Front):
         """The book in a scenario of one's own; see `custom_scenario`."""
         return self._result(self.custom_scenario(name, shocks, market))
 
+    def run_conditional_stress(self, given: Mapping[str, float], name: str | None = None) -> StressResult:
+        """What is expected of the whole book when some names move as given: by covariance, not by one beta.
+
+        Parameters
+        ----------
+        given : Mapping of str to float
+            Return of each named symbol with history, such as ``{"SPY": -0.1}``; it need not be held.
+        name : str, optional
+
+        Returns
+        -------
+        StressResult
+            `basis` says of each other name what part of its variance the given ones explain.
+
+        Raises
+        ------
+        InvalidRequest
+            A symbol without history, or a return below -1.
+        """
+        if not given:
+            raise InvalidRequest("EMPTY_SCENARIO", "given", "name the return of at least one symbol")
+        state = self.state
+        columns = state.model.columns
+        for symbol in given:
+            if symbol not in columns:
+                raise _unknown("given", symbol, tuple(s for s in columns if not s.startswith("?")), "symbol")
+        shocks = {columns[s]: _checked_shock(value, f"given[{s}]") for s, value in given.items()}
+        covariance = present_covariance(state.model)
+        try:
+            expected = conditional_mean(shocks, covariance)
+        except UndefinedMeasure as problem:
+            raise InvalidRequest("UNDEFINED", "given", str(problem)) from None
+        explained = _explained(sorted(shocks), covariance)
+        held = {s: n.column for s, n in state.totals.names.items() if n.sides.net}
+        said = ", ".join(f"{s} {value:+.1%}" for s, value in given.items())
+        scenario = Scenario(
+            id="given",
+            name=name or f"given {said}",
+            kind=ScenarioKind.HYPOTHETICAL,
+            use=ScenarioUse.REPORT,
+            description="What is expected of the rest.",
+            horizon_days=1,
+            sources=(Source("the given returns", "assumption of the user"),),
+            rest=0.0,
+            symbols=MappingProxyType({s: max(-1.0, float(expected[c])) for s, c in held.items()}),
+        )
+        basis = {
+            s: Basis(BasisKind.SYMBOL, "given")
+            if s in given
+            else Basis(
+                BasisKind.CONDITIONAL, f"expected with {said}, R2 {explained[c]:.2f}", None, explained[c]
+            )
+            for s, c in held.items()
+        }
+        return replace(self._result(scenario), basis=MappingProxyType(basis))
+
+    def run_reverse_stress(self, limit: str = "drawdown", horizon_days: int = 1) -> ReverseStressResult:
+        """The most plausible move that breaks a limit; see `reverse_stress`."""
+        return reverse_stress(self.state, self.config, limit, horizon_days, self.leans_on)
+
     def custom_scenario(
         self, name: str, shocks: Mapping[str, float], market: float | None = None
     ) -> Scenario:
@@ -349,6 +419,16 @@ class StressTester(Front):
 
     def _result(self, scenario: Scenario) -> StressResult:
         return stress_result(scenario, self.state, self.config, self._foundation.history, self.leans_on)
+
+
+def _explained(given: list[int], covariance: Float) -> Float:
+    """Share of each column's variance that the given ones explain, shape (N,)."""
+    block = covariance[np.ix_(given, given)]
+    across = covariance[:, given]
+    part = np.einsum("ij,ji->i", across, np.linalg.solve(block, across.T))
+    variance = np.diag(covariance)
+    shares = np.divide(part, variance, out=np.zeros(len(variance)), where=variance > 0.0)
+    return np.asarray(np.clip(shares, 0.0, 1.0))
 
 
 def _checked_shock(value: object, field: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from rich.text import Text
 from risk_management.cli._options import BREACH, Example, File, Json, Value, WrongUsage, options_of
 from risk_management.cli._screen import (
     COLOURS,
+    first_rows,
     footer,
     heading,
     money,
@@ -19,13 +21,20 @@ from risk_management.cli._screen import (
     signed,
     table,
 )
+from risk_management.dashboard.plain import plain
 from risk_management.dashboard.snapshot import headline
 from risk_management.dashboard.stress import scenario_row, stress_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from risk_management.calculators.stress_tester import StressResult, StressSuite
+    from risk_management.calculators.stress_tester import (
+        ReverseStressResult,
+        StressResult,
+        StressSuite,
+        StressTester,
+    )
+    from risk_management.cli._book import OpenedBook
 
 __all__ = ["run"]
 
@@ -39,6 +48,19 @@ def run(
             "--scenario", "-s", help="One scenario in full, such as market_crash_2008.", show_default=False
         ),
     ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--given", "-g", help="What is expected if one moves so: SPY=-0.10. May be repeated."),
+    ] = None,
+    reverse: Annotated[
+        str | None,
+        typer.Option(
+            "--reverse",
+            "-r",
+            help="The likeliest move that breaks drawdown, liquidation, daily_loss, var, leverage or margin.",
+            show_default=False,
+        ),
+    ] = None,
     value: Value = None,
     example: Example = False,
     as_json: Json = False,
@@ -46,27 +68,34 @@ def run(
     """What the book would lose in past crises and in made-up ones.
 
     [dim]risk stress positions.csv
-    risk stress positions.csv --scenario covid_crash_2020[/dim]
+    risk stress positions.csv --scenario covid_crash_2020
+    risk stress positions.csv --given SPY=-0.10
+    risk stress positions.csv --reverse drawdown[/dim]
 
     Ends with 3 when a scenario loses more than is allowed.
     """
     book = options_of(context).book(file, example=example, value=value, command="stress")
     seen, tester = book.look(), book.manager.stress_tester
-    if scenario is not None:
-        result = tester.run_scenario_test(_known(scenario, book.manager.foundation.scenarios))
-        passed = result.passed
-        if as_json:
-            show_json({**headline(seen), "scenario": scenario_row(result), "notes": list(book.notes)})
-        else:
-            _show_one(result)
+    if (scenario is not None) + bool(given) + (reverse is not None) > 1:
+        raise WrongUsage("--scenario, --given and --reverse are three questions; ask one")
+    if reverse is not None:
+        broken = tester.run_reverse_stress(reverse)
+        passed, said = broken.status != "broken", {"reverse": plain(broken)}
+        show = partial(_show_reverse, broken)
+    elif given or scenario is not None:
+        result = (
+            tester.run_conditional_stress(_moves(given, book)) if given else _asked(tester, scenario, book)
+        )
+        passed, said = result.passed, {"scenario": scenario_row(result)}
+        show = partial(_show_one, result)
     else:
         suite = tester.run_full_stress_suite()
-        passed = suite.passed
-        if as_json:
-            show_json({**stress_view(seen, suite), "notes": list(book.notes)})
-        else:
-            _show_all(suite, book.name)
-    if not as_json:
+        passed, said = suite.passed, stress_view(seen, suite)
+        show = partial(_show_all, suite, book.name)
+    if as_json:
+        show_json({**headline(seen), **said, "notes": list(book.notes)})
+    else:
+        show()
         screen().print(footer(seen, book.notes))
     if not passed:
         raise typer.Exit(BREACH)
@@ -80,6 +109,40 @@ def _known(written: str, scenarios: Mapping[str, object]) -> str:
     if len(found) == 1:
         return found[0]
     raise WrongUsage(f"{written!r} may be {', '.join(found)}; write one of them")
+
+
+def _asked(tester: StressTester, scenario: str | None, book: OpenedBook) -> StressResult:
+    return tester.run_scenario_test(_known(str(scenario), book.manager.foundation.scenarios))
+
+
+def _moves(given: list[str], book: OpenedBook) -> dict[str, float]:
+    """``SPY=-0.10`` as a symbol and a return."""
+    moves = {}
+    for written in given:
+        symbol, _, number = written.partition("=")
+        try:
+            moves[book.symbol(symbol.strip())] = float(number)
+        except ValueError:
+            raise WrongUsage(f"{written!r} is no move; write it like SPY=-0.10") from None
+    return moves
+
+
+def _show_reverse(found: ReverseStressResult) -> None:
+    console = screen()
+    lead = found.explain().splitlines()[0]
+    console.print(lead, style="bold" if found.status == "ok" else COLOURS["breached"])
+    for note in found.notes:
+        console.print(f"Note: {note}.")
+    if not found.contributions:
+        return
+    if found.worst_days is not None:
+        past = f"{found.worst_days} of {found.observations:,} past days, at present volatility"
+        console.print(f"The book would have lost as much on {past}.")
+    console.print(f"With tails as fat as those of daily returns: a chance of {found.fat_probability:.2g}.\n")
+    rows = table("The move, and what drives it", "symbol", "moves", "costs", "share")
+    for symbol, part in first_rows(list(found.contributions.items()), rows):
+        rows.add_row(symbol, f"{found.moves[symbol]:+.1%}", money(part), share(part / found.loss))
+    console.print(rows)
 
 
 def _outcome(result: StressResult) -> Text:

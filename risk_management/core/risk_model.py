@@ -26,6 +26,7 @@ __all__ = [
     "adaptive_variances",
     "book_correlation",
     "build_risk_model",
+    "present_covariance",
     "scaled_to_present",
     "stand_in_symbols",
 ]
@@ -146,6 +147,11 @@ class ModelPreparation:
             market_volatility_ratio=_ratio(self.market_deviations[max(start, end - YEAR) : end + 1]),
             columns=frozen_columns(matrix.symbols),
         )
+
+
+def present_covariance(model: RiskModel) -> Float:
+    """Daily covariance of all columns: present EWMA volatilities about the configured correlation, (N, N)."""
+    return np.asarray(model.correlation * np.outer(model.volatility, model.volatility))
 
 
 def build_risk_model(

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from risk_management.errors import InsufficientData, InvalidReturns, UndefinedMeasure
+from risk_management.errors import InsufficientData, InvalidReturns, UndefinedMeasure, shown
 
 __all__ = [
     "FloatArray",
@@ -87,7 +87,11 @@ def covariance_matrix(values: ArrayLike, name: str = "covariance") -> FloatArray
 def number(value: object, name: str, low: float, high: float = np.inf, *, closed: bool = False) -> float:
     """A finite number in (low, high), or in [low, high] if `closed`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise InvalidReturns(f"{name} must be a number, not {value!r}")
+        raise InvalidReturns(f"{name} must be a number, not {shown(value)}")
+    try:
+        value = float(value)
+    except OverflowError:
+        raise InvalidReturns(f"{name} must be finite, and is too large a number") from None
     if not np.isfinite(value):
         raise InvalidReturns(f"{name} must be finite, not {value}")
     inside = low <= value <= high if closed else low < value < high

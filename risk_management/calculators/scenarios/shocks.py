@@ -58,6 +58,7 @@ class BasisKind(StrEnum):
     CLASS = "class"
     REST = "rest"
     BETA = "beta"
+    CONDITIONAL = "conditional"
     VOLATILITY = "volatility"
     STAND_IN = "stand_in"
 

@@ -1,0 +1,207 @@
+"""Reverse and conditional stress: closed forms, numerical optimisation, and the limits they speak of."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, stats
+
+from risk_management.calculators.reverse_stress import BREAKABLE
+from risk_management.calculators.stress_tester import StressTester
+from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.core.risk_model import present_covariance
+from risk_management.errors import InvalidRequest, InvalidReturns, UndefinedMeasure
+from risk_management.measures.conditional import conditional_mean, most_plausible_loss
+from risk_management.model.instrument import ContractKind, Instrument
+
+
+def covariance(seed, size=4):
+    root = np.random.default_rng(seed).normal(0.0, 0.01, (size, size + 3))
+    return root @ root.T
+
+
+@pytest.fixture
+def tester(foundation):
+    made = StressTester(foundation.config)
+    made.update_portfolio({"SPY": 4_000.0, "AAPL": 2_000.0, "XOM": -500.0}, 10_000.0)
+    return made
+
+
+# -- measures -------------------------------------------------------------------------------------------
+
+
+def test_the_likeliest_move_is_that_of_a_numerical_search():
+    sigma, x, loss = covariance(1), np.array([3.0, -1.0, 2.0, 0.5]), 0.2
+    inverse = np.linalg.inv(sigma)
+    found = optimize.minimize(
+        lambda r: r @ inverse @ r,
+        np.full(4, -0.01),
+        constraints={"type": "eq", "fun": lambda r: x @ r + loss},
+        method="SLSQP",
+        options={"ftol": 1e-15, "maxiter": 500},
+    )
+    ours = most_plausible_loss(x, sigma, loss)
+    np.testing.assert_allclose(ours.returns, found.x, atol=2e-5)
+    assert ours.distance == pytest.approx(math.sqrt(found.fun), rel=1e-4)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10**6), st.floats(0.01, 100.0))
+def test_it_costs_what_was_asked_and_scales(seed, loss):
+    rng = np.random.default_rng(seed)
+    sigma, x = covariance(seed), rng.normal(0.0, 5.0, 4)
+    move = most_plausible_loss(x, sigma, loss)
+    assert x @ move.returns == pytest.approx(-loss, rel=1e-9)
+    assert move.contributions.sum() == pytest.approx(loss, rel=1e-9)
+    twice = most_plausible_loss(x, sigma, 2.0 * loss)
+    assert twice.distance == pytest.approx(2.0 * move.distance, rel=1e-9)
+    order = [2, 0, 3, 1]
+    turned = most_plausible_loss(x[order], sigma[np.ix_(order, order)], loss)
+    np.testing.assert_allclose(turned.returns, move.returns[order], rtol=1e-7)
+
+
+def test_one_given_name_is_a_beta():
+    sigma = covariance(2)
+    expected = conditional_mean({1: -0.1}, sigma)
+    np.testing.assert_allclose(expected, -0.1 * sigma[:, 1] / sigma[1, 1])
+    assert expected[1] == -0.1
+
+
+def test_two_given_names_are_a_regression_on_both():
+    rng = np.random.default_rng(5)
+    returns = rng.normal(0.0, 0.01, (4_000, 2)) @ np.array([[1.0, 0.4], [0.0, 1.0]])
+    third = 0.7 * returns[:, 0] - 0.3 * returns[:, 1] + rng.normal(0.0, 0.002, 4_000)
+    data = np.column_stack((returns, third))
+    data -= data.mean(axis=0)
+    fit, *_ = np.linalg.lstsq(data[:, :2], data[:, 2], rcond=None)
+    expected = conditional_mean({0: -0.05, 1: 0.02}, np.cov(data, rowvar=False))
+    assert expected[2] == pytest.approx(fit @ [-0.05, 0.02], rel=1e-9)
+
+
+def test_what_cannot_be_conditioned_on_is_refused():
+    sigma = covariance(3)
+    twin = np.block([[sigma, sigma[:, :1]], [sigma[:1, :], sigma[:1, :1]]])
+    with pytest.raises(UndefinedMeasure):
+        conditional_mean({0: -0.1, 4: -0.1}, twin)
+    with pytest.raises(UndefinedMeasure):
+        conditional_mean({0: -0.1}, np.zeros((2, 2)))
+    for wrong in ({}, {9: 0.1}, {0: math.nan}):
+        with pytest.raises(InvalidReturns):
+            conditional_mean(wrong, sigma)
+    with pytest.raises(UndefinedMeasure):
+        most_plausible_loss([1.0, -1.0], np.ones((2, 2)), 1.0)
+    with pytest.raises(UndefinedMeasure):
+        most_plausible_loss([1.0, 1.0], np.eye(2), 0.0)
+
+
+# -- on the book ----------------------------------------------------------------------------------------
+
+
+def test_the_move_breaks_the_drawdown_exactly(tester):
+    result = tester.run_reverse_stress("drawdown")
+    exposures = {"SPY": 4_000.0, "AAPL": 2_000.0, "XOM": -500.0}
+    assert result.loss == pytest.approx(1_500.0)
+    assert sum(exposures[s] * move for s, move in result.moves.items()) == pytest.approx(-1_500.0)
+    assert sum(result.contributions.values()) == pytest.approx(1_500.0)
+    columns = [tester.state.model.columns[s] for s in result.moves]
+    x = np.array([exposures[s] for s in result.moves])
+    sigma = present_covariance(tester.state.model)[np.ix_(columns, columns)]
+    assert result.distance == pytest.approx(1_500.0 / math.sqrt(x @ sigma @ x))
+    assert result.probability == pytest.approx(stats.norm.sf(result.distance))
+    assert result.fat_probability == pytest.approx(stats.t.sf(result.distance * math.sqrt(2.0), 4))
+    assert result.worst_days == int((tester.state.totals.pnl <= -1_500.0).sum())
+    assert "drawdown" in result.explain()
+    assert any("sample data" in said for said in result.leans_on)
+
+
+def test_ten_days_are_nearer_by_the_root_of_ten(tester):
+    one, ten = (tester.run_reverse_stress("drawdown", days) for days in (1, 10))
+    assert ten.distance == pytest.approx(one.distance / math.sqrt(10.0))
+    assert ten.worst_days is None
+
+
+def test_each_limit_is_broken_by_its_loss(tester):
+    config, equity = tester.config, 10_000.0
+    gross = 6_500.0
+    expected = {
+        "drawdown": equity * config.drawdown_config.max_portfolio_drawdown,
+        "liquidation": equity * config.emergency_config.liquidation_drawdown,
+        "daily_loss": equity * config.drawdown_config.daily_loss_limit,
+        "leverage": equity - gross / config.portfolio_limits.max_leverage,
+    }
+    for limit, loss in expected.items():
+        assert tester.run_reverse_stress(limit).loss == pytest.approx(loss), limit
+    var = tester.run_reverse_stress("var")
+    pnl = tester.state.totals.pnl
+    worth = -np.quantile(pnl, 0.05) / (equity - var.loss)
+    assert worth == pytest.approx(config.var_config.daily_var_limit)
+    assert set(BREAKABLE) == {*expected, "var", "margin"}
+
+
+def test_the_margin_of_contracts(foundation):
+    manager = AdvancedRiskManager.on(foundation)
+    future = Instrument("ES", "equity", multiplier=50.0, kind=ContractKind.LINEAR, maintenance_margin=0.1)
+    manager.define_instrument(future)
+    manager.add_position("ES", 5_000.0, 100.0)
+    assert manager.stress_tester.run_reverse_stress("margin").loss == pytest.approx(10_000.0 - 500.0)
+
+
+def test_a_limit_that_is_broken_already_says_so(foundation):
+    tester = StressTester(foundation.config)
+    tester.update_portfolio({"SPY": 50_000.0}, 10_000.0)
+    result = tester.run_reverse_stress("leverage")
+    assert (result.status, result.loss, result.distance) == ("broken", 0.0, 0.0)
+    assert "already" in result.explain()
+
+
+def test_a_small_long_book_can_not_lose_so_much(foundation):
+    tester = StressTester(foundation.config)
+    tester.update_portfolio({"SPY": 100.0}, 10_000.0)
+    result = tester.run_reverse_stress("drawdown")
+    assert result.status == "unreachable"
+    assert result.notes
+
+
+def test_one_shock_moves_the_rest_by_its_covariance(tester):
+    result = tester.run_conditional_stress({"SPY": -0.1})
+    model = tester.state.model
+    sigma = present_covariance(model)
+    spy, apple = model.columns["SPY"], model.columns["AAPL"]
+    assert result.by_symbol["SPY"] == pytest.approx(-400.0)
+    assert result.by_symbol["AAPL"] == pytest.approx(-0.1 * sigma[apple, spy] / sigma[spy, spy] * 2_000.0)
+    assert result.basis["SPY"].note == "given"
+    assert "R2" in result.basis["AAPL"].note
+    assert sum(result.by_symbol.values()) == pytest.approx(result.portfolio_pnl)
+
+
+def test_a_shock_of_what_is_not_held_counts_too(tester):
+    assert tester.run_conditional_stress({"QQQ": -0.1}).portfolio_pnl < 0.0
+    both = tester.run_conditional_stress({"QQQ": -0.1, "XOM": 0.2})
+    assert both.by_symbol["XOM"] == pytest.approx(-100.0)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.run_reverse_stress("astrology"),
+        lambda t: t.run_reverse_stress("drawdown", 0),
+        lambda t: t.run_reverse_stress("drawdown", 1.5),
+        lambda t: t.run_reverse_stress("margin"),
+        lambda t: t.run_conditional_stress({}),
+        lambda t: t.run_conditional_stress({"NOPE": -0.1}),
+        lambda t: t.run_conditional_stress({"SPY": -1.5}),
+        lambda t: t.run_conditional_stress({"SPY": math.nan}),
+    ],
+)
+def test_what_means_nothing_is_refused(tester, call):
+    with pytest.raises(InvalidRequest):
+        call(tester)
+
+
+def test_an_empty_book_has_nothing_to_break(foundation):
+    with pytest.raises(InvalidRequest, match="nothing is held"):
+        StressTester(foundation.config).run_reverse_stress()
