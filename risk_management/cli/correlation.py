@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+WIDEST_CURVE = 40
 WIDEST = 12
 """Names whose matrix fits on a screen."""
 
@@ -58,6 +60,8 @@ def run(
             names, share(cluster.net), share(cluster.gross), amount(cluster.max_correlation, "number")
         )
     console.print(clusters)
+    for line in _over_time(book):
+        console.print(line)
     console.print(footer(seen, (*book.notes, *found.notes)))
 
 
@@ -94,6 +98,22 @@ def _summary(found: CorrelationMetrics) -> list[str]:
     if found.spike is not None:
         lines.append(f"Spike: {found.spike.explain()}.")
     return lines
+
+
+def _over_time(book: OpenedBook) -> list[Text]:
+    """Crises, the present regime, and independent bets over time; nothing for a book too small."""
+    from risk_management.demo.charts import curve  # noqa: PLC0415 - help must be quick
+    from risk_management.errors import InvalidRequest  # noqa: PLC0415
+
+    try:
+        study = book.manager.correlation_monitor.study()
+    except InvalidRequest:
+        return []
+    bets = study.effective_bets.tolist()
+    line = curve(bets, WIDEST_CURVE, 0.0, max(bets)) if all(map(math.isfinite, bets)) else ""
+    ends = f"{study.dates[0]} to {study.dates[-1]}"
+    lines = [Text("Beside their own past, with today's exposures", "bold"), Text(study.explain())]
+    return [*lines, *([Text(f"{line}  bets, {ends}", "dim")] if line else []), Text("")]
 
 
 def _matrix(found: CorrelationMetrics) -> Table:

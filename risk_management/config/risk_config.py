@@ -271,6 +271,8 @@ class CorrelationConfig(Settings):
     """Estimator of the matrix."""
     window: Annotated[int, Field(ge=30, le=5000)] = 250
     """Returns that the estimate sees, in trading days."""
+    overlap_days: Annotated[int, Field(ge=1, le=20)] = 1
+    """Days over which returns are summed before they are correlated: 2 or 3 where markets close apart."""
     min_overlap: Annotated[int, Field(ge=10, le=5000)] = 60
     """Fewest common returns for a correlation."""
     ewma_decay: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.97

@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from risk_management.config.risk_config import CorrelationConfig, RiskManagementConfig
+from risk_management.core.correlation_study import CorrelationStudy, correlation_study
 from risk_management.core.front import Front
 from risk_management.core.risk_model import book_correlation
 from risk_management.errors import MeasureError
@@ -485,6 +486,10 @@ class CorrelationMonitor(Front):
     def analyze_correlations(self) -> CorrelationMetrics:
         """Correlations of the book as it stands."""
         return correlation_metrics(self.state, self.config, self.leans_on)
+
+    def study(self) -> CorrelationStudy:
+        """The held names in crises, beside their own past, and their diversification over time."""
+        return correlation_study(self.state, self.config, self.leans_on)
 
     def update_positions(self, weights: Mapping[str, float], portfolio_value: float = 1.0) -> None:
         """Replace the book.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from risk_management.calculators.scenarios import Scenario, shock_matrix
@@ -172,6 +173,9 @@ def book_correlation(values: Float, config: RiskManagementConfig) -> Float:
     """
     settings = config.correlation_config
     recent = values[-settings.window :]
+    if settings.overlap_days > 1 and len(recent) >= 2 * settings.overlap_days:
+        # markets that close at different hours share their news a day apart
+        recent = sliding_window_view(recent, settings.overlap_days, axis=0).sum(axis=-1)
     moving = recent.std(axis=0) > 0.0
     result = np.eye(values.shape[1])
     if moving.sum() >= 2:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from risk_management.errors import UndefinedMeasure
+from risk_management.errors import InvalidReturns, UndefinedMeasure
 from risk_management.measures._clusters import Clusters, cluster
 from risk_management.measures._inputs import (
     FloatArray,
@@ -28,6 +28,7 @@ __all__ = [
     "constant_correlation_shrinkage",
     "correlation",
     "ledoit_wolf",
+    "matrix_distance",
     "nearest_psd",
 ]
 
@@ -216,6 +217,37 @@ def nearest_psd(values: ArrayLike) -> FloatArray:
     deviation = np.sqrt(variance)
     scale = np.outer(deviation, deviation)
     return np.asarray(_nearest_correlation(given / scale) * scale)
+
+
+def matrix_distance(first: ArrayLike, second: ArrayLike) -> float:
+    """How little two correlation matrices have in common: 1 - tr(A B) / (|A| |B|).
+
+    Parameters
+    ----------
+    first, second : array_like of shape (N, N)
+        Symmetric, of one size.
+
+    Returns
+    -------
+    float
+        In [0, 1]: 0 where they are equal up to a factor, 1 where they are orthogonal.
+
+    Raises
+    ------
+    InvalidReturns, UndefinedMeasure
+
+    References
+    ----------
+    Herdin, Czink, Ozcelik and Bonek (2005), "Correlation matrix distance, a meaningful measure for evaluation
+    of non-stationary MIMO channels", IEEE VTC 1.
+    """
+    a, b = symmetric(first, "first"), symmetric(second, "second")
+    if a.shape != b.shape:
+        raise InvalidReturns(f"both matrices must have one size, not {a.shape} and {b.shape}")
+    size = float(np.linalg.norm(a) * np.linalg.norm(b))
+    if size == 0.0:
+        raise UndefinedMeasure("a matrix of zeros has no distance")
+    return min(max(0.0, 1.0 - float((a * b).sum()) / size), 1.0)
 
 
 def absorption_ratio(covariance_or_returns: ArrayLike, fraction: float = 0.2) -> float:

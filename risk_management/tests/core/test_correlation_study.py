@@ -1,0 +1,103 @@
+"""Correlations beside their own past: naive loops, a planted change of regime, markets that close apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.correlation_monitor import CorrelationMonitor
+from risk_management.errors import InvalidRequest, InvalidReturns, UndefinedMeasure
+from risk_management.measures.dependence import matrix_distance
+
+
+def monitor_of(returns, weights, **settings):
+    closes = 100.0 * np.cumprod(1.0 + np.vstack((np.zeros(returns.shape[1]), returns)), axis=0)
+    names = [f"N{n}" for n in range(returns.shape[1])]
+    days = pd.bdate_range(end="2020-06-30", periods=len(closes))
+    config = RiskManagementConfig().update(correlation_config={"method": "sample", **settings})
+    monitor = CorrelationMonitor(config, prices=pd.DataFrame(closes, index=days, columns=names))
+    monitor.update_positions(dict(zip(names, weights, strict=True)))
+    return monitor
+
+
+def test_the_distance_of_matrices():
+    one, other = np.array([[1.0, 0.9], [0.9, 1.0]]), np.array([[1.0, -0.9], [-0.9, 1.0]])
+    assert matrix_distance(one, one) == pytest.approx(0.0, abs=1e-12)
+    assert matrix_distance(one, 3.0 * one) == pytest.approx(0.0, abs=1e-12)
+    naive = 1.0 - np.trace(one @ other) / (np.linalg.norm(one) * np.linalg.norm(other))
+    assert matrix_distance(one, other) == pytest.approx(naive)
+    assert matrix_distance(np.diag([1.0, 0.0]), np.diag([0.0, 1.0])) == 1.0
+    with pytest.raises(InvalidReturns):
+        matrix_distance(one, np.eye(3))
+    with pytest.raises(UndefinedMeasure):
+        matrix_distance(one, np.zeros((2, 2)))
+
+
+def test_every_point_is_numpy_on_its_window():
+    returns = (
+        0.01
+        * np.random.default_rng(1).standard_normal((400, 3))
+        @ np.array([[1.0, 0.5, 0.2], [0.0, 1.0, 0.3], [0.0, 0.0, 1.0]])
+    )
+    weights = np.array([0.5, 0.3, -0.2])
+    study = monitor_of(returns, weights).study()
+    values = returns[-study.observations :]
+    assert len(study.dates) == (len(values) - study.span) // 20 + 1
+    for point, end in ((-1, len(values)), (-4, len(values) - 60)):
+        rho = np.corrcoef(values[end - study.span : end], rowvar=False)
+        across = [(i, j) for i in range(3) for j in range(i + 1, 3)]
+        total = sum(weights[i] * weights[j] * rho[i, j] for i, j in across)
+        scale = sum(abs(weights[i] * weights[j]) for i, j in across)
+        assert study.average_correlation[point] == pytest.approx(total / scale, abs=1e-9)
+    worst = np.argsort(values.mean(axis=1))[: round(0.1 * len(values))]
+    chosen = values[worst]
+    cosine = chosen[:, 0] @ chosen[:, 1] / np.linalg.norm(chosen[:, 0]) / np.linalg.norm(chosen[:, 1])
+    assert study.crisis_matrix[0, 1] == pytest.approx(cosine, abs=1e-9)
+    assert (study.crisis_days, study.market) == (len(worst), "the held names")
+
+
+def test_a_change_of_regime_is_seen():
+    rng = np.random.default_rng(2)
+    calm, shock = (
+        rng.standard_normal((600, 4)),
+        rng.standard_normal((70, 1)) + 0.1 * rng.standard_normal((70, 4)),
+    )
+    study = monitor_of(0.01 * np.vstack((calm, shock)), [0.25] * 4).study()
+    assert study.regime_percentile == 1.0
+    assert study.distance[-1] > 3.0 * np.median(study.distance[:-1])
+    assert study.effective_bets[-1] < 0.5 * np.median(study.effective_bets[:-1])
+    assert study.average_correlation[-1] > 0.9
+
+
+def test_diversification_was_worth_less_in_the_crises_of_the_sample():
+    monitor = CorrelationMonitor()
+    monitor.update_positions({"SPY": 0.2, "AAPL": 0.2, "XOM": 0.2, "JNJ": 0.2, "JPM": 0.2})
+    study = monitor.study()
+    assert study.crisis_average > study.usual_average + 0.05
+    assert study.market == "SPY and QQQ"
+    assert "worst days" in study.explain()
+
+
+def test_markets_that_close_apart_are_correlated_over_more_days():
+    rng = np.random.default_rng(3)
+    world = rng.standard_normal(601)
+    early = 0.01 * (world[:-1] + 0.1 * rng.standard_normal(600))
+    late = 0.01 * (world[1:] + 0.1 * rng.standard_normal(600))  # the same news a day later
+    returns = np.column_stack((early, late))
+    found = {
+        days: monitor_of(returns, [0.5, 0.5], overlap_days=days).analyze_correlations().average_correlation
+        for days in (1, 5)
+    }
+    assert abs(found[1]) < 0.25
+    assert found[5] == pytest.approx(0.8, abs=0.12)
+
+
+@pytest.mark.parametrize("weights", [{}, {"SPY": 0.5}])
+def test_less_than_two_names_are_no_study(weights):
+    monitor = CorrelationMonitor()
+    if weights:
+        monitor.update_positions(weights)
+    with pytest.raises(InvalidRequest, match="two held names"):
+        monitor.study()
