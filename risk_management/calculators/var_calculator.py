@@ -194,6 +194,8 @@ def var_summary(
             [(confidence, horizon) for _, confidence, horizon in wanted],
             settings.monte_carlo_simulations,
             (settings.seed, state.version),
+            settings.draws,
+            settings.margins,
         ),
         executor,
         progress,

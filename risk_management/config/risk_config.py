@@ -56,6 +56,7 @@ VaRMethod = Literal[
     "student_t",
     "monte_carlo",
     "monte_carlo_full",
+    "monte_carlo_copula",
     "monte_carlo_t",
 ]
 """The methods that ship; the names stand in result keys such as ``historical_0.95_1d``."""
@@ -170,6 +171,10 @@ class VaRConfig(Settings):
     """Whether VaR and ES count for more while the live backtest stands in the yellow or red zone."""
     monte_carlo_simulations: Annotated[int, Field(ge=100, le=10_000_000)] = 10_000
     """Draws of one simulation."""
+    draws: Literal["antithetic", "sobol"] = "antithetic"
+    """Random draws with their mirror images, or scrambled quasi-random points."""
+    margins: Literal["empirical", "student_t"] = "empirical"
+    """Margins of a copula: each name's own returns, or a t law fitted to them, which reaches further."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 20_220_228
     """Seed of every simulation, together with the version of the state."""
 

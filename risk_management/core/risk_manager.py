@@ -39,6 +39,7 @@ from risk_management.core.peaks import fresh_start
 from risk_management.core.portfolio_heat import PortfolioHeatMonitor
 from risk_management.core.protocol import EmergencyProtocol, Executor
 from risk_management.core.quotes import PriceUpdate, price_events
+from risk_management.core.risk_model import with_stable_labels
 from risk_management.core.watch import Watch
 from risk_management.errors import ConfigurationError, InvalidRequest, shown
 from risk_management.model.amend import amended
@@ -367,10 +368,11 @@ class AdvancedRiskManager:
         self._apply_now(InstrumentDefined, instrument=fresh)
 
     def use_model(self, model: RiskModel) -> None:
-        """Put a freshly prepared market model in place."""
+        """Put a freshly prepared market model in place; its clusters keep the labels that they had."""
         if not isinstance(model, RiskModel):
             raise InvalidRequest("WRONG_TYPE", "model", f"a RiskModel is needed; got {shown(model)}")
-        self._apply_now(ModelRefreshed, model=model)
+        with self.book.lock:
+            self._apply_now(ModelRefreshed, model=with_stable_labels(model, self.state.model))
 
     # -- orders -------------------------------------------------------------------------------------
 

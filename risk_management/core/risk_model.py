@@ -18,6 +18,7 @@ from risk_management.market_data.returns import rows_until
 from risk_management.measures.dependence import cluster, correlation
 from risk_management.measures.tail import var_es
 from risk_management.measures.volatility import ewma_forecasts, long_run_blend, with_downside_weight
+from risk_management.model.amend import amended
 from risk_management.model.instrument import AssetClass, Instrument
 from risk_management.model.market import PriceHistory, ReturnMatrix, frozen_columns
 from risk_management.model.risk_model import STAND_IN, RiskModel
@@ -30,6 +31,7 @@ __all__ = [
     "present_covariance",
     "scaled_to_present",
     "stand_in_symbols",
+    "with_stable_labels",
 ]
 
 logger = logging.getLogger(__name__)
@@ -164,6 +166,32 @@ def build_risk_model(
 ) -> RiskModel:
     """The model at the end of a matrix."""
     return ModelPreparation.of(matrix, config, instruments, scenarios, closes).model()
+
+
+def with_stable_labels(fresh: RiskModel, old: RiskModel) -> RiskModel:
+    """The model with its clusters labelled as the old model's that they share most names with.
+
+    The largest overlap chooses first, each old label is given once, and a cluster without one gets a label
+    that neither has used.
+    """
+    if fresh.cluster == old.cluster and fresh.matrix.symbols == old.matrix.symbols:
+        return fresh
+    before = {symbol: old.cluster[column] for symbol, column in old.columns.items()}
+    shared: dict[tuple[int, int], int] = {}
+    for symbol, column in fresh.columns.items():
+        if symbol in before:
+            pair = (fresh.cluster[column], before[symbol])
+            shared[pair] = shared.get(pair, 0) + 1
+    names: dict[int, int] = {}
+    for own, was in sorted(shared, key=lambda pair: (-shared[pair], pair)):
+        if own not in names and was not in names.values():
+            names[own] = was
+    unused = max((*old.cluster, *fresh.cluster), default=-1) + 1
+    for own in dict.fromkeys(fresh.cluster):
+        if own not in names:
+            names[own] = unused
+            unused += 1
+    return amended(fresh, cluster=tuple(names[own] for own in fresh.cluster))
 
 
 def book_correlation(values: Float, config: RiskManagementConfig) -> Float:

@@ -36,8 +36,22 @@ def var_view(seen: Snapshot, summary: VaRSummary) -> Plain:
             "bot": _shares(summary.by_bot),
             "sector": _shares(summary.by_sector),
         },
+        "backtest": _live(seen),
         "pending": summary.pending,
         "notes": list(summary.notes),
+    }
+
+
+def _live(seen: Snapshot) -> Plain:
+    """Forecasts of past days held against what came, and what VaR counts for it."""
+    record = seen.state.var_record
+    return {
+        "days": len(record.outcomes),
+        "exceptions": record.exceptions,
+        "zone": record.zone,
+        "multiplier": record.multiplier,
+        "forecast": None if record.pending is None else record.pending.var,
+        "outcomes": [plain(outcome) for outcome in record.outcomes],
     }
 
 

@@ -17,7 +17,7 @@ from risk_management.calculators.var_methods.extreme_value import extreme_value
 from risk_management.calculators.var_methods.filtered_historical import filtered_historical
 from risk_management.calculators.var_methods.historical import historical
 from risk_management.calculators.var_methods.monte_carlo import monte_carlo, monte_carlo_full
-from risk_management.calculators.var_methods.monte_carlo_t import monte_carlo_t
+from risk_management.calculators.var_methods.monte_carlo_t import monte_carlo_copula, monte_carlo_t
 from risk_management.calculators.var_methods.parametric import parametric
 from risk_management.calculators.var_methods.student_t import student_t
 from risk_management.calculators.var_methods.volatility_scaled import volatility_scaled
@@ -39,6 +39,7 @@ for _method in (
     student_t,
     monte_carlo,
     monte_carlo_full,
+    monte_carlo_copula,
     monte_carlo_t,
 ):
     VAR_METHODS.register(_method.__name__)(_method)

@@ -121,6 +121,10 @@ class TailInput:
         Draws of a simulation.
     seed : tuple of int
         Same seed, same answer.
+    draws : {"antithetic", "sobol"}
+        Random draws with their mirror images, or scrambled quasi-random points.
+    margins : {"empirical", "student_t"}
+        Margins of a copula: each name's own returns, or a t law fitted to them, which reaches further.
     """
 
     plain: Sample
@@ -130,6 +134,8 @@ class TailInput:
     horizon: int
     simulations: int
     seed: tuple[int, ...]
+    draws: str = "antithetic"
+    margins: str = "empirical"
 
     @property
     def rule(self) -> HorizonRule:

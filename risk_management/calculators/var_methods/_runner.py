@@ -46,6 +46,8 @@ def questions(
     wanted: Sequence[tuple[float, int]],
     simulations: int,
     seed: tuple[int, ...],
+    draws: str = "antithetic",
+    margins: str = "empirical",
 ) -> list[TailInput]:
     """One question for each confidence and horizon, from daily samples."""
     spans: dict[int, tuple[Sample, Sample]] = {1: (plain, scaled)}
@@ -54,7 +56,7 @@ def questions(
         step = horizon if overlaps(plain.observations, confidence, horizon) else 1
         if step not in spans:
             spans[step] = (plain.over(step), scaled.over(step))
-        made.append(TailInput(*spans[step], plain, confidence, horizon, simulations, seed))
+        made.append(TailInput(*spans[step], plain, confidence, horizon, simulations, seed, draws, margins))
     return made
 
 

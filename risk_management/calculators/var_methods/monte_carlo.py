@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk_management.calculators.var_methods._contract import Sample, TailEstimate, TailInput
-from risk_management.calculators.var_methods._simulation import mirrored, simulated
+from risk_management.calculators.var_methods._simulation import Draws, simulated
 
 __all__ = ["monte_carlo", "monte_carlo_full"]
 
@@ -20,7 +20,7 @@ def monte_carlo(book: TailInput) -> TailEstimate:
     """
     pnl = book.plain.pnl
     mean, deviation = float(pnl.mean()), float(pnl.std(ddof=1))
-    return simulated(book, lambda rng, n: mean + deviation * mirrored(rng, n, 1)[:, 0], "normal law")
+    return simulated(book, lambda draws, n: mean + deviation * draws.normals(n, 1)[:, 0], "normal law")
 
 
 def monte_carlo_full(book: TailInput) -> TailEstimate:
@@ -29,8 +29,8 @@ def monte_carlo_full(book: TailInput) -> TailEstimate:
     root = sample.once(covariance_root)
     mean, exposures = sample.returns.mean(axis=0), sample.exposures
 
-    def draw(generator: np.random.Generator, size: int) -> Float:
-        returns = mean + mirrored(generator, size, root.shape[1]) @ root.T
+    def draw(draws: Draws, size: int) -> Float:
+        returns = mean + draws.normals(size, root.shape[1]) @ root.T
         return np.asarray(returns @ exposures)
 
     return simulated(book, draw, f"normal law of {len(mean)} names")

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from risk_management.calculators.var_methods import VAR_METHODS, HorizonRule, Sample, TailInput
+from risk_management.calculators.var_methods._copula import fit_t_copula
 from risk_management.calculators.var_methods._runner import Refusal, ask, overlaps, questions
 from risk_management.calculators.var_methods.monte_carlo import covariance_root
-from risk_management.calculators.var_methods.monte_carlo_t import fit_t_copula
 from risk_management.errors import MeasureError
 
 MEAN = np.array([0.0005, 0.0002, 0.0])
@@ -26,10 +26,18 @@ CONFIDENCES = (0.9, 0.95, 0.975, 0.99)
 
 
 def question(
-    returns=RETURNS, exposures=MONEY, confidence=0.95, horizon=1, simulations=10_000, seed=(1, 0), step=1
+    returns=RETURNS,
+    exposures=MONEY,
+    confidence=0.95,
+    horizon=1,
+    simulations=10_000,
+    seed=(1, 0),
+    step=1,
+    draws="antithetic",
+    margins="empirical",
 ) -> TailInput:
     sample = Sample(np.asarray(returns), np.asarray(exposures, dtype=float), step)
-    return TailInput(sample, sample, sample, confidence, horizon, simulations, seed)
+    return TailInput(sample, sample, sample, confidence, horizon, simulations, seed, draws, margins)
 
 
 def answer(method: str, **changes):
@@ -126,6 +134,56 @@ def test_standard_error_is_what_other_seeds_change():
 def test_error_falls_with_the_root_of_the_draws(method):
     small, large = (answer(method, simulations=n).standard_error for n in (5_000, 80_000))
     assert small / large == pytest.approx(4.0, rel=0.35)
+
+
+SIMULATED = ["monte_carlo", "monte_carlo_full", "monte_carlo_copula", "monte_carlo_t"]
+
+
+@pytest.mark.parametrize("method", SIMULATED)
+def test_quasi_random_points_find_the_same_figure(method):
+    plain = answer(method, simulations=200_000)
+    quasi = answer(method, simulations=16_384, draws="sobol")
+    assert abs(quasi.var - plain.var) < 4.0 * math.hypot(plain.standard_error, quasi.standard_error)
+    assert quasi.es == pytest.approx(plain.es, rel=0.05)
+    assert "quasi-random" in quasi.note
+    assert answer(method, simulations=4_096, draws="sobol") == answer(
+        method, simulations=4_096, draws="sobol"
+    )
+
+
+@pytest.mark.parametrize("method", SIMULATED)
+def test_quasi_random_points_err_less(method):
+    """The spread over seeds, which is what an error is, beside random draws of the same number."""
+    found = {
+        draws: np.std([answer(method, seed=(s, 0), simulations=4_096, draws=draws).var for s in range(24)])
+        for draws in ("antithetic", "sobol")
+    }
+    assert found["sobol"] < 0.7 * found["antithetic"]
+
+
+def test_a_normal_copula_on_normal_margins_is_the_normal_law():
+    returns = np.random.default_rng(12).multivariate_normal(MEAN, COVARIANCE, size=20_000)
+    copula = answer("monte_carlo_copula", returns=returns, simulations=200_000)
+    law = answer("parametric", returns=returns)
+    assert copula.var == pytest.approx(law.var, rel=0.02)
+    assert copula.es == pytest.approx(law.es, rel=0.03)
+
+
+def test_a_t_copula_crashes_together_more_often_than_a_normal_one():
+    draws = 0.01 * stats.multivariate_t.rvs(shape=np.full((4, 4), 0.3) + 0.7 * np.eye(4), df=3, size=4_000)
+    book = {"returns": draws, "exposures": [1.0] * 4, "confidence": 0.99, "simulations": 100_000}
+    assert answer("monte_carlo_copula", **book).es < answer("monte_carlo_t", **book).es
+
+
+def test_fitted_margins_reach_further_than_what_has_been():
+    draws = 0.01 * stats.t.rvs(3, size=(500, 1), random_state=7)
+    book = {"returns": draws, "exposures": [1_000.0], "confidence": 0.999, "simulations": 400_000}
+    empirical = answer("monte_carlo_t", **book)
+    fitted = answer("monte_carlo_t", margins="student_t", **book)
+    assert empirical.es <= -1_000.0 * draws.min() + 1e-9
+    df, loc, scale = stats.t.fit(draws[:, 0])
+    assert fitted.var == pytest.approx(-1_000.0 * stats.t.ppf(0.001, df, loc, scale), rel=0.1)
+    assert "fitted t margins" in fitted.note
 
 
 def test_root_reproduces_the_covariance_even_if_singular():
