@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -12,10 +12,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from risk_management.config.risk_config import CorrelationConfig, RiskManagementConfig
-from risk_management.core.correlation_study import CorrelationStudy, correlation_study
+from risk_management.core.correlation_study import CorrelationStudy, correlation_study, or_nan
 from risk_management.core.front import Front
 from risk_management.core.risk_model import book_correlation
-from risk_management.errors import MeasureError
 from risk_management.measures._inputs import is_constant
 from risk_management.measures.concentration import diversification_ratio, effective_bets
 from risk_management.measures.dependence import absorption_ratio
@@ -255,18 +254,10 @@ def _spread(held: _Held, rho: Float) -> tuple[float, float, float]:
     risk, money = held.volatility[known], held.money[known]
     covariance = rho[np.ix_(known, known)] * np.outer(risk, risk)
     return (
-        _or_nan(lambda: absorption_ratio(covariance)),
-        _or_nan(lambda: diversification_ratio(money, covariance)),
-        _or_nan(lambda: effective_bets(money, covariance)),
+        or_nan(lambda: absorption_ratio(covariance)),
+        or_nan(lambda: diversification_ratio(money, covariance)),
+        or_nan(lambda: effective_bets(money, covariance)),
     )
-
-
-def _or_nan(measure: Callable[[], float]) -> float:
-    """A measure, NaN where it is undefined: a perfect hedge does not move at all."""
-    try:
-        return measure()
-    except MeasureError:
-        return math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from risk_management.model.market import HistoryKind
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PortfolioState
 
-__all__ = ["CorrelationStudy", "correlation_study"]
+__all__ = ["CorrelationStudy", "correlation_study", "or_nan"]
 
 Float = NDArray[np.float64]
 
@@ -183,9 +183,9 @@ def _point(
     covariance = rho * np.outer(deviation, deviation)
     return (
         _average(rho, money),
-        _or_nan(lambda: diversification_ratio(money, covariance)),
-        _or_nan(lambda: effective_bets(money, covariance)),
-        _or_nan(lambda: absorption_ratio(covariance)),
+        or_nan(lambda: diversification_ratio(money, covariance)),
+        or_nan(lambda: effective_bets(money, covariance)),
+        or_nan(lambda: absorption_ratio(covariance)),
         matrix_distance(rho, whole),
     )
 
@@ -211,7 +211,8 @@ def _market(state: PortfolioState, returns: Float) -> tuple[str, Float]:
     return " and ".join(funds), np.asarray(matrix.values[:, [matrix.columns[s] for s in funds]].mean(axis=1))
 
 
-def _or_nan(measure: Callable[[], float]) -> float:
+def or_nan(measure: Callable[[], float]) -> float:
+    """A measure, or NaN where it is undefined."""
     try:
         return measure()
     except MeasureError:
