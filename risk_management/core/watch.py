@@ -17,7 +17,9 @@ from risk_management.core.peaks import bot_and_strategy_events
 from risk_management.core.protocol import EmergencyProtocol, EmergencyReport
 from risk_management.core.quotes import doubted_names
 from risk_management.core.var_record import rolled
+from risk_management.model.amend import amended
 from risk_management.model.events import BotChanged, Marked, VarRecorded
+from risk_management.model.money import SCALE
 from risk_management.model.portfolio import SYSTEM, PortfolioState, Scope, TradingMode
 
 __all__ = ["Watch"]
@@ -66,7 +68,7 @@ class Watch:
                 self._book.apply(VarRecorded(at=now, actor=SYSTEM, record=record))
             self._desk.expire()
             losses = bot_and_strategy_events(self._book.state, self._book.config, now)
-            for event in losses if self._book.state.is_sure else ():
+            for event in () if self._awaits_a_tick(now) else losses:
                 self._book.apply(event)
                 if isinstance(event, BotChanged) and not event.bot.enabled:
                     self._desk.cancel_all(event.bot.disabled_reason, bot=event.bot.name, openings_only=True)
@@ -90,6 +92,16 @@ class Watch:
         now = self._clock.now()
         return _assessment(self._book.state, self._book.config, now, measured, reports, alerts)
 
+    def _awaits_a_tick(self, now: datetime) -> bool:
+        """Whether a held price moved far in one tick, and the next may still be expected."""
+        state, ages = self._book.state, self._book.config.market_data_config.quote_age
+        return any(
+            (now - state.quotes[s].time).total_seconds()
+            <= ages.get(state.instruments[s].asset_class, ages.get("other", 60.0))
+            for s in state.unsure
+            if s in state.totals.names
+        )
+
     def _measure(self) -> Measured:
         return measure(
             self._book.state,
@@ -104,9 +116,8 @@ class Watch:
         state = self._book.state
         if state.equity is None or state.drawdown.quarantined is not None:
             return []
-        if not state.is_sure or doubted_names(state):
-            return []
-        reports = self._protocol.step(measured, confirmed=confirmed)
+        days = self._book.config.drawdown_config.rolling_days
+        reports = self._protocol.step(_without_far_ticks(measured, state, days), confirmed=confirmed)
         for report in reports:
             key = f"emergency:{report.row}"
             if report.is_over:
@@ -118,6 +129,29 @@ class Watch:
             kind = KINDS.get(report.row, AlertType.DRAWDOWN)
             self._alerts.raise_alert(kind, severity, report.text, self._clock.now(), key=key)
         return reports
+
+
+def _without_far_ticks(measured: Measured, state: PortfolioState, rolling_days: int) -> Measured:
+    """What was measured, with the losses left out that rest on a single far tick; all else stands."""
+    spared = 0.0
+    for symbol in state.unsure:
+        quote, name = state.quotes[symbol], state.totals.names.get(symbol)
+        if name is not None and quote.anchor is not None:
+            spared += max(0.0, name.sides.net / SCALE * (quote.anchor / quote.price - 1.0))
+    if spared == 0.0:
+        return measured
+    drawdown, rows = state.drawdown, state.drawdown.closes
+    start = rows[-min(rolling_days, len(rows))] if rows else drawdown.day_start
+    values = {
+        "drawdown": drawdown.peak,
+        "daily_loss": drawdown.day_start,
+        "weekly_loss": drawdown.week_start,
+        "rolling_loss": start,
+    }
+    metrics = dict(measured.metrics)
+    for word, value in values.items():
+        metrics[word] = max(0.0, metrics[word] - spared / (value * drawdown.units))
+    return amended(measured, metrics=metrics)
 
 
 def _assessment(

@@ -113,3 +113,23 @@ def test_a_fee_beyond_belief_is_refused(manager):
     with pytest.raises(InvalidRequest, match="fee"):
         manager.execute_trade(FillReport(asked.request_id, 500.0, 100.0, fee=1e12))
     assert manager.execute_trade(FillReport(asked.request_id, 500.0, 100.0, fee=1.0)).booked == 500.0
+
+
+def test_other_losses_are_acted_on_while_a_halted_name_awaits_its_second_tick(manager):
+    """SPY is halted after a gap; what MSFT and fees lose meanwhile is real."""
+    tick(manager, SPY=90.0)
+    assert manager.state.unsure == {"SPY"}
+    manager.record_cash("fee", -2_600.0)
+    for price in (100.0, 100.1, 100.2, 100.3):
+        tick(manager, MSFT=price)
+    assert manager.state.mode is TradingMode.HALTED
+    assert not manager.state.positions
+
+
+def test_a_name_that_never_ticks_again_does_not_shield_its_bot_for_ever(manager):
+    tick(manager, SPY=70.0)
+    assert manager.state.bots["b"].enabled
+    manager.clock.advance(120.0)
+    tick(manager, MSFT=100.0)
+    assert not manager.state.bots["b"].enabled
+    assert manager.state.mode is not TradingMode.HALTED
