@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -13,6 +15,7 @@ from risk_management.calculators.var_methods import VAR_METHODS, Sample, TailInp
 from risk_management.config.risk_config import VaRConfig
 from risk_management.core.risk_model import adaptive_variances, scaled_to_present
 from risk_management.errors import InsufficientData, InvalidRequest, MeasureError, shown
+from risk_management.measures._inputs import matrix as checked_matrix
 from risk_management.measures.backtest import (
     BacktestResult,
     TrafficLight,
@@ -167,6 +170,7 @@ def backtest_book(  # noqa: PLR0913 - what a study is made of
     window: int = 1250,
     years: float | None = None,
     leans_on: tuple[str, ...] = (),
+    executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> BookBacktest:
     """Walk a book of fixed weights over a matrix of returns.
@@ -185,6 +189,8 @@ def backtest_book(  # noqa: PLR0913 - what a study is made of
     years : float, optional
         Only the last so many years of 250 days are forecast.
     leans_on : tuple of str
+    executor : Executor, optional
+        Where the methods run; by default here, one after the other.
     progress : callable, optional
 
     Raises
@@ -211,15 +217,10 @@ def backtest_book(  # noqa: PLR0913 - what a study is made of
     records: dict[str, tuple[MethodRecord, ...]] = {}
     refusals: dict[str, str] = {}
     var: dict[str, Float] = {}
-    for number, method in enumerate(chosen):
-
-        def told(done: int, total: int, before: int = number) -> None:
-            if progress is not None:
-                progress(before * total + done, len(chosen) * total)
-
-        forecasts = walk_forward(
-            values, weights, method, confidences, settings=settings, window=window, first=first, progress=told
-        )
+    walk = partial(
+        walk_forward, values, weights, confidences=confidences, settings=settings, window=window, first=first
+    )
+    for method, forecasts in _each(chosen, walk, executor, progress):
         var[method] = forecasts.var[:, :, 0]
         try:
             records[method] = held_against(forecasts, pnl)
@@ -236,6 +237,29 @@ def backtest_book(  # noqa: PLR0913 - what a study is made of
         left_out={symbol: exposures[symbol] for symbol, day in begins.items() if day is None},
         leans_on=leans_on,
     )
+
+
+def _each(
+    methods: Sequence[str],
+    walk: Callable[..., Forecasts],
+    executor: Executor | None,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[tuple[str, Forecasts]]:
+    """Every method's forecasts in order; `progress` hears of days here, of whole methods from an executor."""
+    if executor is not None:
+        waiting = [executor.submit(walk, method=method) for method in methods]
+        for number, (method, future) in enumerate(zip(methods, waiting, strict=True)):
+            yield method, future.result()
+            if progress is not None:
+                progress(number + 1, len(methods))
+        return
+    for number, method in enumerate(methods):
+
+        def told(done: int, total: int, before: int = number) -> None:
+            if progress is not None:
+                progress(before * total + done, len(methods) * total)
+
+        yield method, walk(method=method, progress=told)
 
 
 def _first_day(matrix: ReturnMatrix, symbol: str) -> np.datetime64 | None:
@@ -289,7 +313,7 @@ def walk_forward(
     """
     if method not in WALKED:
         raise InvalidRequest("UNKNOWN_METHOD", "method", f"one of {', '.join(WALKED)}; got {shown(method)}")
-    values = np.asarray(returns, dtype=np.float64)
+    values = checked_matrix(returns)
     weights = np.asarray(books, dtype=np.float64).reshape(values.shape[1], -1)
     if len(values) <= first:
         raise InsufficientData(f"{len(values)} days of returns; more than {first} are needed to begin")

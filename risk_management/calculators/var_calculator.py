@@ -379,6 +379,7 @@ class VaRCalculator(Front):
         methods: Sequence[str] | None = None,
         *,
         years: float | None = None,
+        executor: Executor | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> BookBacktest:
         """Hold every method's forecasts for the book as it stands against history; see `backtest_book`.
@@ -402,6 +403,7 @@ class VaRCalculator(Front):
             window=self.config.market_data_config.window,
             years=years,
             leans_on=self.leans_on,
+            executor=executor,
             progress=progress,
         )
 

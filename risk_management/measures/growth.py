@@ -7,6 +7,7 @@ is the fraction of capital that a losing bet takes. Credit and cash cost and yie
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,6 +33,9 @@ __all__ = [
     "kelly_portfolio",
     "kelly_risk_constrained",
 ]
+
+
+LEAST_LOSS: Final = 1e-150
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,8 @@ def kelly_empirical(returns: ArrayLike, max_exposure: float | None = None) -> fl
     worst = -float(values.min())
     if worst <= 0.0 and max_exposure is None:
         raise UndefinedMeasure("growth has no limit: no return is a loss; give max_exposure")
+    if 0.0 < worst < LEAST_LOSS:
+        raise UndefinedMeasure(f"the largest loss, {worst:.2g}, is too small to be one")
     ruin = 1.0 / worst if worst > 0.0 else np.inf
 
     def slope(exposure: float) -> float:

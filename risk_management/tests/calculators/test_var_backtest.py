@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from risk_management.calculators.var_backtest import FIRST, WALKED, backtest_book, held_against, walk_forward
 from risk_management.calculators.var_calculator import VaRCalculator
 from risk_management.config.risk_config import VaRConfig
-from risk_management.errors import InsufficientData, InvalidRequest
+from risk_management.errors import InsufficientData, InvalidRequest, InvalidReturns
 from risk_management.market_data.sample import sample_history
 from risk_management.measures.tail import (
     filtered_historical_es,
@@ -160,11 +162,24 @@ def test_a_book_of_the_calculator(foundation):
             assert found.exceptions(method, record.confidence).sum() == record.exceptions
 
 
+def test_an_executor_finds_the_same(foundation):
+    own = VaRCalculator(foundation.config)
+    own.update_positions({"KO": 6_000.0, "PG": -2_000.0}, 10_000.0)
+    told = []
+    alone = own.backtest(FAST, years=2)
+    with ThreadPoolExecutor(2) as pool:
+        found = own.backtest(FAST, years=2, executor=pool, progress=lambda *done: told.append(done))
+    assert found.records == alone.records
+    assert told == [(n, len(FAST)) for n in range(1, len(FAST) + 1)]
+
+
 def test_what_cannot_be_walked_is_said(foundation, pair):
     with pytest.raises(InvalidRequest, match="UNKNOWN_METHOD"):
         walk_forward(pair, BOOKS, "astrology")
     with pytest.raises(InsufficientData, match="more than 500"):
         walk_forward(pair[:400], BOOKS, "historical")
+    with pytest.raises(InvalidReturns, match="NaN"):
+        walk_forward(np.where(pair == pair[3, 0], np.nan, pair), BOOKS, "historical")
     own = VaRCalculator(foundation.config)
     with pytest.raises(InvalidRequest, match="EMPTY_BOOK"):
         own.backtest()

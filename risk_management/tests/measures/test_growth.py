@@ -332,3 +332,8 @@ def test_refuses_what_is_no_series(bad):
             measure(bad)
         with pytest.raises(InsufficientData):
             measure([])
+
+
+def test_losses_too_small_to_be_losses_have_no_best_exposure():
+    with pytest.raises(UndefinedMeasure, match="too small"):
+        kelly_empirical(np.array([2e-310, -1e-310, 3e-310]))
