@@ -13,6 +13,11 @@
     ├── RegistryError           two extensions claim one name, or one can't be loaded
     ├── SharedBookError         a monitor that shares the manager's book was asked to replace it
     ├── AlreadyInitialized      the process-wide instance exists with another configuration
+    ├── StoreError              the durable store can't serve
+    │   ├── StoreUnavailable    a write did not reach the disk: nothing of it happened, ask again
+    │   ├── StoreInUse          another process works on it; the text names it
+    │   ├── StoreCorrupt        what is stored contradicts itself; the text names the first bad entry
+    │   └── StoreTooNew         written by a newer version of this package
     └── LedgerError             an invariant of the ledger does not hold: stop trading
 
 A refused trade is never an exception: it is a `TradeDecision` with codes.
@@ -33,6 +38,11 @@ __all__ = [
     "RegistryError",
     "RiskError",
     "SharedBookError",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreInUse",
+    "StoreTooNew",
+    "StoreUnavailable",
     "UndefinedMeasure",
     "UnknownRequest",
     "shown",
@@ -108,6 +118,26 @@ class SharedBookError(RiskError):
 
 class AlreadyInitialized(RiskError):
     """The process-wide instance exists with another configuration; shut it down first."""
+
+
+class StoreError(RiskError):
+    """The durable store can't serve; the text says why and what to do."""
+
+
+class StoreUnavailable(StoreError):
+    """A write did not reach the disk. Nothing of it happened; ask again with the same id."""
+
+
+class StoreInUse(StoreError):
+    """Another process works on the store; the text names it. One engine serves one store."""
+
+
+class StoreCorrupt(StoreError):
+    """What is stored contradicts itself. Restore a backup; the text names the first bad entry."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a newer version of this package. Install that version."""
 
 
 class LedgerError(RiskError):

@@ -527,10 +527,13 @@ class RiskManagementConfig(Settings):
         if problems:
             raise ConfigurationError("; ".join(problems))
 
+    def as_text(self) -> str:
+        """JSON of all settings that a decision may depend on: no channels with their secrets, no store."""
+        return self.model_dump_json(exclude={"alert_config", "store"})
+
     def digest(self) -> str:
-        """First 16 hexadecimal digits of the SHA-256 of all settings but secrets."""
-        text = self.model_dump_json(exclude={"alert_config"})
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """First 16 hexadecimal digits of the SHA-256 of `as_text`."""
+        return hashlib.sha256(self.as_text().encode()).hexdigest()[:16]
 
 
 def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:

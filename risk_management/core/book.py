@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from threading import RLock
+from typing import Self
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.evolve import evolve, initial_state
-from risk_management.model.events import Event
+from risk_management.core.commit import GroupCommit, Journal, Transaction, Unit
+from risk_management.core.evolve import initial_state
+from risk_management.core.standing import Standing
+from risk_management.errors import StoreCorrupt, StoreUnavailable
+from risk_management.model.events import (
+    BookOpened,
+    ConfigChanged,
+    Event,
+    HoldReleased,
+    HoldSet,
+)
 from risk_management.model.instrument import Instrument
-from risk_management.model.portfolio import PortfolioState
+from risk_management.model.portfolio import SYSTEM, Hold, PortfolioState, Scope, TradingMode
 from risk_management.model.risk_model import RiskModel
 
 __all__ = ["Book"]
+
+logger = logging.getLogger(__name__)
+
+STORE = "store"
+"""Cause of the hold that stands while the store can't be written."""
 
 
 class Book:
@@ -26,13 +41,18 @@ class Book:
     now : datetime
         Aware UTC time of the start.
     instruments : Mapping of str to Instrument, optional
-    journal : callable, optional
-        Handed every event before the state shows it, under the lock and in order.
+    journal : Journal, optional
+        Keeps every event before the state shows it.
 
     Notes
     -----
-    Reading `state` needs no lock: it is one reference to an immutable record. To decide and then
-    apply without anyone in between, hold `lock`.
+    Reading `state` needs no lock: it is one reference to an immutable record, and nothing in it is
+    less than durable. To decide and then apply without anyone in between, hold `lock`: inside, `state`
+    is what all earlier callers left, and leaving waits until everything that was seen is on disk.
+
+    A write that fails is lost whole: its callers are told by `StoreUnavailable`, and the state is
+    what the disk holds. From then on the book lives in memory: nothing opens, what closes passes, and
+    `mend` writes what happened as soon as the store can be reached again.
     """
 
     def __init__(
@@ -42,33 +62,182 @@ class Book:
         now: datetime,
         *,
         instruments: Mapping[str, Instrument] | None = None,
-        journal: Callable[[Event], None] | None = None,
+        journal: Journal | None = None,
     ) -> None:
-        self.lock = RLock()
-        config.seal()
-        self.config = config
-        self._state = initial_state(config, model, now, instruments)
-        self._journal = journal
+        start = Standing.of(initial_state(config, model, now, instruments), config)
+        self._begin(start, journal)
+        if journal is not None:
+            known = tuple((instruments or {}).values())
+            first = BookOpened(at=now, actor=SYSTEM, config=config.as_text(), instruments=known, model=model)
+            journal.write([first], start)
+
+    @classmethod
+    def resumed(cls, standing: Standing, journal: Journal) -> Self:
+        """A book that goes on from where its journal ends."""
+        book = cls.__new__(cls)
+        book._begin(standing, journal)
+        return book
+
+    def _begin(self, standing: Standing, journal: Journal | None) -> None:
+        self.lock = Transaction(self._leave, self._wait)
+        self.lost: list[Callable[[int], None]] = []
+        """Told the version that the state went back to when a write was lost."""
+        self._head = self._durable = standing
+        self._commit = None if journal is None else GroupCommit(journal, self._kept, self._was_lost)
+        self._events: list[Event] = []
+        self._newest: Unit | None = None
+        self._outage = ""
+        self._backlog: list[Event] = []
 
     @property
     def state(self) -> PortfolioState:
         """The current snapshot."""
-        return self._state
+        return self.standing.state
+
+    @property
+    def config(self) -> RiskManagementConfig:
+        """The settings in use."""
+        return self.standing.config
+
+    @property
+    def standing(self) -> Standing:
+        """The current snapshot with the settings in use."""
+        return self._head if self.lock.is_mine else self._durable
+
+    @property
+    def digest(self) -> str:
+        """Names the settings in use."""
+        return self.standing.digest
+
+    @property
+    def outage(self) -> str:
+        """Why the store can't be written; empty while it can."""
+        return self._outage
+
+    @property
+    def journal(self) -> Journal | None:
+        """Where events are kept, None where they are not."""
+        return None if self._commit is None else self._commit.journal
 
     def apply(self, event: Event) -> PortfolioState:
         """Replace the state by the one after `event`, and return it.
 
-        The journal comes first: where it raises, the event did not happen.
+        Raises
+        ------
+        StoreUnavailable
+            On leaving the lock: the event did not reach the disk and did not happen.
         """
         with self.lock:
-            after = evolve(self._state, event, self.config)
-            if self._journal is not None:
-                self._journal(event)
-            self._state = after
-            return after
+            after = self._head.after(event)
+            self._events.append(event)
+            self._head = after
+            return after.state
 
-    def reconfigure(self, config: RiskManagementConfig) -> None:
-        """Use other settings from the next event on; the state stays as it is."""
-        config.seal()
+    def reconfigure(self, config: RiskManagementConfig, now: datetime, actor: str) -> None:
+        """Use other settings from the next event on; the rest of the state stays as it is."""
         with self.lock:
-            self.config = config
+            event = ConfigChanged(at=now, actor=actor, config=config.as_text(), digest=config.digest())
+            self._head = Standing.of(self.apply(event), config)
+
+    def adopt(self, config: RiskManagementConfig) -> None:
+        """Use an object of equal settings: it knows the channels, which the journal does not hold."""
+        with self.lock:
+            self._head = Standing.of(self._head.state, config)
+
+    def mend(self) -> bool:
+        """Reach a store that failed and write what happened meanwhile; whether it can be written now.
+
+        Not to be called while holding `lock`.
+        """
+        if not self._outage or self._commit is None:
+            return True
+        with self._commit.turn:
+            try:
+                self._commit.journal.reopen()
+                with self.lock.quiet:
+                    self._catch_up(self._commit.journal)
+            except StoreUnavailable as problem:
+                logger.warning("the store can't be written yet: %s", problem)
+                return False
+            except StoreCorrupt as problem:
+                logger.critical("the store is not the one that was written: %s", problem)
+                with self.lock.quiet:
+                    self._hold_in_memory(TradingMode.HALTED, str(problem), self._head.state.as_of)
+                return False
+        logger.warning("the store can be written again")
+        return True
+
+    def _catch_up(self, journal: Journal) -> None:
+        now = self._head.state.as_of
+        over = HoldReleased(
+            at=now,
+            actor=SYSTEM,
+            scope=Scope.PORTFOLIO,
+            name="",
+            cause=STORE,
+            reason="it can be written again",
+        )
+        after = self._head.after(over)
+        journal.write([*self._backlog, over], after)
+        journal.latch(in_memory="")
+        self._head = self._durable = after
+        self._backlog, self._outage = [], ""
+
+    def latch(self, stopped: str) -> None:
+        """Note beside the store that everything is stopped, or with an empty text that nothing is."""
+        if self._commit is not None:
+            self._commit.journal.latch(stopped=stopped)
+
+    def _leave(self) -> Unit | None:
+        """Hand over what this thread wrote; the unit after which all that it saw is on disk."""
+        if self._events:
+            events, self._events = tuple(self._events), []
+            if self._commit is None:
+                self._durable = self._head
+            elif self._outage:
+                self._backlog += events
+                self._durable = self._head
+            else:
+                self._newest = Unit(events, self._head)
+                self._commit.add(self._newest)
+        newest = self._newest
+        return None if newest is None or newest.is_settled else newest
+
+    def _wait(self, unit: Unit) -> None:
+        if self._commit is not None:
+            self._commit.wait(unit)
+
+    def _kept(self, unit: Unit) -> None:
+        self._durable = unit.after
+
+    def _was_lost(self, problem: StoreUnavailable, batch: Sequence[Unit]) -> None:
+        """Go back to what the disk holds. Stops that were set stay set: they need no disk."""
+        with self.lock.quiet:
+            queued = self._commit.drain() if self._commit is not None else []
+            units = (*batch, *queued)
+            logger.critical("%d writes were lost: %s", len(units), problem)
+            now = self._head.state.as_of
+            self._head, self._outage = self._durable, str(problem)
+            if self._commit is not None:
+                self._commit.journal.latch(in_memory=str(problem))
+            for unit in units:
+                unit.problem = problem
+                for event in unit.events:
+                    if isinstance(event, HoldSet):
+                        self._in_memory(event)
+            self._hold_in_memory(TradingMode.REDUCING, str(problem), now)
+            for unit in queued:
+                unit.is_settled = True
+            self._newest = None
+            for told in self.lost:
+                told(self._durable.state.version)
+
+    def _hold_in_memory(self, mode: TradingMode, reason: str, now: datetime) -> None:
+        text = f"the store can't be written: {reason}"
+        self._in_memory(
+            HoldSet(at=now, actor=SYSTEM, hold=Hold(Scope.PORTFOLIO, "", STORE, mode, SYSTEM, text, now))
+        )
+
+    def _in_memory(self, event: Event) -> None:
+        self._head = self._durable = self._head.after(event)
+        self._backlog.append(event)

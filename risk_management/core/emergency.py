@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from math import isnan
 from types import MappingProxyType
 
-__all__ = ["EmergencyAction", "EmergencyMemory", "EmergencyRow", "Step", "step"]
+from risk_management.model.emergency import EmergencyMemory, RowCount
+
+__all__ = ["EmergencyAction", "EmergencyRow", "Step", "step"]
 
 
 class EmergencyAction(StrEnum):
@@ -66,30 +68,6 @@ class EmergencyRow:
 
 
 @dataclass(frozen=True, slots=True)
-class _Count:
-    above: int = 0
-    below: int = 0
-    day: date | None = None
-    active: bool = False
-    acted: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EmergencyMemory:
-    """How often each row was seen above and below its threshold in a row."""
-
-    counts: Mapping[str, _Count] = field(default_factory=lambda: MappingProxyType({}))
-
-    def is_active(self, name: str) -> bool:
-        """Whether a row holds now."""
-        return self.counts.get(name, _Count()).active
-
-    def forget(self, name: str) -> EmergencyMemory:
-        """Start a row anew, after a person released it."""
-        return EmergencyMemory(MappingProxyType({k: v for k, v in self.counts.items() if k != name}))
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """What an assessment did to the rows.
 
@@ -142,7 +120,7 @@ def step(
         value = metrics.get(row.metric, float("nan"))
         if isnan(value):
             continue
-        before = counts.get(row.name, _Count())
+        before = counts.get(row.name, RowCount())
         if not is_fresh and row.confirmations > 1 and not row.by_day and not before.active:
             if before.above:
                 pending.append(row)
@@ -152,12 +130,12 @@ def step(
         if after.above >= needed:
             if not (row.once_a_day and after.acted == day):
                 acting.append(row)
-            after = _Count(after.above, 0, day, active=True, acted=day)
+            after = RowCount(after.above, 0, day, active=True, acted=day)
         elif after.above:
             pending.append(row)
         elif after.active and after.below >= row.release_after:
             released.append(row)
-            after = _Count(0, after.below, day)
+            after = RowCount(0, after.below, day)
         elif before.above and not after.active:
             cleared.append(row)
         counts[row.name] = after
@@ -165,7 +143,7 @@ def step(
     return Step(memory, tuple(acting), tuple(pending), tuple(released), tuple(cleared))
 
 
-def _counted(row: EmergencyRow, value: float, before: _Count, day: date) -> _Count:
+def _counted(row: EmergencyRow, value: float, before: RowCount, day: date) -> RowCount:
     is_above = value >= row.threshold - 1e-9
     release = row.threshold if row.release is None else row.release
     is_below = not is_above and value < release
@@ -176,4 +154,6 @@ def _counted(row: EmergencyRow, value: float, before: _Count, day: date) -> _Cou
     else:
         above = before.above + 1 if is_above else 0
         below = before.below + 1 if is_below else 0
-    return _Count(above, below, day, before.active, before.acted)
+    # more than what is needed says nothing new, and is no news to keep
+    above, below = min(above, row.confirmations), min(below, row.release_after)
+    return RowCount(above, below, day, before.active, before.acted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -12,10 +12,14 @@ from risk_management.core import drawdown as drawdown_rules
 from risk_management.core.fills import book_fill
 from risk_management.core.totals import empty_totals, name_totals, rebased, swap, with_cash
 from risk_management.model.amend import amended
+from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.events import (
     BotChanged,
     CashMoved,
+    ConfigChanged,
     DrawdownAdjusted,
+    EmergencyStepped,
+    EngineStarted,
     EquityReported,
     Event,
     Filled,
@@ -24,6 +28,7 @@ from risk_management.model.events import (
     InstrumentDefined,
     Marked,
     ModelRefreshed,
+    Noted,
     PeaksSeen,
     PositionAdded,
     QuotesReceived,
@@ -49,7 +54,7 @@ from risk_management.model.portfolio import (
 from risk_management.model.risk_model import RiskModel
 from risk_management.model.totals import EMPTY_NAME, Totals
 
-__all__ = ["evolve", "initial_state"]
+__all__ = ["evolve", "from_records", "initial_state"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -91,6 +96,25 @@ def initial_state(
         totals=empty_totals(model, cash),
         drawdown=drawdown_rules.begin(config.portfolio_value, now, config.drawdown_config),
     )
+
+
+def from_records(model: RiskModel, **records: Any) -> PortfolioState:
+    """A state from everything that can't be computed, with its sums made from scratch.
+
+    Parameters
+    ----------
+    model : RiskModel
+    **records
+        All other fields of `PortfolioState` but `totals`.
+    """
+    cash = sum(account.cash for account in records["accounts"].values())
+    state = PortfolioState(model=model, totals=empty_totals(model, cash), **records)
+    named: dict[str, tuple[list[PositionKey], list[str]]] = {}
+    for key in state.positions:
+        named.setdefault(key.symbol, ([], []))[0].append(key)
+    for request_id, reservation in state.reservations.items():
+        named.setdefault(reservation.key.symbol, ([], []))[1].append(request_id)
+    return amended(state, totals=_summed(state, model, named))
 
 
 def evolve(state: PortfolioState, event: Event, config: RiskManagementConfig) -> PortfolioState:
@@ -311,25 +335,30 @@ def _bot(state: PortfolioState, event: BotChanged, config: RiskManagementConfig)
 
 def _decided(state: PortfolioState, event: TradeDecided, config: RiskManagementConfig) -> PortfolioState:
     changes: dict[str, Any] = {}
-    bot = state.bots.get(event.bot)
+    request, decision = event.request, event.decision
+    bot = state.bots.get(request.bot)
     if bot is not None:
-        counted = {event.outcome: getattr(bot.record, event.outcome) + 1, "last_seen": event.at}
-        changes["bots"] = put(state.bots, event.bot, amended(bot, record=amended(bot.record, **counted)))
-    if event.opening:
-        recent = tuple(t for t in state.requests.get(event.bot, ()) if abs(event.at - t) < MINUTE)
-        changes["requests"] = _pruned_requests(put(state.requests, event.bot, (*recent, event.at)), event.at)
-        if event.outcome != "refused":  # a refused order may come again once its cause is gone
-            intents = put(state.intents, (event.bot, event.symbol, event.side, event.size), event.at)
+        outcome = decision.outcome
+        counted = {outcome: getattr(bot.record, outcome) + 1, "last_seen": event.at}
+        changes["bots"] = put(state.bots, request.bot, amended(bot, record=amended(bot.record, **counted)))
+    if decision.closing_size < request.size:
+        recent = tuple(t for t in state.requests.get(request.bot, ()) if abs(event.at - t) < MINUTE)
+        changes["requests"] = _pruned_requests(
+            put(state.requests, request.bot, (*recent, event.at)), event.at
+        )
+        if decision.approved:  # a refused order may come again once its cause is gone
+            intent = (request.bot, request.symbol, request.side, to_ledger(request.size))
+            intents = put(state.intents, intent, event.at)
             changes["intents"] = _pruned_intents(intents, event.at, config)
     if event.reservation is None:
         return _next(state, event, **changes)
-    changes["reservations"] = put(state.reservations, event.request_id, event.reservation)
+    changes["reservations"] = put(state.reservations, request.request_id, event.reservation)
     return _settle(
         amended(state, **changes),
         event,
         config,
-        [event.symbol],
-        new_reservation=event.request_id,
+        [request.symbol],
+        new_reservation=request.request_id,
         moves_equity=False,
     )
 
@@ -423,6 +452,11 @@ def _reservation_closed(
     return _settle(_with_settled(state, changed), event, config, [old.key.symbol], moves_equity=False)
 
 
+def _noted(state: PortfolioState, event: Event, config: RiskManagementConfig) -> PortfolioState:
+    """What is only told: the Book itself takes new settings over."""
+    return _next(state, event)
+
+
 def _hold_set(state: PortfolioState, event: HoldSet, config: RiskManagementConfig) -> PortfolioState:
     return _next(state, event, holds=put(state.holds, event.hold.key, event.hold))
 
@@ -437,6 +471,12 @@ def _var_recorded(state: PortfolioState, event: VarRecorded, config: RiskManagem
     return _next(state, event, var_record=event.record)
 
 
+def _emergency(
+    state: PortfolioState, event: EmergencyStepped, config: RiskManagementConfig
+) -> PortfolioState:
+    return _next(state, event, emergency=EmergencyMemory(MappingProxyType(dict(event.counts))))
+
+
 def _var_halt(state: PortfolioState, event: VarHaltChanged, config: RiskManagementConfig) -> PortfolioState:
     return _next(state, event, var_halted=event.halted)
 
@@ -448,17 +488,27 @@ def _model(state: PortfolioState, event: ModelRefreshed, config: RiskManagementC
 
 def _all_totals(state: PortfolioState, model: RiskModel) -> Totals:
     """All sums from scratch."""
+    named = {symbol: (name.keys, name.reservations) for symbol, name in state.totals.names.items()}
+    return _summed(state, model, named)
+
+
+def _summed(
+    state: PortfolioState,
+    model: RiskModel,
+    named: Mapping[str, tuple[Sequence[PositionKey], Sequence[str]]],
+) -> Totals:
+    """The sums over the positions and reservations of each symbol."""
     cash = sum(account.cash for account in state.accounts.values())
     changes = {
         symbol: name_totals(
-            (state.positions[key] for key in name.keys),
-            (state.reservations[i] for i in name.reservations),
+            (state.positions[key] for key in keys),
+            (state.reservations[i] for i in reservations),
             quote=state.quotes.get(symbol),
             rate=rate_of(state, state.instruments[symbol].currency),
             instrument=state.instruments[symbol],
             model=model,
         )
-        for symbol, name in state.totals.names.items()
+        for symbol, (keys, reservations) in named.items()
     }
     fresh = swap(empty_totals(model, cash), changes, model=model, instruments=state.instruments, cash=cash)
     return rebased(fresh, model)
@@ -499,6 +549,10 @@ def _drawdown_adjusted(
 
 
 _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementConfig], PortfolioState]]] = {
+    EngineStarted: _noted,
+    ConfigChanged: _noted,
+    Noted: _noted,
+    EmergencyStepped: _emergency,
     PositionAdded: _position_added,
     QuotesReceived: _quotes,
     RateReceived: _rate,

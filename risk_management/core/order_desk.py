@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 from risk_management.checks import CHECKS
 from risk_management.clock import Clock
+from risk_management.core.answers import Answers, reused, same_answer
 from risk_management.core.book import Book
 from risk_management.core.decision import judge
 from risk_management.core.entry import (
@@ -23,10 +24,9 @@ from risk_management.core.entry import (
 )
 from risk_management.core.fill_report import FillReport, dear_fee, fill_event, is_outlier
 from risk_management.core.fills import ACCOUNT_WIDE
-from risk_management.errors import InvalidRequest, UnknownRequest, shown
+from risk_management.errors import InvalidRequest, StoreUnavailable, UnknownRequest, shown
 from risk_management.model.amend import amended
-from risk_management.model.events import BotChanged, HoldSet, ReservationClosed, TradeDecided
-from risk_management.model.money import to_ledger
+from risk_management.model.events import BotChanged, HoldSet, Noted, ReservationClosed, TradeDecided
 from risk_management.model.portfolio import (
     OPERATOR,
     SYSTEM,
@@ -44,7 +44,6 @@ __all__ = ["OrderDesk", "OrderTicket"]
 logger = logging.getLogger(__name__)
 
 ACTIONS: Final = {"buy": 1, "sell": -1}
-KEPT_ANSWERS: Final = 100_000
 KEPT_UNKNOWN: Final = 1000
 
 
@@ -99,25 +98,19 @@ class OrderDesk:
         self._clock = clock
         self._alarm = alarm
         self.checks = tuple(CHECKS.items())
-        self._digest = book.config.digest()
-        self._boot = secrets.token_hex(4)
+        self._boot = secrets.token_hex(6)
         self._numbers = count(1)
-        self._answers: dict[str, tuple[OrderTicket, TradeDecision]] = {}
-        self._asked: deque[str] = deque()
+        self._answers = Answers(book.journal)
+        book.lost.append(self._answers.go_back)
         self.unknown_reports: deque[FillReport] = deque(maxlen=KEPT_UNKNOWN)
         self.failed_in_a_row = 0
-
-    def reconfigured(self) -> None:
-        """Take the digest of the Book's new settings."""
-        self._digest = self._book.config.digest()
 
     def ask(self, ticket: OrderTicket) -> TradeDecision:
         """Judge a request and change nothing."""
         ticket = _checked_ticket(ticket)
         request = self._request(ticket, reserves=False)
-        decision = judge(
-            self._book.state, request, self._book.config, self.checks, request.requested_at, self._digest
-        )
+        book = self._book
+        decision = judge(book.state, request, book.config, self.checks, request.requested_at, book.digest)
         self._count_failures(decision.failed_checks)
         return decision.decision
 
@@ -130,39 +123,39 @@ class OrderDesk:
             Malformed, or ``REQUEST_ID_REUSED``: the id was given before with another request.
         """
         ticket = _checked_ticket(ticket)
+        try:
+            return self._request_once(ticket)
+        except StoreUnavailable:  # lost whole; from now on what closes is judged in memory
+            return self._request_once(ticket)
+
+    def _request_once(self, ticket: OrderTicket) -> TradeDecision:
         with self._book.lock:
-            known = self._answers.get(ticket.request_id) if isinstance(ticket.request_id, str) else None
-            if known is not None:
-                return _same_answer(known, ticket)
             request = self._request(ticket, reserves=True)
-            if self._is_taken(request.request_id):
-                raise _reused(request.request_id)
+            known = self._answers.find(request.request_id) if ticket.request_id is not None else None
+            if known is not None:
+                return same_answer(known, request)
+            if ticket.request_id is not None:
+                self._may_be_new(ticket.request_id)
             self._register(request)
             book = self._book
             judgement = judge(
-                book.state, request, book.config, self.checks, request.requested_at, self._digest
+                book.state, request, book.config, self.checks, request.requested_at, book.digest
             )
             self._count_failures(judgement.failed_checks)
             decision = judgement.decision
             known_instrument = instrument_event(book.state, request.symbol, request.requested_at)
             if judgement.reservation is not None and known_instrument is not None:
                 book.apply(known_instrument)
-            book.apply(
-                TradeDecided(
-                    at=request.requested_at,
-                    actor=request.bot,
-                    request_id=request.request_id,
-                    bot=request.bot,
-                    symbol=request.symbol,
-                    side=request.side,
-                    size=to_ledger(request.size),
-                    outcome=decision.outcome,
-                    opening=decision.closing_size < request.size,
-                    reservation=judgement.reservation,
-                    account_id=request.account_id,
-                )
+            if book.outage:
+                decision = amended(decision, durable=False)
+            answer = TradeDecided(
+                at=request.requested_at,
+                actor=request.bot,
+                request=request,
+                decision=decision,
+                reservation=judgement.reservation,
             )
-            self._remember(ticket, decision)
+            self._answers.keep(answer, book.apply(answer))
             self._stop_runaway(request)
         logger.info(
             "%s %s %s %.2f by %s: %s %.2f %s",
@@ -190,13 +183,18 @@ class OrderDesk:
         if not isinstance(report, FillReport):
             raise InvalidRequest("WRONG_TYPE", "report", f"a FillReport is needed; got {shown(report)}")
         report = report.checked()
+        try:
+            return self._execute_once(report)
+        except StoreUnavailable:  # lost whole; from now on fills are booked in memory
+            return self._execute_once(report)
+
+    def _execute_once(self, report: FillReport) -> Execution:
         with self._book.lock:
             state = self._book.state
             reservation = state.reservations.get(report.request_id) or state.settled.get(report.request_id)
             if reservation is None:
-                self.unknown_reports.append(report)
                 text = f"a fill names the unknown request {report.request_id!r}; it was recorded, not booked"
-                self._alarm("UNKNOWN_REQUEST", text)
+                self._set_aside("UNKNOWN_REQUEST", text, report)
                 raise UnknownRequest("UNKNOWN_REQUEST", "request_id", text)
             if report.environment not in (None, state.environment):
                 text = f"a {report.environment} fill can't be booked in a {state.environment} book"
@@ -239,7 +237,7 @@ class OrderDesk:
             state = self._book.state
             if request_id in state.reservations:
                 self._close(request_id, ReservationStatus.CANCELLED, reason)
-            elif request_id not in state.settled and request_id not in self._answers:
+            elif request_id not in state.settled and self._answers.find(request_id) is None:
                 raise UnknownRequest("UNKNOWN_REQUEST", "request_id", f"no request has the id {request_id!r}")
 
     def cancel_all(self, reason: str, *, bot: str | None = None, openings_only: bool = False) -> int:
@@ -272,12 +270,11 @@ class OrderDesk:
 
     def decision(self, request_id: str) -> TradeDecision | None:
         """The answer that a request got, None for an unknown id."""
-        known = self._answers.get(checked_name(request_id, "request_id"))
-        return None if known is None else known[1]
+        known = self._answers.find(checked_name(request_id, "request_id"))
+        return None if known is None else known.decision
 
     def _refuse_outlier(self, reservation: Reservation, report: FillReport) -> NoReturn:
         """Record a fill at a price beyond belief, let its symbol only close, and tell people."""
-        self.unknown_reports.append(report)
         symbol, now = reservation.key.symbol, self._clock.now()
         text = (
             f"a fill of {report.request_id!r} at {report.price:g} is beyond belief beside our price of "
@@ -285,8 +282,15 @@ class OrderDesk:
         )
         hold = Hold(Scope.SYMBOL, symbol, "fill_price", TradingMode.REDUCING, SYSTEM, text, now, latched=True)
         self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
-        self._alarm("PRICE_OUTLIER", text)
+        self._set_aside("PRICE_OUTLIER", text, report)
         raise InvalidRequest("PRICE_OUTLIER", "executed_price", text)
+
+    def _set_aside(self, code: str, text: str, report: FillReport) -> None:
+        """Record a report that can't be booked, and tell people."""
+        self.unknown_reports.append(report)
+        said = f"{text}; {report}"
+        self._book.apply(Noted(at=self._clock.now(), actor=SYSTEM, code=code, text=said))
+        self._alarm(code, text)
 
     def _only_reduce(self, reservation: Reservation) -> None:
         """A bot that traded more than it was allowed to only closes until a person looks."""
@@ -335,16 +339,6 @@ class OrderDesk:
             bot = Bot(request.bot, request.strategy, request.requested_at, auto_registered=True)
             self._book.apply(BotChanged(at=request.requested_at, actor=request.bot, bot=bot))
 
-    def _remember(self, ticket: OrderTicket, decision: TradeDecision) -> None:
-        self._answers[decision.request_id] = (ticket, decision)
-        self._asked.append(decision.request_id)
-        while len(self._asked) > KEPT_ANSWERS:
-            oldest = self._asked.popleft()
-            if oldest in self._book.state.reservations:
-                self._asked.append(oldest)  # an open approval keeps its answer
-                break
-            del self._answers[oldest]
-
     def _request(self, ticket: OrderTicket, *, reserves: bool) -> TradeRequest:
         action: object = ticket.action
         side = ACTIONS.get(action) if isinstance(action, str) else None
@@ -379,17 +373,18 @@ class OrderDesk:
             reduce_only=_flag(ticket.reduce_only),
         )
 
-    def _is_taken(self, request_id: str) -> bool:
-        """Whether an id names something already, though its answer may be forgotten."""
+    def _may_be_new(self, request_id: str) -> None:
+        """Raise where a new id names something already though its answer is forgotten, or may come to."""
         state = self._book.state
-        return request_id in self._answers or request_id in state.reservations or request_id in state.settled
+        if request_id in state.reservations or request_id in state.settled:
+            raise reused(request_id)
+        if request_id.startswith(f"{self._boot}-"):
+            said = f"ids that begin with {self._boot}- are given out here; choose your own"
+            raise InvalidRequest("INVALID_REQUEST_ID", "request_id", said)
 
     def _id(self, given: str | None) -> str:
         if given is None:
-            fresh = f"{self._boot}-{next(self._numbers)}"
-            while self._is_taken(fresh):
-                fresh = f"{self._boot}-{next(self._numbers)}"
-            return fresh
+            return f"{self._boot}-{next(self._numbers)}"
         try:
             return checked_name(given, "request_id")
         except InvalidRequest as problem:
@@ -415,17 +410,3 @@ def _stop(risk_amount: object) -> float | None:
     if risk_amount is None:
         return None
     return checked_number(risk_amount, "risk_amount", zero=True) or None
-
-
-def _same_answer(known: tuple[OrderTicket, TradeDecision], ticket: OrderTicket) -> TradeDecision:
-    if known[0] != ticket:
-        raise _reused(ticket.request_id)
-    return known[1]
-
-
-def _reused(request_id: str | None) -> InvalidRequest:
-    return InvalidRequest(
-        "REQUEST_ID_REUSED",
-        "request_id",
-        f"request {request_id!r} was given before with other values; use a new id",
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 
 from risk_management.clock import Clock
 from risk_management.core import drawdown as drawdown_rules
@@ -13,7 +12,6 @@ from risk_management.core.assessment import Measured
 from risk_management.core.book import Book
 from risk_management.core.emergency import (
     EmergencyAction,
-    EmergencyMemory,
     EmergencyRow,
     step,
 )
@@ -28,7 +26,15 @@ from risk_management.core.reduction import (
     marked,
 )
 from risk_management.core.var_record import var_limit
-from risk_management.model.events import DrawdownAdjusted, Filled, HoldReleased, HoldSet, VarHaltChanged
+from risk_management.model.emergency import EmergencyMemory
+from risk_management.model.events import (
+    DrawdownAdjusted,
+    EmergencyStepped,
+    Filled,
+    HoldReleased,
+    HoldSet,
+    VarHaltChanged,
+)
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import SYSTEM, Hold, PositionKey, Scope, TradingMode
 
@@ -39,6 +45,7 @@ logger = logging.getLogger(__name__)
 Executor = Callable[[Sequence[CloseIntent]], None]
 """Trades what the protocols want closed."""
 TRIM_SHARE = 0.75
+LATCHED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +76,21 @@ class EmergencyProtocol:
         self._desk = desk
         self._clock = clock
         self._rows = emergency_rows(book.config)
-        self._numbers = count(1)
-        self.memory = EmergencyMemory()
         self._seen: tuple[object, ...] | None = None
         self._executor: Executor = executor or self.book_at_marks
         self._sent: dict[PositionKey, tuple[int, int]] = {}
         self._told: set[str] = set()
+        book.lost.append(lambda _: self._go_back())
 
     def reconfigured(self) -> None:
         """Take the rows of the Book's new settings."""
         self._rows = emergency_rows(self._book.config)
+
+    def _go_back(self) -> None:
+        """What was booked as closed was lost: it is asked again."""
+        self._rows = emergency_rows(self._book.config)
+        self._sent.clear()
+        self._seen = None
 
     def step(self, measured: Measured, *, confirmed: bool) -> list[EmergencyReport]:
         """Act on fresh metrics; `confirmed` where they come from daily bars that passed quarantine."""
@@ -92,10 +104,15 @@ class EmergencyProtocol:
             new is not old for new, old in zip(seen, self._seen, strict=True)
         )
         result = step(
-            rows, measured.metrics, self.memory, state.drawdown.day, confirmed=confirmed, is_fresh=is_fresh
+            rows,
+            measured.metrics,
+            state.emergency,
+            state.drawdown.day,
+            confirmed=confirmed,
+            is_fresh=is_fresh,
         )
-        was_active = {row.name for row in rows if self.memory.is_active(row.name)}
-        self.memory = result.memory
+        was_active = {row.name for row in rows if state.emergency.is_active(row.name)}
+        self._remember(result.memory)
         reports = [text for row in result.pending for text in self._pending(row, measured)]
         for row in result.acting:
             reports += self._act(row, measured, is_new=row.name not in was_active)
@@ -131,6 +148,7 @@ class EmergencyProtocol:
 
     def stop(self, cause: str, actor: str, reason: str) -> None:
         """Halt everything: the mode first, then entries are cancelled; protective orders stay."""
+        self._book.latch(f"{actor}: {cause}: {reason}"[:LATCHED])
         self._hold(cause, TradingMode.HALTED, actor, reason, latched=True)
         self._desk.cancel_all(reason, openings_only=True)
 
@@ -144,7 +162,7 @@ class EmergencyProtocol:
             latched = [h for h in state.holds.values() if h.latched and h.scope is Scope.PORTFOLIO]
             for hold in latched:
                 self._unhold(hold.scope, hold.name, hold.cause, actor, reason)
-                self.memory = self.memory.forget(hold.cause)
+                self._remember(self._book.state.emergency.forget(hold.cause))
             said = [f"{hold.cause}: {hold.reason}" for hold in latched]
             if self._book.state.drawdown.effective_multiplier == 0.0:
                 self.start_recovery(actor, reason)
@@ -183,7 +201,7 @@ class EmergencyProtocol:
                 cost = marked(state, position) * quantity // position.quantity
             else:
                 cost = round(quantity * price * state.instruments[intent.key.symbol].multiplier)
-            name = f"{SYSTEM}-{intent.reason}-{next(self._numbers)}"
+            name = f"{SYSTEM}-{intent.reason}-{state.version}"  # once in the life of a book
             self._book.apply(
                 Filled(
                     at=self._clock.now(),
@@ -304,9 +322,14 @@ class EmergencyProtocol:
         for hold in list(state.holds.values()):
             if hold.scope is Scope.PORTFOLIO and hold.cause == "emergency_drawdown":
                 self._unhold(hold.scope, hold.name, hold.cause, SYSTEM, reason)
-                self.memory = self.memory.forget(hold.cause)
+                self._remember(self._book.state.emergency.forget(hold.cause))
         self.start_recovery(SYSTEM, reason)
         return [EmergencyReport("recovery", f"recovery tranche opened: {reason}", is_emergency=False)]
+
+    def _remember(self, memory: EmergencyMemory) -> None:
+        if memory != self._book.state.emergency:
+            counts = tuple(memory.counts.items())
+            self._book.apply(EmergencyStepped(at=self._clock.now(), actor=SYSTEM, counts=counts))
 
     def _hold(self, cause: str, mode: TradingMode, actor: str, reason: str, *, latched: bool) -> None:
         now = self._clock.now()

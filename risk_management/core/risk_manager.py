@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import logging
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from risk_management.clock import Clock
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import drawdown as drawdown_rules
 from risk_management.core.assessment import RiskAssessment
-from risk_management.core.book import Book
+from risk_management.core.commit import Journal
 from risk_management.core.correlation_monitor import CorrelationMonitor
 from risk_management.core.emergency_rows import emergency_rows
 from risk_management.core.entry import (
@@ -40,6 +41,7 @@ from risk_management.core.portfolio_heat import PortfolioHeatMonitor
 from risk_management.core.protocol import EmergencyProtocol, Executor
 from risk_management.core.quotes import PriceUpdate, price_events
 from risk_management.core.risk_model import with_stable_labels
+from risk_management.core.taking_up import take_up
 from risk_management.core.watch import Watch
 from risk_management.errors import ConfigurationError, InvalidRequest, shown
 from risk_management.model.amend import amended
@@ -72,6 +74,7 @@ from risk_management.model.portfolio import (
 from risk_management.model.risk_model import RiskModel
 from risk_management.model.trade import Execution, TradeDecision
 from risk_management.monitors.drawdown_protection import DrawdownProtection
+from risk_management.store.sql_journal import SqlJournal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,8 +111,8 @@ class AdvancedRiskManager:
         By default the sample and a frame start at their last date; other sources use real time.
     executor : callable, optional
         Trades what the emergency protocols close; by default it is booked at the marks.
-    journal : callable, optional
-        Handed every event in order.
+    journal : Journal, optional
+        Keeps every event in order; by default the store that the settings name, or nothing.
 
     Raises
     ------
@@ -124,7 +127,7 @@ class AdvancedRiskManager:
         sectors: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         executor: Executor | None = None,
-        journal: Callable[[Event], None] | None = None,
+        journal: Journal | None = None,
     ) -> None:
         foundation = lay_foundation(config, prices=prices, sectors=sectors, clock=clock)
         self._build(foundation, executor, journal)
@@ -135,25 +138,23 @@ class AdvancedRiskManager:
         foundation: Foundation,
         *,
         executor: Executor | None = None,
-        journal: Callable[[Event], None] | None = None,
+        journal: Journal | None = None,
     ) -> AdvancedRiskManager:
         """A manager on a foundation that is laid already; several may share one."""
         manager = cls.__new__(cls)
         manager._build(foundation, executor, journal)
         return manager
 
-    def _build(
-        self, foundation: Foundation, executor: Executor | None, journal: Callable[[Event], None] | None
-    ) -> None:
+    def _build(self, foundation: Foundation, executor: Executor | None, journal: Journal | None) -> None:
+        if journal is None and foundation.config.store is not None:
+            journal = SqlJournal(foundation.config.store)
+        with ExitStack() as failed:
+            if isinstance(journal, SqlJournal):
+                failed.callback(journal.close)
+            foundation, self.book = take_up(foundation, journal)
+            failed.pop_all()
         self.foundation = foundation
         self.clock = foundation.clock
-        self.book = Book(
-            foundation.config,
-            foundation.model,
-            self.clock.now(),
-            instruments=foundation.instruments,
-            journal=journal,
-        )
         self.desk = OrderDesk(self.book, self.clock, self._alarm)
         self.protocol = EmergencyProtocol(self.book, self.desk, self.clock, executor)
         self.alert_manager = RiskAlertManager(foundation.config, self.clock)
@@ -620,6 +621,18 @@ class AdvancedRiskManager:
         self.protocol.stop("system_error", "system", reason)
         self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, reason, "system_error")
 
+    # -- the store ----------------------------------------------------------------------------------
+
+    def mend_store(self) -> bool:
+        """Try to reach a store that failed and write what happened meanwhile; whether it can be written."""
+        return self.book.mend()
+
+    def close(self) -> None:
+        """Keep the state for a fast start and let another process have the store."""
+        if self.book.journal is not None:
+            self.book.mend()
+            self.book.journal.close(self.book.standing)
+
     # -- settings -----------------------------------------------------------------------------------
 
     def reconfigure(self, config: RiskManagementConfig) -> None:
@@ -640,8 +653,7 @@ class AdvancedRiskManager:
         emergency_rows(fresh)  # unknown metrics and double names, before anything is replaced
         old = self.config
         with self.book.lock:
-            self.book.reconfigure(fresh)
-            self.desk.reconfigured()
+            self.book.reconfigure(fresh, self.clock.now(), library_actor())
             self.protocol.reconfigured()
             self.alert_manager.reconfigure(fresh)
             if any(getattr(old, name) != getattr(fresh, name) for name in MODEL_SECTIONS):

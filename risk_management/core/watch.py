@@ -60,6 +60,7 @@ class Watch:
 
     def assess(self, *, confirmed: bool | None = None) -> RiskAssessment:
         """One assessment; `confirmed` as in `AdvancedRiskManager.assess_overall_risk`."""
+        self._book.mend()
         with self._book.lock:
             now = self._clock.now()
             self._book.apply(Marked(at=now, actor=SYSTEM))

@@ -130,7 +130,7 @@ class TradingSystemIntegration:
             sectors=sectors,
             clock=clock,
             executor=executor,
-            journal=self.journal.append,
+            journal=self.journal,
         )
         self._interval = monitoring_interval
         self._signal = Signal()

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from risk_management.model.drawdown import DrawdownState
+from risk_management.model.emergency import RowCount
 from risk_management.model.instrument import Instrument
 from risk_management.model.portfolio import (
     Bot,
@@ -19,13 +20,18 @@ from risk_management.model.portfolio import (
     Scope,
 )
 from risk_management.model.risk_model import RiskModel
+from risk_management.model.trade import TradeDecision, TradeRequest
 from risk_management.model.var_record import VarRecord
 
 __all__ = [
+    "BookOpened",
     "BotChanged",
     "CashKind",
     "CashMoved",
+    "ConfigChanged",
     "DrawdownAdjusted",
+    "EmergencyStepped",
+    "EngineStarted",
     "EquityReported",
     "Event",
     "Filled",
@@ -34,6 +40,7 @@ __all__ = [
     "InstrumentDefined",
     "Marked",
     "ModelRefreshed",
+    "Noted",
     "PeaksSeen",
     "PositionAdded",
     "QuotesReceived",
@@ -77,6 +84,43 @@ class Event:
 
     at: datetime
     actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookOpened(Event):
+    """The first event of a book: what its state begins from.
+
+    `config` is the JSON text of all settings, without secrets.
+    """
+
+    config: str
+    instruments: tuple[Instrument, ...]
+    model: RiskModel
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStarted(Event):
+    """A process took up a book that exists already."""
+
+    host: str
+    pid: int
+    software: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Event):
+    """Something that people must be able to look up later and that changes no number."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChanged(Event):
+    """Other settings apply from here on; `config` is their JSON text, without secrets."""
+
+    config: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +187,16 @@ class BotChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class TradeDecided(Event):
-    """A request was judged. An approval that reserves brings its reservation."""
+    """A request was judged: what was asked, what was answered, and what an approval reserves."""
 
-    request_id: str
-    bot: str
-    symbol: str
-    side: int
-    size: int
-    outcome: str
-    opening: bool
+    request: TradeRequest
+    decision: TradeDecision
     reservation: Reservation | None = None
-    account_id: str = ""
+
+    @property
+    def request_id(self) -> str:
+        """Id of the request."""
+        return self.request.request_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +288,13 @@ class DrawdownAdjusted(Event):
 
     drawdown: DrawdownState
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyStepped(Event):
+    """The emergency rows were held against fresh metrics: how often each was seen above its threshold."""
+
+    counts: tuple[tuple[str, RowCount], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, Generic, TypeVar
 
 __all__ = ["Layered"]
@@ -24,6 +24,11 @@ class Layered(Mapping[K, V], Generic[K, V]):
     def __init__(self) -> None:
         self._old: dict[K, V] = {}
         self._young: dict[K, V] = {}
+
+    @classmethod
+    def of(cls, entries: Iterable[tuple[K, V]]) -> Layered[K, V]:
+        """One that remembers these, oldest first."""
+        return cls._of(dict(entries), {})
 
     def with_entry(
         self, key: K, value: V, *, keep: int, needed: Callable[[V], bool] | None = None

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from risk_management.model.emergency import NO_MEMORY, EmergencyMemory
 from risk_management.model.money import SCALE
 from risk_management.model.var_record import NO_RECORD, VarRecord
 
@@ -386,6 +387,7 @@ class PortfolioState:
         Forecasts of past days and what came.
     unsure : frozenset of str
         Symbols whose price moved far in one tick and awaits a second.
+    emergency : EmergencyMemory
     """
 
     version: int
@@ -411,6 +413,7 @@ class PortfolioState:
     drawdown: DrawdownState
     var_record: VarRecord = NO_RECORD
     unsure: frozenset[str] = frozenset()
+    emergency: EmergencyMemory = NO_MEMORY
 
     @property
     def is_sure(self) -> bool:

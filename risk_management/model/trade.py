@@ -148,6 +148,8 @@ class TradeDecision:
         Shadow mode: approved although the checks said otherwise.
     shadow_size : float
         What would have been approved.
+    durable : bool
+        False where it was given while the store could not be written: a restart may not know it.
     """
 
     request_id: str
@@ -173,6 +175,7 @@ class TradeDecision:
     leans_on: tuple[str, ...] = ()
     shadow: bool = False
     shadow_size: float = math.nan
+    durable: bool = True
 
     @property
     def outcome(self) -> Literal["approved", "cut", "refused"]:

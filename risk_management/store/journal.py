@@ -1,26 +1,15 @@
-"""The interface behind which a durable store comes in: events are appended, in order, and read back."""
+"""The journal that needs no disk."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
 
-from risk_management.model.events import Event
+from risk_management.core.commit import Journal
+from risk_management.core.standing import Standing
+from risk_management.model.events import Event, Filled, TradeDecided
 
 __all__ = ["Journal", "MemoryJournal"]
-
-
-class Journal(Protocol):
-    """Keeps events in the order in which they were applied."""
-
-    def append(self, event: Event) -> None:
-        """Keep one event. Called under the Book's lock."""
-        ...
-
-    def events(self) -> Iterator[Event]:
-        """All kept events, oldest first."""
-        ...
 
 
 class MemoryJournal:
@@ -32,12 +21,37 @@ class MemoryJournal:
         Events kept.
     """
 
-    def __init__(self, limit: int = 100_000) -> None:
+    def __init__(self, limit: int = 10_000) -> None:
         self._events: deque[Event] = deque(maxlen=limit)
 
-    def append(self, event: Event) -> None:
-        """Keep one event; the oldest goes when the limit is reached."""
-        self._events.append(event)
+    def write(self, events: Sequence[Event], after: Standing) -> None:  # noqa: ARG002
+        """Keep events; the oldest go when the limit is reached."""
+        self._events.extend(events)
+
+    def decided(self, request_id: str) -> TradeDecided | None:  # noqa: ARG002
+        """Nothing is known here that the engine does not remember itself."""
+        return None
+
+    def filled(self, execution_id: str) -> Filled | None:  # noqa: ARG002
+        """Nothing is known here that the engine does not remember itself."""
+        return None
+
+    def recover(self) -> Standing | None:
+        """Every process begins anew."""
+        return None
+
+    def close(self, last: Standing) -> None:
+        """There is nothing to close."""
+
+    def latched(self) -> dict[str, str]:
+        """Nothing outlives the process."""
+        return {}
+
+    def latch(self, *, stopped: str | None = None, in_memory: str | None = None) -> None:
+        """Nothing outlives the process."""
+
+    def reopen(self) -> None:
+        """Memory is always there."""
 
     def events(self) -> Iterator[Event]:
         """The kept events, oldest first."""

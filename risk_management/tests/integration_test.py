@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.emergency import EmergencyMemory, EmergencyRow, step
+from risk_management.core.emergency import EmergencyRow, step
 from risk_management.core.emergency_rows import emergency_rows
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import InvalidRequest, RiskError
+from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.events import BotChanged, EquityReported, InstrumentDefined, VarHaltChanged
 from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.market import HistoryKind

@@ -212,7 +212,7 @@ def test_closing_is_never_refused(make_desk, seed):
         order_config={"max_orders_per_minute": 1, "min_trade_size": 1e6, "max_order_size": 0.0},
         bot_config={"max_exposure": 0.0},
     )
-    desk.book.reconfigure(hostile)
+    desk.book.reconfigure(hostile, desk.clock.now(), "test")
     desk.clock.advance(86_400.0 * 30)  # every price is stale
     assert desk.state.positions
     for position in list(desk.state.positions.values()):

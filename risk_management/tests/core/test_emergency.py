@@ -8,12 +8,12 @@ import pytest
 
 from risk_management.core.emergency import (
     EmergencyAction,
-    EmergencyMemory,
     EmergencyRow,
     step,
 )
 from risk_management.core.emergency_rows import emergency_rows
 from risk_management.errors import ConfigurationError
+from risk_management.model.emergency import EmergencyMemory
 
 DAY = date(2020, 3, 16)
 

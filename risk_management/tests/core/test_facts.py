@@ -13,7 +13,6 @@ from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import ConfigurationError, InvalidRequest
-from risk_management.model.events import TradeDecided
 from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.portfolio import Scope, TradingMode
 
@@ -120,17 +119,6 @@ def test_what_contradicts_itself_changes_no_setting(manager):
     with pytest.raises(ConfigurationError, match="nope"):
         manager.reconfigure(wrong)
     assert manager.config.portfolio_limits.max_single_position == 0.15
-
-
-def test_what_the_journal_did_not_keep_did_not_happen(foundation):
-    def journal(event):
-        if isinstance(event, TradeDecided):
-            raise OSError("disk full")
-
-    manager = AdvancedRiskManager.on(foundation, journal=journal)
-    with pytest.raises(OSError, match="disk full"):
-        manager.request_trade(OrderTicket("KO", "buy", 100.0, "", "a", request_id="r"))
-    assert not manager.state.reservations
 
 
 def test_not_all_of_the_equity_can_be_withdrawn(manager):

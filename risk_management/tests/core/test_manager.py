@@ -12,6 +12,7 @@ import pytest
 
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.answers import Answers
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
@@ -688,15 +689,15 @@ def test_a_position_of_one_account_is_not_closed_in_another(make_manager):
 def test_ids_never_overwrite_an_open_approval(manager):
     first = manager.evaluate_trade("KO", "buy", 50.0)
     boot, number = first.request_id.split("-")
-    ticket = OrderTicket("KO", "buy", 500.0, "", "a", request_id=f"{boot}-{int(number) + 1}")
-    taken = manager.request_trade(ticket)
-    other = buy(manager, "PG", 50.0, "b")
-    assert other.request_id != taken.request_id
-    assert set(manager.state.reservations) == {taken.request_id, other.request_id}
-    manager.desk._answers.clear()  # forgotten after many others
+    guessed = OrderTicket("KO", "buy", 500.0, "", "a", request_id=f"{boot}-{int(number) + 1}")
+    with pytest.raises(InvalidRequest, match="INVALID_REQUEST_ID"):
+        manager.request_trade(guessed)
+    ticket = replace(guessed, request_id="mine")
+    manager.request_trade(ticket)
+    manager.desk._answers = Answers(None)  # forgotten after many others
     with pytest.raises(InvalidRequest, match="REQUEST_ID_REUSED"):
         manager.request_trade(replace(ticket, symbol="PG"))
-    assert manager.state.reservations[taken.request_id].key.symbol == "KO"
+    assert manager.state.reservations["mine"].key.symbol == "KO"
 
 
 def test_a_trim_leaves_out_what_a_working_close_will_sell(make_manager):

@@ -1,0 +1,220 @@
+"""Group commit: what many threads wrote reaches the disk together, in order, before any is answered."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock, RLock, get_ident
+from types import TracebackType
+from typing import Final, Protocol
+
+from risk_management.core.standing import Standing
+from risk_management.errors import StoreUnavailable
+from risk_management.model.events import Event, Filled, TradeDecided
+
+__all__ = ["GroupCommit", "Journal", "Transaction", "Unit"]
+
+MOST_UNITS: Final = 256
+
+
+class Journal(Protocol):
+    """Keeps events, in order."""
+
+    def write(self, events: Sequence[Event], after: Standing) -> None:
+        """Keep events, all or none; returns when they will survive a power cut.
+
+        Parameters
+        ----------
+        events : sequence of Event
+        after : Standing
+            What they lead to: the journal may keep it, so that a start needn't read everything.
+
+        Raises
+        ------
+        StoreUnavailable
+            None of them was kept.
+        """
+        ...
+
+    def decided(self, request_id: str) -> TradeDecided | None:
+        """What a request was answered, None where it is not known or can't be read."""
+        ...
+
+    def filled(self, execution_id: str) -> Filled | None:
+        """What an execution id booked, None where it is not known or can't be read."""
+        ...
+
+    def recover(self) -> Standing | None:
+        """The state at the end of the journal, None for an empty one.
+
+        Raises
+        ------
+        StoreCorrupt
+            The journal contradicts itself; the text names the first bad entry.
+        """
+        ...
+
+    def close(self, last: Standing) -> None:
+        """Close the store; `last` is how the book stands."""
+        ...
+
+    def latched(self) -> Mapping[str, str]:
+        """What was noted by `latch` and not taken away."""
+        ...
+
+    def latch(self, *, stopped: str | None = None, in_memory: str | None = None) -> None:
+        """Note beside the store what must outlive the process although the store may not be writable.
+
+        None leaves a note as it is, an empty text takes it away. It needs no free disk and never raises.
+        """
+        ...
+
+    def reopen(self) -> None:
+        """Reach the store again after it failed, and hold its end against what was written.
+
+        Raises
+        ------
+        StoreUnavailable
+            It can't be reached yet.
+        StoreCorrupt
+            It does not end where it should: it must not be written to.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class Unit:
+    """What one caller wrote, and how the book stands after it.
+
+    Parameters
+    ----------
+    events : tuple of Event
+    after : Standing
+    is_settled : bool
+        It is on disk, or lost.
+    problem : StoreUnavailable or None
+        Why it was lost.
+    """
+
+    events: tuple[Event, ...]
+    after: Standing
+    is_settled: bool = False
+    problem: StoreUnavailable | None = None
+
+
+class GroupCommit:
+    """Writes units in order. One of the waiting callers writes for all; there is no thread of its own.
+
+    Parameters
+    ----------
+    journal : Journal
+    kept : callable
+        Told the last unit of a batch that is on disk.
+    lost : callable
+        Told all units that were lost, and why: those of the batch and all that were queued behind them.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        kept: Callable[[Unit], None],
+        lost: Callable[[StoreUnavailable, Sequence[Unit]], None],
+    ) -> None:
+        self.journal = journal
+        self.turn = Lock()
+        self._kept, self._lost = kept, lost
+        self._queue: deque[Unit] = deque()
+
+    def add(self, unit: Unit) -> None:
+        """Queue a unit; called under the Book's lock, so that the order is that of the state."""
+        self._queue.append(unit)
+
+    def drain(self) -> list[Unit]:
+        """All that is queued, taken out."""
+        units = list(self._queue)
+        self._queue.clear()
+        return units
+
+    def wait(self, unit: Unit) -> None:
+        """Return when a unit is on disk; whoever comes first writes for all that wait.
+
+        Raises
+        ------
+        StoreUnavailable
+            It was lost, whole.
+        """
+        if not unit.is_settled:
+            with self.turn:
+                while not unit.is_settled:
+                    self._write()
+        if unit.problem is not None:
+            raise StoreUnavailable(str(unit.problem)) from unit.problem
+
+    def _write(self) -> None:
+        units = [self._queue.popleft() for _ in range(min(MOST_UNITS, len(self._queue)))]
+        problem: StoreUnavailable | None = StoreUnavailable("the journal failed in an unexpected way")
+        try:
+            events = [event for unit in units for event in unit.events]
+            self.journal.write(events, units[-1].after)
+            problem = None
+        except StoreUnavailable as said:
+            problem = said
+        finally:
+            if problem is None:
+                self._kept(units[-1])
+            else:
+                self._lost(problem, units)
+            for unit in units:
+                unit.is_settled = True
+
+
+class Transaction:
+    """The Book's lock: decide and apply with nobody in between; who leaves it waits for the disk.
+
+    Parameters
+    ----------
+    leave : callable
+        Called when a thread leaves for good, still under the lock; returns the unit to wait for.
+    wait : callable
+        Called with that unit after the lock is free again.
+    """
+
+    def __init__(self, leave: Callable[[], Unit | None], wait: Callable[[Unit], None]) -> None:
+        self._lock = RLock()
+        self._leave, self._wait = leave, wait
+        self._owner = 0
+        self._depth = 0
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the calling thread is inside."""
+        return self._owner == get_ident()
+
+    @property
+    def quiet(self) -> RLock:
+        """The bare lock, for the Book's own repairs: leaving it queues nothing and waits for nothing."""
+        return self._lock
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._owner = get_ident()
+        self._depth += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        unit = None
+        try:
+            if self._depth == 1:
+                unit = self._leave()
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                self._owner = 0
+            self._lock.release()
+        if unit is not None:
+            self._wait(unit)

@@ -1,0 +1,132 @@
+"""Take a book up from where its journal ends, or begin a new one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from risk_management.clock import AnchoredClock
+from risk_management.core.book import Book
+from risk_management.core.commit import Journal
+from risk_management.core.foundation import Foundation
+from risk_management.core.risk_model import with_stable_labels
+from risk_management.core.standing import Standing
+from risk_management.errors import ConfigurationError
+from risk_management.model.events import EngineStarted, Event, HoldSet, InstrumentDefined, ModelRefreshed
+from risk_management.model.market import ReturnMatrix
+from risk_management.model.portfolio import SYSTEM, Hold, Scope, TradingMode
+from risk_management.model.risk_model import RiskModel
+
+__all__ = ["take_up"]
+
+logger = logging.getLogger(__name__)
+
+
+def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation, Book]:
+    """A book on a foundation, with everything that its journal holds.
+
+    Returns
+    -------
+    foundation : Foundation
+        With a clock that does not stand before the last event, where it is a clock of sample data.
+    book : Book
+
+    Raises
+    ------
+    ConfigurationError
+        The book is of another environment or currency than the settings say.
+    StoreCorrupt, StoreUnavailable
+    """
+    standing = None if journal is None else journal.recover()
+    if journal is None or standing is None:
+        book = Book(
+            foundation.config,
+            foundation.model,
+            foundation.clock.now(),
+            instruments=foundation.instruments,
+            journal=journal,
+        )
+        return foundation, book
+    _same_book(standing, foundation)
+    if isinstance(foundation.clock, AnchoredClock) and foundation.clock.now() < standing.state.as_of:
+        foundation = replace(foundation, clock=AnchoredClock(standing.state.as_of))
+    now = foundation.clock.now()
+    book = Book.resumed(standing, journal)
+    with book.lock:
+        book.apply(
+            EngineStarted(
+                at=now, actor=SYSTEM, host=socket.gethostname(), pid=os.getpid(), software=_software()
+            )
+        )
+        for event in (*_latched(journal, standing, now), *_news(standing, foundation, now)):
+            book.apply(event)
+        if standing.digest != foundation.config.digest():
+            logger.warning("the settings are not those of the last run: %s", foundation.config.digest())
+            book.reconfigure(foundation.config, now, SYSTEM)
+        else:
+            book.adopt(foundation.config)
+    logger.info("taken up at entry %d with %d positions", book.state.version, len(book.state.positions))
+    return foundation, book
+
+
+def _same_book(standing: Standing, foundation: Foundation) -> None:
+    for name in ("environment", "base_currency"):
+        stored, wanted = getattr(standing.state, name), getattr(foundation.config, name)
+        if stored != wanted:
+            raise ConfigurationError(
+                f"{name}: the store holds a book of {stored!r}, the settings say {wanted!r}; "
+                "name another store"
+            )
+
+
+def _latched(journal: Journal, standing: Standing, now: datetime) -> Iterator[Event]:
+    """Stops that were noted beside the store: it may not have been writable when they were set."""
+    known = journal.latched()
+    holds = standing.state.holds.values()
+    if "stopped" in known and not any(h.mode is TradingMode.HALTED for h in holds):
+        yield _hold("emergency_stop", TradingMode.HALTED, known["stopped"], now)
+    if "in_memory" in known:
+        text = (
+            "the last run ended while its store could not be written: compare positions with the broker "
+            f"({known['in_memory']})"
+        )
+        yield _hold("unreconciled", TradingMode.REDUCING, text, now)
+
+
+def _hold(cause: str, mode: TradingMode, reason: str, now: datetime) -> HoldSet:
+    hold = Hold(Scope.PORTFOLIO, "", cause, mode, SYSTEM, reason, now, latched=True)
+    return HoldSet(at=now, actor=SYSTEM, hold=hold)
+
+
+def _news(standing: Standing, foundation: Foundation, now: datetime) -> Iterator[Event]:
+    """What the market data say now and did not at the end of the last run."""
+    state = standing.state
+    for instrument in foundation.instruments.values():
+        if instrument.symbol not in state.instruments:
+            yield InstrumentDefined(at=now, actor=SYSTEM, instrument=instrument)
+    fresh = with_stable_labels(foundation.model, state.model)
+    if not _same(fresh, state.model):
+        yield ModelRefreshed(at=now, actor=SYSTEM, model=fresh)
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two records say the same, arrays included."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    if isinstance(one, RiskModel | ReturnMatrix) and type(one) is type(other):
+        return all(_same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
+    return one == other
+
+
+def _software() -> str:
+    try:
+        return version("risk-management")
+    except PackageNotFoundError:  # used from a folder, not installed
+        return "not installed"

@@ -1,0 +1,18 @@
+"""The hash chain: every entry names all that came before it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Final
+
+__all__ = ["START", "link"]
+
+START: Final = bytes(32)
+"""What the first entry is chained to."""
+
+
+def link(before: bytes, seq: int, at: str, kind: str, actor: str, body: str) -> bytes:
+    """SHA-256 of the entry before and of everything that this one says."""
+    text = json.dumps([seq, at, kind, actor, body], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(before + text.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,74 @@
+"""The end of the journal, signed: the chain alone can't show a cut tail or a journal rewritten whole."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from risk_management.errors import StoreCorrupt
+from risk_management.store.small_file import SmallFile
+
+__all__ = ["SignedHead"]
+
+
+class SignedHead:
+    """Number and hash of the last entry in ``<store>.head``, signed with the key in ``<store>.key``.
+
+    The key is made once and readable by its owner alone. Keep a copy of both files elsewhere: who can
+    write the store's folder can write them too.
+
+    Parameters
+    ----------
+    store : Path
+    """
+
+    def __init__(self, store: Path) -> None:
+        self._key = _key(store.with_name(store.name + ".key"))
+        self._file = SmallFile(store.with_name(store.name + ".head"))
+
+    def write(self, seq: int, hash_: bytes) -> None:
+        """Sign where the journal ends now. The disk may learn of it later than of the journal itself."""
+        self._file.write({"seq": seq, "hash": hash_.hex(), "signature": self._signed(seq, hash_)}, sync=False)
+
+    def read(self) -> tuple[int, bytes] | None:
+        """What was signed last, None where nothing was.
+
+        Raises
+        ------
+        StoreCorrupt
+            The signature is not that of the key.
+        """
+        known = self._file.read()
+        if not known:
+            return None
+        try:
+            seq, hash_ = int(known["seq"]), bytes.fromhex(known["hash"])
+            signature = str(known["signature"])
+        except (KeyError, ValueError, TypeError):
+            raise StoreCorrupt("the signed head of the journal can't be read") from None
+        if not hmac.compare_digest(signature.encode(), self._signed(seq, hash_).encode()):
+            raise StoreCorrupt("the signed head of the journal was not signed with the key beside the store")
+        return seq, hash_
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _signed(self, seq: int, hash_: bytes) -> str:
+        return hmac.new(self._key, b"%d:" % seq + hash_, hashlib.sha256).hexdigest()
+
+
+def _key(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        fresh = secrets.token_bytes(32)
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(number, "wb") as file:
+            file.write(fresh)
+            file.flush()
+            os.fsync(file.fileno())
+        return fresh

@@ -1,0 +1,66 @@
+"""One engine serves one store: a lock that a dying process gives back by itself."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from pathlib import Path
+from typing import TextIO
+
+from risk_management.errors import StoreInUse, StoreUnavailable
+
+__all__ = ["StoreLock"]
+
+
+class StoreLock:
+    """Holds ``<store>.lock`` until it is released or the process ends.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file; it names its holder.
+
+    Raises
+    ------
+    StoreInUse
+        Another process holds it.
+    StoreUnavailable
+        The file can't be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = _opened(path)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            said = _holder(self._file)
+            self._file.close()
+            raise StoreInUse(
+                f"{path.with_suffix('')} is served by {said} already; stop it first, or ask it over HTTP"
+            ) from None
+        self._file.seek(0)
+        self._file.truncate()
+        json.dump({"pid": os.getpid(), "host": socket.gethostname()}, self._file)
+        self._file.flush()
+
+    def release(self) -> None:
+        """Give it back; a second call changes nothing."""
+        self._file.close()
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
+    except OSError as problem:
+        raise StoreUnavailable(f"{path} can't be made ({problem.strerror}); check the folder") from None
+
+
+def _holder(file: TextIO) -> str:
+    try:
+        known = json.load(file)
+        return f"process {known['pid']} on {known['host']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"

@@ -1,0 +1,57 @@
+"""The tables of the store. They are made by the migrations; a test holds both together."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, MetaData, String, Table, Text
+
+__all__ = ["EXECUTIONS", "JOURNAL", "METADATA", "MODELS", "REQUESTS", "SNAPSHOTS"]
+
+METADATA: Final = MetaData()
+
+JOURNAL: Final = Table(
+    "journal",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", String(32), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Index("journal_kind", "kind", "seq"),
+)
+"""Everything that happened, in order; no row is ever changed or taken out."""
+
+MODELS: Final = Table(
+    "models",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+"""Market models by what is in them."""
+
+REQUESTS: Final = Table(
+    "requests",
+    METADATA,
+    Column("request_id", String(128), primary_key=True),
+    Column("seq", BigInteger, ForeignKey("journal.seq"), nullable=False),
+)
+"""Where each request was answered."""
+
+EXECUTIONS: Final = Table(
+    "executions",
+    METADATA,
+    Column("execution_id", String(128), primary_key=True),
+    Column("seq", BigInteger, ForeignKey("journal.seq"), nullable=False),
+)
+"""Where each execution was booked."""
+
+SNAPSHOTS: Final = Table(
+    "snapshots",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+)
+"""States on the way, so that a start needn't read everything; only a cache."""
