@@ -74,7 +74,6 @@ from risk_management.model.portfolio import (
 from risk_management.model.risk_model import RiskModel
 from risk_management.model.trade import Execution, TradeDecision
 from risk_management.monitors.drawdown_protection import DrawdownProtection
-from risk_management.store.sql_journal import SqlJournal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,11 +145,13 @@ class AdvancedRiskManager:
         return manager
 
     def _build(self, foundation: Foundation, executor: Executor | None, journal: Journal | None) -> None:
-        if journal is None and foundation.config.store is not None:
-            journal = SqlJournal(foundation.config.store)
         with ExitStack() as failed:
-            if isinstance(journal, SqlJournal):
-                failed.callback(journal.close)
+            if journal is None and foundation.config.store is not None:
+                from risk_management.store.sql_journal import SqlJournal  # noqa: PLC0415 - 0.3 s, only for a store
+
+                opened = SqlJournal(foundation.config.store)
+                failed.callback(opened.close)
+                journal = opened
             foundation, self.book = take_up(foundation, journal)
             failed.pop_all()
         self.foundation = foundation
