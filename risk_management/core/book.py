@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Self
+from functools import partial
+from typing import Final, Self
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.commit import GroupCommit, Journal, Transaction, Unit
@@ -29,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 STORE = "store"
 """Cause of the hold that stands while the store can't be written."""
+MOST_IN_MEMORY: Final = 100_000
+"""Events that may wait for a store that can't be written."""
+LATCHED: Final = 500
 
 
 class Book:
@@ -79,7 +84,7 @@ class Book:
         return book
 
     def _begin(self, standing: Standing, journal: Journal | None) -> None:
-        self.lock = Transaction(self._leave, self._wait)
+        self.lock = Transaction(self._enter, self._leave)
         self.lost: list[Callable[[int], None]] = []
         """Told the version that the state went back to when a write was lost."""
         self._head = self._durable = standing
@@ -88,6 +93,7 @@ class Book:
         self._newest: Unit | None = None
         self._outage = ""
         self._backlog: list[Event] = []
+        self._urgent: deque[Event] = deque()
 
     @property
     def state(self) -> PortfolioState:
@@ -128,10 +134,29 @@ class Book:
             On leaving the lock: the event did not reach the disk and did not happen.
         """
         with self.lock:
+            if len(self._backlog) >= MOST_IN_MEMORY and not isinstance(event, HoldSet):
+                raise StoreUnavailable(
+                    f"too much happened while the store could not be written: {self._outage}"
+                )
             after = self._head.after(event)
             self._events.append(event)
             self._head = after
             return after.state
+
+    def apply_first(self, event: Event) -> None:
+        """Apply an event before anything that anyone else who waits for the lock may do.
+
+        Raises
+        ------
+        StoreUnavailable
+            It holds, in memory alone.
+        """
+        if self.lock.is_mine:
+            self.apply(event)
+            return
+        self._urgent.append(event)
+        with self.lock:
+            pass
 
     def reconfigure(self, config: RiskManagementConfig, now: datetime, actor: str) -> None:
         """Use other settings from the next event on; the rest of the state stays as it is."""
@@ -179,33 +204,34 @@ class Book:
         )
         after = self._head.after(over)
         journal.write([*self._backlog, over], after)
-        journal.latch(in_memory="")
+        journal.latch(in_memory="", stopped="")
         self._head = self._durable = after
         self._backlog, self._outage = [], ""
 
-    def latch(self, stopped: str) -> None:
-        """Note beside the store that everything is stopped, or with an empty text that nothing is."""
-        if self._commit is not None:
-            self._commit.journal.latch(stopped=stopped)
+    def _enter(self) -> None:
+        while self._urgent:
+            self.apply(self._urgent.popleft())
 
-    def _leave(self) -> Unit | None:
-        """Hand over what this thread wrote; the unit after which all that it saw is on disk."""
-        if self._events:
-            events, self._events = tuple(self._events), []
-            if self._commit is None:
-                self._durable = self._head
-            elif self._outage:
-                self._backlog += events
-                self._durable = self._head
-            else:
-                self._newest = Unit(events, self._head)
-                self._commit.add(self._newest)
+    def _leave(self) -> Callable[[], None] | None:
+        """Hand over what this thread wrote; what it has to wait for before all that it saw is on disk."""
+        events, self._events = tuple(self._events), []
+        if self._commit is None or (events and self._outage):
+            self._durable = self._head
+            self._backlog += events if self._outage else ()
+            stops = self._outage and any(isinstance(event, HoldSet) for event in events)
+            return self._latch if stops else None
+        if events:
+            self._newest = Unit(events, self._head)
+            self._commit.add(self._newest)
         newest = self._newest
-        return None if newest is None or newest.is_settled else newest
+        return None if newest is None or newest.is_settled else partial(self._commit.wait, newest)
 
-    def _wait(self, unit: Unit) -> None:
+    def _latch(self) -> None:
+        """Note beside the store what must outlive this process although the store can't be written."""
         if self._commit is not None:
-            self._commit.wait(unit)
+            stops = [h for h in self._durable.state.holds.values() if h.mode is TradingMode.HALTED]
+            said = "; ".join(f"{h.actor}: {h.cause}: {h.reason}" for h in stops)
+            self._commit.journal.latch(in_memory=self._outage[:LATCHED], stopped=said[:LATCHED])
 
     def _kept(self, unit: Unit) -> None:
         self._durable = unit.after
@@ -216,10 +242,8 @@ class Book:
             queued = self._commit.drain() if self._commit is not None else []
             units = (*batch, *queued)
             logger.critical("%d writes were lost: %s", len(units), problem)
-            now = self._head.state.as_of
+            now, version = self._head.state.as_of, self._durable.state.version
             self._head, self._outage = self._durable, str(problem)
-            if self._commit is not None:
-                self._commit.journal.latch(in_memory=str(problem))
             for unit in units:
                 unit.problem = problem
                 for event in unit.events:
@@ -230,7 +254,8 @@ class Book:
                 unit.is_settled = True
             self._newest = None
             for told in self.lost:
-                told(self._durable.state.version)
+                told(version)
+        self._latch()
 
     def _hold_in_memory(self, mode: TradingMode, reason: str, now: datetime) -> None:
         text = f"the store can't be written: {reason}"

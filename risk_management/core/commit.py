@@ -174,15 +174,16 @@ class Transaction:
 
     Parameters
     ----------
+    enter : callable
+        Called when a thread has come in, under the lock.
     leave : callable
-        Called when a thread leaves for good, still under the lock; returns the unit to wait for.
-    wait : callable
-        Called with that unit after the lock is free again.
+        Called when a thread leaves for good, still under the lock; returns what is to be done after the
+        lock is free again, such as waiting for the disk.
     """
 
-    def __init__(self, leave: Callable[[], Unit | None], wait: Callable[[Unit], None]) -> None:
+    def __init__(self, enter: Callable[[], None], leave: Callable[[], Callable[[], None] | None]) -> None:
         self._lock = RLock()
-        self._leave, self._wait = leave, wait
+        self._enter, self._leave = enter, leave
         self._owner = 0
         self._depth = 0
 
@@ -200,6 +201,8 @@ class Transaction:
         self._lock.acquire()
         self._owner = get_ident()
         self._depth += 1
+        if self._depth == 1:
+            self._enter()
 
     def __exit__(
         self,
@@ -207,14 +210,14 @@ class Transaction:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        unit = None
+        afterwards = None
         try:
             if self._depth == 1:
-                unit = self._leave()
+                afterwards = self._leave()
         finally:
             self._depth -= 1
             if self._depth == 0:
                 self._owner = 0
             self._lock.release()
-        if unit is not None:
-            self._wait(unit)
+        if afterwards is not None:
+            afterwards()

@@ -10,17 +10,19 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.entry import checked_name, checked_number, checked_price
 from risk_management.core.evolve import rate_of
 from risk_management.errors import InvalidRequest, shown
-from risk_management.model.events import Filled
+from risk_management.model.events import Filled, TradeDecided
 from risk_management.model.money import SCALE, to_ledger
-from risk_management.model.portfolio import PortfolioState, Reservation
+from risk_management.model.portfolio import PortfolioState, PositionKey, Reservation, ReservationStatus
 from risk_management.model.trade import Execution
 
-__all__ = ["Booking", "FillReport", "dear_fee", "fill_event", "is_outlier"]
+__all__ = ["Booking", "Executed", "FillReport", "dear_fee", "fill_event", "is_outlier", "nothing_approved"]
 
 FINAL_WITHIN: Final = 0.005
 """A fill this close to the approved size is the last one, unless the report says otherwise."""
 SAME: Final = 1e-6
 DEAR: Final = 100.0
+Executed = tuple[str, int, float, int]
+"""What an execution id booked: request, signed units, money, and the money that the report named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,15 @@ def fill_event(
     report: FillReport,
     config: RiskManagementConfig,
     now: datetime,
+    known: Executed | None = None,
 ) -> Booking:
     """Turn a checked report into the event that books it.
 
     A report in money is units at its price. Where it comes within half a per cent of the units that
     were to be closed, or names the approved money itself, the close is taken as complete, so that a
     position closed in full is flat although the price moved.
+
+    `known` is what the report's execution id booked before, None for a new one.
 
     Raises
     ------
@@ -155,11 +160,41 @@ def fill_event(
         has_stop=reservation.stop_risk > 0,
         reported=0 if report.quantity is not None else to_ledger(report.size),
     )
-    duplicate, conflict = _seen(state, event, report, is_open=is_open)
+    duplicate, conflict = _seen(state, event, report, known, is_open=is_open)
     flags = _flags(reservation, event, config, is_open=is_open)
     if _is_off(state, reservation, report, config, now):
         flags = (*flags, "OFF_PRICE")
     return Booking(event, duplicate, conflict, flags)
+
+
+def nothing_approved(answer: TradeDecided) -> Reservation:
+    """What a fill is booked against whose request was refused, or settled so long ago that only the answer
+    is known: nothing is left of it.
+    """
+    request, known = answer.request, answer.reservation
+    if known is not None:
+        return replace(
+            known,
+            opening=0,
+            closing=0,
+            closing_quantity=0,
+            filled=known.approved,
+            status=ReservationStatus.FILLED,
+        )
+    return Reservation(
+        request_id=request.request_id,
+        key=PositionKey(request.account_id, request.symbol, request.strategy, request.bot),
+        side=request.side,
+        opening=0,
+        closing=0,
+        closing_quantity=0,
+        approved=0,
+        filled=0,
+        price=None,
+        created_at=answer.at,
+        valid_until=answer.decision.valid_until,
+        status=ReservationStatus.NOT_SENT,
+    )
 
 
 def dear_fee(event: Filled) -> bool:
@@ -228,9 +263,10 @@ def _next_id(state: PortfolioState, request_id: str) -> str:
     return f"{request_id}#{number}"
 
 
-def _seen(state: PortfolioState, event: Filled, report: FillReport, *, is_open: bool) -> tuple[bool, bool]:
+def _seen(
+    state: PortfolioState, event: Filled, report: FillReport, known: Executed | None, *, is_open: bool
+) -> tuple[bool, bool]:
     """Whether the report was booked before, and whether its id was booked with other numbers."""
-    known = state.executions.get(event.execution_id)
     if known is not None:
         # in money the report itself tells: a close taken as complete was booked in units
         in_money = known[3] and event.reported
@@ -278,6 +314,8 @@ def _flags(
     else:
         # what was left when it was closed is not known any more: all fills together tell
         over = reservation.filled + abs(event.cost) > reservation.approved * collar + to_ledger(SAME)
+    if reservation.approved == 0:
+        return ("UNAPPROVED_FILL",)
     if over:
         flags.append("OVERFILL")
     return tuple(flags)

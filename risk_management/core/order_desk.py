@@ -22,11 +22,19 @@ from risk_management.core.entry import (
     checked_symbol,
     instrument_event,
 )
-from risk_management.core.fill_report import FillReport, dear_fee, fill_event, is_outlier
+from risk_management.core.fill_report import (
+    Executed,
+    FillReport,
+    dear_fee,
+    fill_event,
+    is_outlier,
+    nothing_approved,
+)
 from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.errors import InvalidRequest, StoreUnavailable, UnknownRequest, shown
 from risk_management.model.amend import amended
 from risk_management.model.events import BotChanged, HoldSet, Noted, ReservationClosed, TradeDecided
+from risk_management.model.money import SCALE
 from risk_management.model.portfolio import (
     OPERATOR,
     SYSTEM,
@@ -45,6 +53,7 @@ logger = logging.getLogger(__name__)
 
 ACTIONS: Final = {"buy": 1, "sell": -1}
 KEPT_UNKNOWN: Final = 1000
+TOO_MUCH: Final = frozenset({"OVERFILL", "UNAPPROVED_FILL"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +200,7 @@ class OrderDesk:
     def _execute_once(self, report: FillReport) -> Execution:
         with self._book.lock:
             state = self._book.state
-            reservation = state.reservations.get(report.request_id) or state.settled.get(report.request_id)
+            reservation = self._reservation(report.request_id)
             if reservation is None:
                 text = f"a fill names the unknown request {report.request_id!r}; it was recorded, not booked"
                 self._set_aside("UNKNOWN_REQUEST", text, report)
@@ -202,9 +211,14 @@ class OrderDesk:
                 raise InvalidRequest("WRONG_ENVIRONMENT", "environment", text)
             if report.size == 0.0 and report.quantity in (None, 0.0):
                 return self._not_filled(report)
+            unknown = instrument_event(state, reservation.key.symbol, self._clock.now())
+            if unknown is not None:
+                state = self._book.apply(unknown)
             if is_outlier(state, reservation, report, self._book.config):
                 self._refuse_outlier(reservation, report)
-            booking = fill_event(state, reservation, report, self._book.config, self._clock.now())
+            known = self.executed(report.execution_id) if report.execution_id is not None else None
+            now = self._clock.now()
+            booking = fill_event(state, reservation, report, self._book.config, now, known)
             if booking.duplicate:
                 return booking.execution(state)
             if dear_fee(booking.event):
@@ -218,11 +232,29 @@ class OrderDesk:
                 self._alarm("EXECUTION_CONFLICT", text)
                 raise InvalidRequest("EXECUTION_CONFLICT", "execution_id", text)
             after = self._book.apply(booking.event)
-            if "OVERFILL" in booking.flags:
+            if not TOO_MUCH.isdisjoint(booking.flags):
                 self._only_reduce(reservation)
             for flag in booking.flags:
                 self._alarm(flag, f"fill of {report.request_id} by {reservation.key.bot}: {flag}")
             return booking.execution(after)
+
+    def executed(self, execution_id: str) -> Executed | None:
+        """What an execution id booked, however long ago; None for a new one."""
+        known = self._book.state.executions.get(execution_id)
+        if known is None and self._book.journal is not None:
+            event = self._book.journal.filled(execution_id)
+            if event is not None:
+                return event.request_id, event.quantity, event.cost / SCALE, event.reported
+        return known
+
+    def _reservation(self, request_id: str) -> Reservation | None:
+        """The approval of an id, open or settled; one without money for a refused or long forgotten one."""
+        state = self._book.state
+        found = state.reservations.get(request_id) or state.settled.get(request_id)
+        if found is None:
+            answer = self._answers.find(request_id)
+            return None if answer is None else nothing_approved(answer)
+        return found
 
     def cancel(self, request_id: str, reason: str = "") -> None:
         """Free what is left of an approval; cancelling one that is closed changes nothing.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from risk_management.clock import Clock
@@ -26,6 +27,7 @@ from risk_management.core.reduction import (
     marked,
 )
 from risk_management.core.var_record import var_limit
+from risk_management.errors import StoreUnavailable
 from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.events import (
     DrawdownAdjusted,
@@ -45,7 +47,6 @@ logger = logging.getLogger(__name__)
 Executor = Callable[[Sequence[CloseIntent]], None]
 """Trades what the protocols want closed."""
 TRIM_SHARE = 0.75
-LATCHED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +147,22 @@ class EmergencyProtocol:
             self._sent.update(asked_now)
         return tuple(fresh)
 
-    def stop(self, cause: str, actor: str, reason: str) -> None:
-        """Halt everything: the mode first, then entries are cancelled; protective orders stay."""
-        self._book.latch(f"{actor}: {cause}: {reason}"[:LATCHED])
-        self._hold(cause, TradingMode.HALTED, actor, reason, latched=True)
-        self._desk.cancel_all(reason, openings_only=True)
+    def stop(self, cause: str, actor: str, reason: str) -> bool:
+        """Halt everything: the mode first, then entries are cancelled; protective orders stay.
+
+        Returns
+        -------
+        bool
+            Whether the stop is on disk. Where it is not it holds all the same, and is written beside the
+            store for the next start.
+        """
+        now = self._clock.now()
+        hold = Hold(Scope.PORTFOLIO, "", cause, TradingMode.HALTED, actor, reason, now, latched=True)
+        with suppress(StoreUnavailable):
+            self._book.apply_first(HoldSet(at=now, actor=actor, hold=hold))
+        with suppress(StoreUnavailable):
+            self._desk.cancel_all(reason, openings_only=True)
+        return not self._book.outage
 
     def release(self, actor: str, reason: str) -> tuple[str, ...]:
         """End every latched stop of the portfolio; returns what was released, in words.

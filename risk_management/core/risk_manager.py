@@ -465,7 +465,7 @@ class AdvancedRiskManager:
                 strategy,
                 fee,
             )
-            booked = self.state.executions.get(event.execution_id)
+            booked = self.desk.executed(event.execution_id)
             if booked is not None:
                 _same_fill(event, booked)
                 return
@@ -582,13 +582,23 @@ class AdvancedRiskManager:
 
     # -- emergencies --------------------------------------------------------------------------------
 
-    def emergency_stop(self, reason: str, *, actor: str = "") -> None:
-        """Stop all trading at once: entries are cancelled, protective orders stay, a person releases."""
+    def emergency_stop(self, reason: str, *, actor: str = "") -> bool:
+        """Stop all trading at once: entries are cancelled, protective orders stay, a person releases.
+
+        Returns
+        -------
+        bool
+            Whether it is on disk. Where the store can't be written the stop holds all the same, and a
+            restart comes back in it.
+        """
         who = actor or library_actor()
         reason = str(reason)  # nothing that is said may keep the stop from working
-        self.protocol.stop("emergency_stop", who, reason)
+        durable = self.protocol.stop("emergency_stop", who, reason)
         text = f"all trading stopped by {who}: {reason}; protective orders stay, release with a reason"
+        if not durable:
+            text += f"; it holds, but the store can't be written: {self.book.outage}"
         self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, text, "emergency_stop")
+        return durable
 
     def release_emergency(self, actor: str, reason: str) -> tuple[str, ...]:
         """Release every latched stop of the portfolio; a name and a reason are kept.

@@ -63,6 +63,7 @@ class Watch:
         self._book.mend()
         with self._book.lock:
             now = self._clock.now()
+            self._tell_of_the_store(now)
             self._book.apply(Marked(at=now, actor=SYSTEM))
             record = rolled(self._book.state, self._last, self._book.config)
             if record is not None:
@@ -81,6 +82,13 @@ class Watch:
             fired = self._alerts.evaluate(measured.metrics, now)
             self._last = self._book.state
             return self._said(measured, reports, [alert.message for alert in fired])
+
+    def _tell_of_the_store(self, now: datetime) -> None:
+        if not self._book.outage:
+            self._alerts.resolve("store", now)
+            return
+        text = f"the store can't be written, nothing opens until it can: {self._book.outage}"
+        self._alerts.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key="store")
 
     def look(self) -> RiskAssessment:
         """The book as it stands, measured without acting on it."""

@@ -18,7 +18,7 @@ from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.protocol import Executor
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.errors import AlreadyInitialized, InvalidRequest
+from risk_management.errors import AlreadyInitialized, InvalidRequest, StoreUnavailable
 from risk_management.model.portfolio import Bot
 from risk_management.model.trade import Execution, Finding, TradeDecision
 from risk_management.store.journal import Journal, MemoryJournal
@@ -280,9 +280,9 @@ class TradingSystemIntegration:
 
     # -- emergencies --------------------------------------------------------------------------------
 
-    def emergency_stop_all(self, reason: str, *, actor: str = "") -> None:
-        """Stop all trading; a person releases it with `release_emergency`."""
-        self.risk_manager.emergency_stop(reason, actor=actor)
+    def emergency_stop_all(self, reason: str, *, actor: str = "") -> bool:
+        """Stop all trading; a person releases it with `release_emergency`. Returns whether it is on disk."""
+        return self.risk_manager.emergency_stop(reason, actor=actor)
 
     def release_emergency(self, actor: str, reason: str) -> tuple[str, ...]:
         """End every latched stop; returns what was released, in words."""
@@ -317,10 +317,17 @@ class TradingSystemIntegration:
         while not self._signal.is_set():
             try:
                 self.last_assessment = self.risk_manager.assess_overall_risk()
+            except StoreUnavailable as problem:
+                logger.warning("an assessment is kept in memory alone: %s", problem)
             except Exception as problem:  # the service loop: one failure must not end the watch
                 logger.exception("an assessment failed")
                 self.risk_manager.report_system_error(f"an assessment failed: {type(problem).__name__}")
             self._signal.wait(self._interval)
+
+    def close(self) -> None:
+        """End the background assessments and let another process have the store."""
+        self.stop_monitoring()
+        self.risk_manager.close()
 
     def __enter__(self) -> Self:
         self.start_monitoring()
@@ -332,7 +339,7 @@ class TradingSystemIntegration:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop_monitoring()
+        self.close()
 
 
 class _Default:
@@ -378,7 +385,7 @@ def shutdown_risk_management() -> None:
     with _default.lock:
         instance, _default.instance = _default.instance, None
     if instance is not None:
-        instance.stop_monitoring()
+        instance.close()
 
 
 def request_trade_approval(
@@ -403,17 +410,25 @@ def request_trade_approval(
         )
     except InvalidRequest as problem:
         logger.warning("malformed request of %.60r: %s", bot_name, problem)
-        asked = size if type(size) is float else math.nan
-        if type(size) is int and abs(size) < LARGEST_SAID:
-            asked = float(size)
-        return TradeResponse(
-            request_id="",
-            approved=False,
-            recommended_size=0.0,
-            requested_size=asked,
-            rejection_reasons=(problem.code,),
-            explanation=problem.message,
-        )
+        return _not_judged(size, problem.code, problem.message)
+    except StoreUnavailable as problem:
+        logger.critical("a request of %.60r could not be kept: %s", bot_name, problem)
+        return _not_judged(size, "STORE_UNAVAILABLE", str(problem))
+
+
+def _not_judged(size: object, code: str, text: str) -> TradeResponse:
+    """The refusal of a request that nobody judged; its id is still free."""
+    asked = size if type(size) is float else math.nan
+    if type(size) is int and abs(size) < LARGEST_SAID:
+        asked = float(size)
+    return TradeResponse(
+        request_id="",
+        approved=False,
+        recommended_size=0.0,
+        requested_size=asked,
+        rejection_reasons=(code,),
+        explanation=text,
+    )
 
 
 def report_trade_execution(
