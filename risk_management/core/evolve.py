@@ -15,6 +15,7 @@ from risk_management.model.amend import amended
 from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.events import (
     BotChanged,
+    BreaksSeen,
     CashMoved,
     ConfigChanged,
     DrawdownAdjusted,
@@ -477,6 +478,12 @@ def _emergency(
     return _next(state, event, emergency=EmergencyMemory(MappingProxyType(dict(event.counts))))
 
 
+def _breaks(state: PortfolioState, event: BreaksSeen, config: RiskManagementConfig) -> PortfolioState:
+    if event.breaks:
+        return _next(state, event, breaks=put(state.breaks, event.account_id, event.breaks))
+    return _next(state, event, breaks=without(state.breaks, [event.account_id]))
+
+
 def _var_halt(state: PortfolioState, event: VarHaltChanged, config: RiskManagementConfig) -> PortfolioState:
     return _next(state, event, var_halted=event.halted)
 
@@ -553,6 +560,7 @@ _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementCon
     ConfigChanged: _noted,
     Noted: _noted,
     EmergencyStepped: _emergency,
+    BreaksSeen: _breaks,
     PositionAdded: _position_added,
     QuotesReceived: _quotes,
     RateReceived: _rate,

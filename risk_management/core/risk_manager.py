@@ -40,6 +40,7 @@ from risk_management.core.peaks import fresh_start
 from risk_management.core.portfolio_heat import PortfolioHeatMonitor
 from risk_management.core.protocol import EmergencyProtocol, Executor
 from risk_management.core.quotes import PriceUpdate, price_events
+from risk_management.core.reconciliation import checked_report, compared
 from risk_management.core.risk_model import with_stable_labels
 from risk_management.core.taking_up import take_up
 from risk_management.core.watch import Watch
@@ -62,6 +63,7 @@ from risk_management.model.events import (
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import (
+    EXTERNAL,
     OPERATOR,
     Bot,
     Hold,
@@ -71,6 +73,7 @@ from risk_management.model.portfolio import (
     Scope,
     TradingMode,
 )
+from risk_management.model.reconciliation import Reconciliation
 from risk_management.model.risk_model import RiskModel
 from risk_management.model.trade import Execution, TradeDecision
 from risk_management.monitors.drawdown_protection import DrawdownProtection
@@ -474,6 +477,65 @@ class AdvancedRiskManager:
             self.book.apply(event)
         owner = event.key.bot
         self._alarm("UNAPPROVED_FILL", f"{owner} filled {action} {quantity:g} {symbol} without an approval")
+
+    def reconcile(
+        self,
+        positions: Mapping[str, float],
+        *,
+        cash: float | None = None,
+        open_orders: Iterable[str] | None = None,
+        prices: Mapping[str, float] | None = None,
+        account_id: str | None = None,
+        settle: bool = False,
+        actor: str = "",
+    ) -> Reconciliation:
+        """Hold the account against what its broker says; the broker is right on quantities and cash.
+
+        Parameters
+        ----------
+        positions : Mapping of str to float
+            Units by symbol, negative for a short; all that the account holds.
+        cash : float, optional
+            In the base currency.
+        open_orders : iterable of str, optional
+            Request ids of the orders that work at the broker. With them approvals past their time that
+            are not among them are freed.
+        prices : Mapping of str to float, optional
+            The broker's marks, for symbols that we have no price of.
+        account_id : str, optional
+        settle : bool
+            Book every difference now; without it one that takes exposure or cash away waits for a second
+            report that says the same.
+        actor : str, optional
+
+        Returns
+        -------
+        Reconciliation
+            Differences that approved orders explain are awaited; others are booked to `EXTERNAL`, or stay
+            open and hold their symbol.
+
+        Raises
+        ------
+        InvalidRequest
+            Nothing was changed.
+        """
+        report = checked_report(positions, cash, open_orders, prices)
+        who = actor or library_actor()
+        with self.book.lock:
+            account = self._account(account_id)
+            for symbol in report.positions:
+                self._know(symbol)
+            now = self.clock.now()
+            events, found = compared(self.state, account, report, now, settle=settle, actor=who)
+            for event in events:
+                self.book.apply(event)
+        for difference in found.breaks:
+            self._alarm("RECONCILIATION_BREAK", difference.explain())
+        for difference in found.adopted:
+            self._alarm("RECONCILED", f"{difference.explain()}; booked to {EXTERNAL}")
+        if found.is_clean:
+            self.alert_manager.resolve("RECONCILIATION_BREAK", now)
+        return found
 
     # -- bots and modes -----------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from risk_management.clock import AnchoredClock
 from risk_management.core.book import Book
 from risk_management.core.commit import Journal
 from risk_management.core.foundation import Foundation
+from risk_management.core.reconciliation import UNRECONCILED
 from risk_management.core.risk_model import with_stable_labels
 from risk_management.core.standing import Standing
 from risk_management.errors import ConfigurationError
@@ -72,6 +73,7 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
             book.reconfigure(foundation.config, now, SYSTEM)
         else:
             book.adopt(foundation.config)
+    journal.latch(in_memory="", stopped="")  # what was noted is a hold in the journal now
     logger.info("taken up at entry %d with %d positions", book.state.version, len(book.state.positions))
     return foundation, book
 
@@ -97,7 +99,7 @@ def _latched(journal: Journal, standing: Standing, now: datetime) -> Iterator[Ev
             "the last run ended while its store could not be written: compare positions with the broker "
             f"({known['in_memory']})"
         )
-        yield _hold("unreconciled", TradingMode.REDUCING, text, now)
+        yield _hold(UNRECONCILED, TradingMode.REDUCING, text, now)
 
 
 def _hold(cause: str, mode: TradingMode, reason: str, now: datetime) -> HoldSet:

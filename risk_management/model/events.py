@@ -19,6 +19,7 @@ from risk_management.model.portfolio import (
     ReservationStatus,
     Scope,
 )
+from risk_management.model.reconciliation import Break
 from risk_management.model.risk_model import RiskModel
 from risk_management.model.trade import TradeDecision, TradeRequest
 from risk_management.model.var_record import VarRecord
@@ -26,6 +27,7 @@ from risk_management.model.var_record import VarRecord
 __all__ = [
     "BookOpened",
     "BotChanged",
+    "BreaksSeen",
     "CashKind",
     "CashMoved",
     "ConfigChanged",
@@ -63,6 +65,8 @@ class CashKind(StrEnum):
     BORROW = "borrow"
     INTEREST = "interest"
     DIVIDEND = "dividend"
+    ADJUSTMENT = "adjustment"
+    """What the broker's cash differs by from ours, once it is settled."""
 
     @property
     def is_flow(self) -> bool:
@@ -113,6 +117,14 @@ class Noted(Event):
 
     code: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreaksSeen(Event):
+    """An account was compared with its broker: these differences stay open, earlier ones are settled."""
+
+    account_id: str
+    breaks: tuple[Break, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from risk_management.model.emergency import NO_MEMORY, EmergencyMemory
 from risk_management.model.money import SCALE
+from risk_management.model.reconciliation import Break
 from risk_management.model.var_record import NO_RECORD, VarRecord
 
 if TYPE_CHECKING:
@@ -45,6 +47,10 @@ EXTERNAL: Final = "EXTERNAL"
 """Owner of positions that a broker reports and nobody here approved."""
 SYSTEM: Final = "system"
 """The risk system itself, when it trims or liquidates."""
+
+
+def _no_breaks() -> Mapping[str, tuple[Break, ...]]:
+    return MappingProxyType({})
 
 
 class TradingMode(StrEnum):
@@ -388,6 +394,8 @@ class PortfolioState:
     unsure : frozenset of str
         Symbols whose price moved far in one tick and awaits a second.
     emergency : EmergencyMemory
+    breaks : Mapping of str to tuple of Break
+        By account, what its broker says otherwise.
     """
 
     version: int
@@ -414,6 +422,7 @@ class PortfolioState:
     var_record: VarRecord = NO_RECORD
     unsure: frozenset[str] = frozenset()
     emergency: EmergencyMemory = NO_MEMORY
+    breaks: Mapping[str, tuple[Break, ...]] = field(default_factory=_no_breaks)
 
     @property
     def is_sure(self) -> bool:

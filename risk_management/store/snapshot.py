@@ -30,6 +30,7 @@ from risk_management.model.portfolio import (
     Reservation,
     StrategyRecord,
 )
+from risk_management.model.reconciliation import Break
 from risk_management.model.risk_model import RiskModel
 from risk_management.model.var_record import VarRecord
 from risk_management.store.codec import text_adapter
@@ -69,6 +70,7 @@ class _Snapshot:
     var_record: VarRecord
     unsure: tuple[str, ...]
     emergency: tuple[tuple[str, RowCount], ...]
+    breaks: tuple[tuple[str, tuple[Break, ...]], ...] = ()
 
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
@@ -99,6 +101,7 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         var_record=state.var_record,
         unsure=tuple(sorted(state.unsure)),
         emergency=tuple(state.emergency.counts.items()),
+        breaks=tuple(state.breaks.items()),
     )
     return _adapter().dump_json((kept,))
 
@@ -146,6 +149,7 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         var_record=kept.var_record,
         unsure=frozenset(kept.unsure),
         emergency=EmergencyMemory(_named(kept.emergency)),
+        breaks=_named(kept.breaks),
     )
     return Standing.of(state, config)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.book import Book
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.order_desk import OrderDesk
+from risk_management.core.risk_manager import AdvancedRiskManager
 
 _SETTINGS = (
     "RISK_",
@@ -56,5 +58,17 @@ def desk(foundation: Foundation) -> Desk:
 def make_desk(foundation: Foundation):
     def make(**changes) -> Desk:
         return Desk(foundation, foundation.config.update(**changes))
+
+    return make
+
+
+@pytest.fixture
+def make_manager(foundation: Foundation):
+    """Makes a manager in memory with some settings changed, and the clock that moves it."""
+
+    def make(**changes) -> tuple[AdvancedRiskManager, ManualClock]:
+        config = foundation.config.update(**changes)
+        clock = ManualClock(foundation.clock.now())
+        return AdvancedRiskManager.on(replace(foundation, config=config, clock=clock)), clock
 
     return make

@@ -25,17 +25,6 @@ from risk_management.model.vocabulary import VOCABULARY
 
 
 @pytest.fixture
-def make_manager(foundation):
-    def make(**changes):
-        config = foundation.config.update(**changes)
-        clock = ManualClock(foundation.clock.now())
-        manager = AdvancedRiskManager.on(replace(foundation, config=config, clock=clock))
-        return manager, clock
-
-    return make
-
-
-@pytest.fixture
 def manager(make_manager):
     return make_manager()[0]
 

@@ -1,0 +1,189 @@
+"""The broker's truth against ours: what is explained, what counts at once, what waits for a second word."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from risk_management.core.fill_report import FillReport
+from risk_management.core.order_desk import OrderTicket
+from risk_management.errors import InvalidRequest
+from risk_management.model.portfolio import EXTERNAL, Scope, TradingMode
+
+UNIT = 10**8
+
+
+def units(manager, symbol="KO"):
+    return sum(p.quantity for p in manager.state.positions.values() if p.symbol == symbol) / UNIT
+
+
+@pytest.fixture
+def held(make_manager):
+    manager, clock = make_manager(environment="paper")
+    manager.register_bot("a", "s", 5000.0)
+    manager.add_position("KO", 600.0, 60.0, "s", bot_name="a")
+    manager.update_prices({"KO": 60.0})
+    return manager, clock
+
+
+def test_what_is_the_same_changes_nothing(held):
+    manager, _ = held
+    before = manager.state
+    found = manager.reconcile({"KO": 10.0}, cash=9400.0, open_orders=[])
+    assert found.is_clean
+    assert manager.state is before
+
+
+def test_more_at_the_broker_counts_at_once_and_belongs_to_nobody_here(held):
+    manager, _ = held
+    equity = manager.state.equity
+    found = manager.reconcile({"KO": 25.0, "PG": -3.0}, prices={"PG": 140.0})
+    assert {b.subject for b in found.adopted} == {"KO", "PG"}
+    owners = {(p.key.bot, p.symbol): p.quantity / UNIT for p in manager.state.positions.values()}
+    assert owners == {("a", "KO"): 10.0, (EXTERNAL, "KO"): 15.0, (EXTERNAL, "PG"): -3.0}
+    assert manager.state.equity == pytest.approx(equity)
+    assert manager.reconcile({"KO": 25.0, "PG": -3.0}).is_clean
+
+
+def test_less_at_the_broker_waits_for_a_second_word(held):
+    manager, _ = held
+    first = manager.reconcile({"KO": 4.0})
+    assert [(b.subject, b.ours / UNIT, b.broker / UNIT) for b in first.breaks] == [("KO", 10.0, 4.0)]
+    assert units(manager) == 10.0
+    assert manager.state.mode_of(Scope.SYMBOL, "KO") is TradingMode.REDUCING
+    assert not manager.request_trade(OrderTicket("KO", "buy", 100.0, "s", "a")).approved
+    second = manager.reconcile({"KO": 4.0})
+    assert second.is_clean
+    assert units(manager) == 4.0
+    assert manager.state.mode_of(Scope.SYMBOL, "KO") is TradingMode.ACTIVE
+    assert not manager.state.breaks
+
+
+def test_a_word_that_changes_confirms_nothing(held):
+    manager, _ = held
+    manager.reconcile({"KO": 4.0})
+    assert not manager.reconcile({"KO": 5.0}).is_clean
+    assert units(manager) == 10.0
+    assert manager.reconcile({"KO": 10.0}).is_clean
+    assert manager.state.mode_of(Scope.SYMBOL, "KO") is TradingMode.ACTIVE
+
+
+def test_a_person_settles_at_once(held):
+    manager, _ = held
+    found = manager.reconcile({"KO": -2.0}, cash=9000.0, settle=True, actor="ann")
+    assert found.is_clean
+    assert units(manager) == -2.0
+    assert manager.state.accounts["main"].cash == 9000 * UNIT
+
+
+def test_a_fill_that_nobody_told_yet_is_awaited(held):
+    manager, _ = held
+    order = manager.request_trade(OrderTicket("KO", "buy", 300.0, "s", "a"))
+    found = manager.reconcile({"KO": 15.0}, cash=9100.0, open_orders=[])
+    assert found.awaited == ("KO",)
+    assert found.is_clean
+    assert units(manager) == 10.0
+    manager.execute_trade(FillReport(order.request_id, 300.0, 60.0, execution_id="x"))
+    assert manager.reconcile({"KO": 15.0}, cash=9100.0, open_orders=[]).is_clean
+    assert units(manager) == 15.0
+
+
+def test_an_approval_past_its_time_is_settled_by_what_the_broker_holds(held):
+    manager, clock = held
+    filled = manager.request_trade(OrderTicket("KO", "buy", 300.0, "s", "a"))
+    never_sent = manager.request_trade(OrderTicket("PG", "buy", 280.0, "s", "a"))
+    clock.advance(400.0)
+    manager.update_prices({"KO": 60.0})
+    manager.desk.expire()
+    kept = manager.reconcile({"KO": 10.0})
+    assert not kept.settled
+    assert len(manager.state.reservations) == 2
+    found = manager.reconcile({"KO": 15.0}, open_orders=[])
+    assert set(found.settled) == {filled.request_id, never_sent.request_id}
+    assert not manager.state.reservations
+    assert {p.key.bot for p in manager.state.positions.values()} == {"a"}
+    assert units(manager) == 15.0
+
+
+def test_an_order_that_nobody_asked_for_is_told(held):
+    manager, _ = held
+    found = manager.reconcile({"KO": 10.0}, open_orders=["rogue-1"])
+    assert [(b.kind, b.subject) for b in found.breaks] == [("order", "rogue-1")]
+    assert "rogue-1" in found.breaks[0].explain()
+
+
+def test_cash_far_off_needs_a_person(held):
+    manager, _ = held
+    for _ in range(3):
+        assert not manager.reconcile({"KO": 10.0}, cash=2000.0).is_clean
+    assert manager.state.mode is TradingMode.REDUCING
+    assert manager.reconcile({"KO": 10.0}, cash=2000.0, settle=True).is_clean
+    assert manager.state.mode is TradingMode.ACTIVE
+
+
+def test_cash_that_fees_took_is_booked_on_the_second_word(held):
+    manager, _ = held
+    assert not manager.reconcile({"KO": 10.0}, cash=9398.5).is_clean
+    assert manager.reconcile({"KO": 10.0}, cash=9398.5).is_clean
+    assert manager.state.equity == pytest.approx(9998.5)
+    assert manager.state.high_water_mark == pytest.approx(10_000.0)
+
+
+def test_what_has_no_price_holds_the_book(held):
+    manager, _ = held
+    found = manager.reconcile({"KO": 10.0, "NEW": 5.0})
+    assert [b.subject for b in found.breaks] == ["NEW"]
+    assert manager.state.mode is TradingMode.REDUCING
+    assert manager.reconcile({"KO": 10.0, "NEW": 5.0}, prices={"NEW": 20.0}).is_clean
+    assert units(manager, "NEW") == 5.0
+    assert manager.state.mode is TradingMode.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        ({"positions": [("KO", 1.0)]}, "WRONG_TYPE"),
+        ({"positions": {"KO": float("nan")}}, "NOT_FINITE"),
+        ({"positions": {"KO": True}}, "WRONG_TYPE"),
+        ({"positions": {"K O": 1.0}}, "INVALID_SYMBOL"),
+        ({"positions": {}, "cash": "much"}, "WRONG_TYPE"),
+        ({"positions": {}, "open_orders": "x"}, "WRONG_TYPE"),
+        ({"positions": {}, "prices": {"KO": 0.0}}, "NOT_POSITIVE"),
+        ({"positions": {}, "account_id": "other"}, "UNKNOWN_ACCOUNT"),
+    ],
+)
+def test_what_means_nothing_changes_nothing(held, call, code):
+    manager, _ = held
+    before = manager.state
+    with pytest.raises(InvalidRequest) as said:
+        manager.reconcile(**call)
+    assert said.value.code == code
+    assert manager.state is before
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_two_equal_words_always_end_at_the_broker_s_numbers(make_manager, seed):
+    """Whatever is held, working and past its time: told twice with all orders gone, the broker is right."""
+    rnd = random.Random(seed)
+    manager, clock = make_manager(environment="paper")
+    symbols = ("KO", "PG", "XOM", "JPM")
+    manager.update_prices(dict.fromkeys(symbols, 50.0))
+    for symbol in symbols[:3]:
+        manager.add_position(symbol, rnd.choice((-1, 1)) * rnd.uniform(100.0, 600.0), 50.0, "s", bot_name="a")
+    for number in range(4):
+        side = rnd.choice(("buy", "sell"))
+        manager.request_trade(
+            OrderTicket(rnd.choice(symbols), side, rnd.uniform(50.0, 300.0), "s", f"b{number}")
+        )
+    clock.advance(400.0)
+    manager.desk.expire()
+    broker = {s: float(rnd.randrange(-9, 10)) for s in symbols}
+    for _ in range(3):
+        found = manager.reconcile(broker, open_orders=[], settle=rnd.random() < 0.3)
+    assert found.is_clean
+    for symbol in symbols:
+        assert units(manager, symbol) == pytest.approx(broker[symbol], abs=1e-6)
+    assert not manager.state.reservations
+    assert manager.reconcile(broker, cash=8000.0, open_orders=[], settle=True).is_clean
+    assert manager.state.cash == 8000.0
