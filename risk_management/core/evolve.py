@@ -55,7 +55,7 @@ from risk_management.model.portfolio import (
 from risk_management.model.risk_model import RiskModel
 from risk_management.model.totals import EMPTY_NAME, Totals
 
-__all__ = ["evolve", "from_records", "initial_state"]
+__all__ = ["evolve", "from_records", "initial_state", "totals_from_scratch"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -110,12 +110,17 @@ def from_records(model: RiskModel, **records: Any) -> PortfolioState:
     """
     cash = sum(account.cash for account in records["accounts"].values())
     state = PortfolioState(model=model, totals=empty_totals(model, cash), **records)
+    return amended(state, totals=totals_from_scratch(state))
+
+
+def totals_from_scratch(state: PortfolioState) -> Totals:
+    """All sums over the positions and approvals of a state, with nothing carried along."""
     named: dict[str, tuple[list[PositionKey], list[str]]] = {}
     for key in state.positions:
         named.setdefault(key.symbol, ([], []))[0].append(key)
     for request_id, reservation in state.reservations.items():
         named.setdefault(reservation.key.symbol, ([], []))[1].append(request_id)
-    return amended(state, totals=_summed(state, model, named))
+    return _summed(state, state.model, named)
 
 
 def evolve(state: PortfolioState, event: Event, config: RiskManagementConfig) -> PortfolioState:

@@ -12,11 +12,13 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.assessment import Measured, RiskAssessment, measure
 from risk_management.core.book import Book
 from risk_management.core.front import leans_on
+from risk_management.core.ledger import check_ledger
 from risk_management.core.order_desk import OrderDesk
 from risk_management.core.peaks import bot_and_strategy_events
 from risk_management.core.protocol import EmergencyProtocol, EmergencyReport
 from risk_management.core.quotes import doubted_names
 from risk_management.core.var_record import rolled
+from risk_management.errors import LedgerError
 from risk_management.model.amend import amended
 from risk_management.model.events import BotChanged, Marked, VarRecorded
 from risk_management.model.money import SCALE
@@ -25,6 +27,9 @@ from risk_management.model.portfolio import SYSTEM, PortfolioState, Scope, Tradi
 __all__ = ["Watch"]
 
 logger = logging.getLogger(__name__)
+
+CHECK_EVERY = 256
+"""Events between two checks of the ledger."""
 
 KINDS = {
     "var_halt": AlertType.VAR_BREACH,
@@ -57,6 +62,7 @@ class Watch:
         self._book, self._clock = book, clock
         self._desk, self._protocol, self._alerts = desk, protocol, alerts
         self._last: PortfolioState | None = None
+        self._checked = 0
 
     def assess(self, *, confirmed: bool | None = None) -> RiskAssessment:
         """One assessment; `confirmed` as in `AdvancedRiskManager.assess_overall_risk`."""
@@ -64,6 +70,7 @@ class Watch:
         with self._book.lock:
             now = self._clock.now()
             self._tell_of_the_store(now)
+            self._check_ledger(now)
             self._book.apply(Marked(at=now, actor=SYSTEM))
             record = rolled(self._book.state, self._last, self._book.config)
             if record is not None:
@@ -82,6 +89,20 @@ class Watch:
             fired = self._alerts.evaluate(measured.metrics, now)
             self._last = self._book.state
             return self._said(measured, reports, [alert.message for alert in fired])
+
+    def _check_ledger(self, now: datetime) -> None:
+        """Every few hundred events the carried sums are made anew; a difference stops all trading."""
+        state = self._book.state
+        if 0 <= state.version - self._checked < CHECK_EVERY:
+            return
+        self._checked = state.version
+        try:
+            check_ledger(state)
+        except LedgerError as problem:
+            logger.critical("%s", problem)
+            self._protocol.stop("ledger", SYSTEM, str(problem))
+            text = f"all trading stopped: {problem}"
+            self._alerts.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, text, now, key="ledger")
 
     def _tell_of_the_store(self, now: datetime) -> None:
         if not self._book.outage:
