@@ -20,17 +20,33 @@ class Clock(Protocol):
         """Seconds that never step back; only differences mean something."""
         ...
 
+    def wall_offset(self) -> float:
+        """Seconds by which the machine's wall clock has stepped away from `now`; 0 where there is none."""
+        ...
+
 
 class SystemClock:
-    """The machine's own time."""
+    """The machine's time at the start, carried on by its monotonic clock.
+
+    A step of the wall clock - a person, a time service, a leap second, a time zone's mistake - moves no
+    interval: it shows in `wall_offset` alone.
+    """
+
+    def __init__(self) -> None:
+        self._start = datetime.now(UTC)
+        self._origin = time.monotonic()
 
     def now(self) -> datetime:
-        """The machine's wall time."""
-        return datetime.now(UTC)
+        """The wall time of the start plus what has passed since."""
+        return self._start + timedelta(seconds=time.monotonic() - self._origin)
 
     def monotonic(self) -> float:
         """The machine's monotonic seconds."""
         return time.monotonic()
+
+    def wall_offset(self) -> float:
+        """How far the wall clock has stepped since the start, in seconds."""
+        return (datetime.now(UTC) - self.now()).total_seconds()
 
 
 class AnchoredClock:
@@ -57,6 +73,10 @@ class AnchoredClock:
         """The machine's monotonic seconds."""
         return time.monotonic()
 
+    def wall_offset(self) -> float:
+        """There is no wall clock that it could step away from."""
+        return 0.0
+
 
 class ManualClock:
     """Moves only when told to: for tests, replays and simulations.
@@ -70,6 +90,7 @@ class ManualClock:
     def __init__(self, start: datetime) -> None:
         self._now = _utc(start)
         self._monotonic = 0.0
+        self._offset = 0.0
 
     def now(self) -> datetime:
         """Where the clock stands."""
@@ -78,6 +99,14 @@ class ManualClock:
     def monotonic(self) -> float:
         """Seconds moved forward so far."""
         return self._monotonic
+
+    def wall_offset(self) -> float:
+        """What `step_wall` was told so far."""
+        return self._offset
+
+    def step_wall(self, seconds: float) -> None:
+        """Step the wall clock alone, as a person or a time service would."""
+        self._offset += seconds
 
     def advance(self, seconds: float) -> None:
         """Move wall and monotonic time forward together."""

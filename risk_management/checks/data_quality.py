@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 from risk_management.core.proposal import Proposal
 from risk_management.core.quotes import doubted_names
@@ -40,7 +41,15 @@ def _has_rate(p: Proposal, allowed: float) -> bool:
     if p.instrument.currency == p.state.base_currency:
         return True
     rate = p.state.rates.get(p.instrument.currency)
-    return rate is not None and (p.now - rate.time).total_seconds() <= allowed
+    if rate is None or _is_from_before(p, rate.time):
+        return False
+    return (p.now - rate.time).total_seconds() <= allowed
+
+
+def _is_from_before(p: Proposal, time: datetime) -> bool:
+    """Whether the machine's clock stepped since: nobody knows how old it is."""
+    since = p.state.prices_since
+    return since is not None and time <= since
 
 
 def _price(p: Proposal, allowed: float, model_age: float) -> Finding:
@@ -56,5 +65,5 @@ def _price(p: Proposal, allowed: float, model_age: float) -> Finding:
         ages = p.config.market_data_config.quote_age
         allowed = ages.get(p.instrument.asset_class, ages.get("other", 60.0))
     age = (p.now - p.quote.time).total_seconds()
-    cap = math.inf if age <= allowed else 0.0
+    cap = math.inf if age <= allowed and not _is_from_before(p, p.quote.time) else 0.0
     return Finding("data_quality", "STALE_PRICE", cap, age, allowed, "seconds", symbol)

@@ -17,6 +17,7 @@ from risk_management.model.events import (
     BotChanged,
     BreaksSeen,
     CashMoved,
+    ClockStepped,
     ConfigChanged,
     DrawdownAdjusted,
     EmergencyStepped,
@@ -489,6 +490,12 @@ def _breaks(state: PortfolioState, event: BreaksSeen, config: RiskManagementConf
     return _next(state, event, breaks=without(state.breaks, [event.account_id]))
 
 
+def _clock_stepped(
+    state: PortfolioState, event: ClockStepped, config: RiskManagementConfig
+) -> PortfolioState:
+    return _next(state, event, prices_since=event.at)
+
+
 def _var_halt(state: PortfolioState, event: VarHaltChanged, config: RiskManagementConfig) -> PortfolioState:
     return _next(state, event, var_halted=event.halted)
 
@@ -566,6 +573,7 @@ _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementCon
     Noted: _noted,
     EmergencyStepped: _emergency,
     BreaksSeen: _breaks,
+    ClockStepped: _clock_stepped,
     PositionAdded: _position_added,
     QuotesReceived: _quotes,
     RateReceived: _rate,

@@ -14,6 +14,7 @@ from risk_management.checks import CHECKS
 from risk_management.clock import Clock
 from risk_management.core.answers import Answers, reused, same_answer
 from risk_management.core.book import Book
+from risk_management.core.clock_watch import ClockWatch
 from risk_management.core.decision import judge
 from risk_management.core.entry import (
     checked_bot,
@@ -110,6 +111,7 @@ class OrderDesk:
         self._boot = secrets.token_hex(6)
         self._numbers = count(1)
         self._answers = Answers(book.journal)
+        self.clock_watch = ClockWatch(book, clock, alarm)
         book.lost.append(self._answers.go_back)
         self.unknown_reports: deque[FillReport] = deque(maxlen=KEPT_UNKNOWN)
         self.failed_in_a_row = 0
@@ -139,6 +141,7 @@ class OrderDesk:
 
     def _request_once(self, ticket: OrderTicket) -> TradeDecision:
         with self._book.lock:
+            self.clock_watch.look()
             request = self._request(ticket, reserves=True)
             known = self._answers.find(request.request_id) if ticket.request_id is not None else None
             if known is not None:
@@ -218,7 +221,11 @@ class OrderDesk:
                 self._refuse_outlier(reservation, report)
             known = self.executed(report.execution_id) if report.execution_id is not None else None
             now = self._clock.now()
-            booking = fill_event(state, reservation, report, self._book.config, now, known)
+            try:
+                booking = fill_event(state, reservation, report, self._book.config, now, known)
+            except InvalidRequest as problem:  # no rate to book it at: it must not be forgotten
+                self._set_aside(problem.code, f"{problem.message}; it was recorded, not booked", report)
+                raise
             if booking.duplicate:
                 return booking.execution(state)
             if dear_fee(booking.event):
@@ -236,7 +243,8 @@ class OrderDesk:
                 self._only_reduce(reservation)
             for flag in booking.flags:
                 self._alarm(flag, f"fill of {report.request_id} by {reservation.key.bot}: {flag}")
-            return booking.execution(after)
+            done = booking.execution(after)
+            return amended(done, durable=False) if self._book.outage else done
 
     def executed(self, execution_id: str) -> Executed | None:
         """What an execution id booked, however long ago; None for a new one."""
@@ -265,6 +273,12 @@ class OrderDesk:
             The id was never given out.
         """
         checked_name(request_id, "request_id")
+        try:
+            self._cancel_once(request_id, reason)
+        except StoreUnavailable:  # lost whole; from now on it is cancelled in memory
+            self._cancel_once(request_id, reason)
+
+    def _cancel_once(self, request_id: str, reason: str) -> None:
         with self._book.lock:
             state = self._book.state
             if request_id in state.reservations:

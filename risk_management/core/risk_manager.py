@@ -308,8 +308,9 @@ class AdvancedRiskManager:
         InvalidRequest
             Nothing was changed.
         """
+        self.desk.clock_watch.look()
         now = self.clock.now()
-        moment = now if at is None else checked_moment(at, "at")
+        moment = now if at is None else self.desk.clock_watch.engine_time(checked_moment(at, "at"))
         if not isinstance(prices, Mapping):
             raise InvalidRequest("WRONG_TYPE", "prices", f"prices map symbols to prices; got {shown(prices)}")
         if moment > now + FUTURE:

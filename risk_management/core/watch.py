@@ -69,6 +69,7 @@ class Watch:
         self._book.mend()
         with self._book.lock:
             now = self._clock.now()
+            self._desk.clock_watch.look()
             self._tell_of_the_store(now)
             self._check_ledger(now)
             self._book.apply(Marked(at=now, actor=SYSTEM))

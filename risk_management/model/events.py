@@ -30,6 +30,7 @@ __all__ = [
     "BreaksSeen",
     "CashKind",
     "CashMoved",
+    "ClockStepped",
     "ConfigChanged",
     "DrawdownAdjusted",
     "EmergencyStepped",
@@ -125,6 +126,13 @@ class BreaksSeen(Event):
 
     account_id: str
     breaks: tuple[Break, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped(Event):
+    """The machine's wall clock stepped; no interval moved. Prices from before it open nothing."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -396,6 +396,8 @@ class PortfolioState:
     emergency : EmergencyMemory
     breaks : Mapping of str to tuple of Break
         By account, what its broker says otherwise.
+    prices_since : datetime or None
+        Prices of this moment and before open nothing: the machine's clock stepped.
     """
 
     version: int
@@ -423,6 +425,7 @@ class PortfolioState:
     unsure: frozenset[str] = frozenset()
     emergency: EmergencyMemory = NO_MEMORY
     breaks: Mapping[str, tuple[Break, ...]] = field(default_factory=_no_breaks)
+    prices_since: datetime | None = None
 
     @property
     def is_sure(self) -> bool:

@@ -216,6 +216,8 @@ class Execution:
         The report had been booked before.
     flags : tuple of str
         ``OVERFILL``, ``LATE_FILL``, ``UNAPPROVED_FILL``.
+    durable : bool
+        False where it was booked while the store could not be written.
     """
 
     request_id: str
@@ -225,3 +227,4 @@ class Execution:
     remaining: float
     duplicate: bool = False
     flags: tuple[str, ...] = ()
+    durable: bool = True

@@ -71,6 +71,7 @@ class _Snapshot:
     unsure: tuple[str, ...]
     emergency: tuple[tuple[str, RowCount], ...]
     breaks: tuple[tuple[str, tuple[Break, ...]], ...] = ()
+    prices_since: datetime | None = None
 
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
@@ -102,6 +103,7 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         unsure=tuple(sorted(state.unsure)),
         emergency=tuple(state.emergency.counts.items()),
         breaks=tuple(state.breaks.items()),
+        prices_since=state.prices_since,
     )
     return _adapter().dump_json((kept,))
 
@@ -150,6 +152,7 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         unsure=frozenset(kept.unsure),
         emergency=EmergencyMemory(_named(kept.emergency)),
         breaks=_named(kept.breaks),
+        prices_since=kept.prices_since,
     )
     return Standing.of(state, config)
 
