@@ -53,6 +53,7 @@ from risk_management.model.portfolio import (
     ReservationStatus,
     StrategyRecord,
 )
+from risk_management.model.recent import MINUTE, with_moment
 from risk_management.model.risk_model import RiskModel
 from risk_management.model.totals import EMPTY_NAME, Totals
 
@@ -63,7 +64,6 @@ V = TypeVar("V")
 KEPT_SETTLED: Final = 10_000
 KEPT_INTENTS: Final = 4096
 KEPT_ASKERS: Final = 256
-MINUTE: Final = timedelta(seconds=60)
 
 
 def initial_state(
@@ -349,10 +349,10 @@ def _decided(state: PortfolioState, event: TradeDecided, config: RiskManagementC
         counted = {outcome: getattr(bot.record, outcome) + 1, "last_seen": event.at}
         changes["bots"] = put(state.bots, request.bot, amended(bot, record=amended(bot.record, **counted)))
     if decision.closing_size < request.size:
-        recent = tuple(t for t in state.requests.get(request.bot, ()) if abs(event.at - t) < MINUTE)
-        changes["requests"] = _pruned_requests(
-            put(state.requests, request.bot, (*recent, event.at)), event.at
-        )
+        settings = config.order_config
+        keep = int(settings.runaway_multiple * settings.max_orders_per_minute) + 2
+        moments = with_moment(state.requests.get(request.bot, ()), event.at, keep=keep)
+        changes["requests"] = _pruned_requests(put(state.requests, request.bot, moments), event.at)
         if decision.approved:  # a refused order may come again once its cause is gone
             intent = (request.bot, request.symbol, request.side, to_ledger(request.size))
             intents = put(state.intents, intent, event.at)

@@ -46,6 +46,7 @@ from risk_management.model.portfolio import (
     Scope,
     TradingMode,
 )
+from risk_management.model.recent import count_recent
 from risk_management.model.trade import Execution, TradeDecision, TradeRequest
 
 __all__ = ["OrderDesk", "OrderTicket"]
@@ -367,7 +368,7 @@ class OrderDesk:
     def _stop_runaway(self, request: TradeRequest) -> None:
         """Switch off a bot that keeps asking far beyond its rate; a person puts it back."""
         bot, settings = self._book.state.bots.get(request.bot), self._book.config.order_config
-        asked = len(self._book.state.requests.get(request.bot, ()))
+        asked = count_recent(self._book.state.requests.get(request.bot, ()), request.requested_at)
         if bot is None or not bot.enabled:
             return
         if asked <= settings.runaway_multiple * settings.max_orders_per_minute:
