@@ -50,6 +50,7 @@ from risk_management.model.events import (
     BotChanged,
     CashKind,
     DrawdownAdjusted,
+    EquityReported,
     Event,
     Filled,
     HoldReleased,
@@ -332,6 +333,35 @@ class AdvancedRiskManager:
         """
         event = cash_event(self.state, self.clock.now(), kind, amount, account_id, symbol)
         self.book.apply(event)
+
+    def report_equity(self, equity: float, *, confirmed: bool = False) -> bool:
+        """Take in what the account is worth by its broker; cash makes up the difference.
+
+        Parameters
+        ----------
+        equity : float
+            Money.
+        confirmed : bool
+            Believe it although it jumps by more than `quarantine_jump` without a reason.
+
+        Returns
+        -------
+        bool
+            Whether it is believed; else it is kept aside until a second report of about its size comes, and
+            nothing opens meanwhile.
+
+        Raises
+        ------
+        InvalidRequest
+            For anything but a finite number; nothing was changed.
+        """
+        value = checked_number(equity, "equity", zero=True, signed=True)
+        with self.book.lock:
+            for _ in range(1 + confirmed):  # a confirmation is the second report that the rules wait for
+                self._apply_now(EquityReported, equity=value)
+                if self.state.drawdown.quarantined is None:
+                    return True
+        return False
 
     def record_split(self, symbol: str, ratio: float) -> None:
         """Every unit became `ratio` units (2.0 for two-for-one); the price falls by the same ratio."""
