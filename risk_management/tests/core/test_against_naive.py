@@ -36,6 +36,7 @@ class Driver:
         self.desk, self.random = desk, random.Random(seed)
         self.prices = dict(PRICES)
         self.approved: list = []
+        self.most_open = 6
         self.quote(PRICES)
 
     def quote(self, prices):
@@ -54,7 +55,7 @@ class Driver:
             rnd.choice((1.0, 0.8, 0.55)),
             risk_amount=rnd.choice((None, 20.0)),
         )
-        if len(self.desk.state.reservations) >= 6:
+        if len(self.desk.state.reservations) >= self.most_open:
             return self.fill()
         before = naive.worst(self.desk.state)
         decision = self.desk.desk.request(ticket)
@@ -90,7 +91,7 @@ class Driver:
         self.desk.desk.expire()
 
 
-def _run(driver: Driver, steps: int):
+def run(driver: Driver, steps: int):
     for _ in range(steps):
         what = driver.random.choices(("ask", "fill", "cancel", "quote_step", "wait"), (6, 4, 1, 2, 1))[0]
         yield what, getattr(driver, what)()
@@ -138,7 +139,7 @@ def _assert_sums(state):
         assert not totals.pnl.any()
 
 
-def _assert_approval_holds(desk: Desk, before, decision):
+def assert_approval_holds(desk: Desk, before, decision):
     """An approval raises the worst case of no limit beyond that limit."""
     if decision.opening_size == 0.0:
         return
@@ -175,14 +176,14 @@ def test_random_orders_hold_every_limit_and_every_sum(make_desk, seed):
     )
     driver = Driver(desk, seed)
     approvals = cuts = 0
-    for _, result in _run(driver, 150):
+    for _, result in run(driver, 150):
         _assert_sums(desk.state)
         if result is not None:
             before, decision = result
             approvals += decision.outcome == "approved"
             cuts += decision.outcome == "cut"
             assert decision.recommended_size <= decision.requested_size + 1e-9
-            _assert_approval_holds(desk, before, decision)
+            assert_approval_holds(desk, before, decision)
     assert approvals > 5
     assert cuts > 0
     for request_id in list(desk.state.reservations):
@@ -197,7 +198,7 @@ def test_closing_is_never_refused(make_desk, seed):
     """Whatever the book, the limits and the mode up to REDUCING, a bot may close what is its own."""
     desk = make_desk(order_config={"max_orders_per_minute": 100_000, "max_orders_per_minute_total": 100_000})
     driver = Driver(desk, 100 + seed)
-    for _ in _run(driver, 80):
+    for _ in run(driver, 80):
         pass
     for request_id in list(desk.state.reservations):
         desk.desk.cancel(request_id)
