@@ -432,6 +432,8 @@ class MarketDataConfig(Settings):
         default_factory=lambda: {"equity": 60.0, "index_fund": 60.0, "crypto": 15.0, "other": 60.0}
     )
     """Seconds after which a quote authorises nothing, by asset class."""
+    poll_interval: Seconds = 15.0
+    """Seconds between two pulls of a living source's prices while monitoring runs; 0 leaves it to others."""
     quote_jump: Annotated[float, Field(gt=0.0, le=100.0)] = 0.5
     """Change of a price in one step, as a fraction, that a second quote must confirm."""
     stand_in_volatility: dict[str, PositiveMoney] = Field(

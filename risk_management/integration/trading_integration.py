@@ -6,8 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import Event as Signal
-from threading import Lock, Thread, current_thread
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -19,6 +18,8 @@ from risk_management.core.order_desk import OrderTicket
 from risk_management.core.protocol import Executor
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import AlreadyInitialized, InvalidRequest, StoreUnavailable
+from risk_management.integration.monitoring import Watcher
+from risk_management.market_data.source import load_source
 from risk_management.model.portfolio import Bot
 from risk_management.model.trade import Execution, Finding, TradeDecision
 from risk_management.store.journal import Journal, MemoryJournal
@@ -41,6 +42,8 @@ logger = logging.getLogger(__name__)
 DETAILS = frozenset({"strategy", "price", "risk_amount", "request_id", "account_id", "reduce_only"})
 """Further words of a request."""
 LARGEST_SAID = 10**15
+AT_REST = frozenset({"sample", "files"})
+"""Sources that have no newer price than their history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +135,16 @@ class TradingSystemIntegration:
             executor=executor,
             journal=self.journal,
         )
-        self._interval = monitoring_interval
-        self._signal = Signal()
-        self._thread: Thread | None = None
-        self._thread_lock = Lock()
         self.last_assessment: RiskAssessment | None = None
+        data = self.risk_manager.config.market_data_config
+        is_living = prices is None and data.source not in AT_REST and data.poll_interval > 0.0
+        self._watcher = Watcher(
+            self.risk_manager,
+            self._assess,
+            monitoring_interval,
+            load_source(data) if is_living else None,
+            data.poll_interval,
+        )
 
     # -- orders -------------------------------------------------------------------------------------
 
@@ -291,38 +299,24 @@ class TradingSystemIntegration:
     # -- monitoring ---------------------------------------------------------------------------------
 
     def start_monitoring(self) -> None:
-        """Assess the book in the background; a second call changes nothing."""
-        with self._thread_lock:
-            if self._thread is not None and self._thread.is_alive():
-                return
-            self._signal.clear()
-            self._thread = Thread(target=self._monitor, name="risk-monitoring", daemon=True)
-            self._thread.start()
+        """Assess the book and pull prices in the background; a second call changes nothing.
+
+        Prices are pulled where the settings name a living source, such as ``yahoo`` or ``exchange``; the
+        sample and files have no newer ones, and a frame that was handed in leaves them to be pushed.
+        """
+        self._watcher.start()
 
     def stop_monitoring(self) -> None:
-        """End the background assessments and wait for the last one."""
-        with self._thread_lock:
-            self._signal.set()
-            thread, self._thread = self._thread, None
-        if thread is not None and thread is not current_thread():
-            thread.join()
+        """End the background rounds and wait for the last ones."""
+        self._watcher.stop()
 
     @property
     def is_monitoring(self) -> bool:
-        """Whether the background thread runs."""
-        thread = self._thread
-        return thread is not None and thread.is_alive()
+        """Whether the background rounds run."""
+        return self._watcher.is_running
 
-    def _monitor(self) -> None:
-        while not self._signal.is_set():
-            try:
-                self.last_assessment = self.risk_manager.assess_overall_risk()
-            except StoreUnavailable as problem:
-                logger.warning("an assessment is kept in memory alone: %s", problem)
-            except Exception as problem:  # the service loop: one failure must not end the watch
-                logger.exception("an assessment failed")
-                self.risk_manager.report_system_error(f"an assessment failed: {type(problem).__name__}")
-            self._signal.wait(self._interval)
+    def _assess(self) -> None:
+        self.last_assessment = self.risk_manager.assess_overall_risk()
 
     def close(self) -> None:
         """End the background assessments and let another process have the store."""

@@ -33,7 +33,7 @@ SANCTIONED = {"core.foundation"}
 """The one place of the core that asks for data."""
 EXCEPT_EXCEPTION = {
     "core/decision.py",
-    "integration/trading_integration.py",
+    "integration/monitoring.py",
     "alerts/telling.py",
     "errors.py",
 }
