@@ -195,7 +195,7 @@ def stress_result(
         passed=not money or (not critical and -share <= limit + slack),
         critical=critical,
         sources=scenario.sources,
-        notes=_notes(money, shocks, equity),
+        notes=_notes(money, shocks, equity, holds=any(n.keys for n in state.totals.names.values())),
         leans_on=tuple(dict.fromkeys((*leans_on, *stand_ins))),
     )
 
@@ -223,7 +223,11 @@ def _stand_ins(shocks: Shocks) -> list[tuple[str, Basis]]:
     return [(symbol, basis) for symbol, basis in pairs if basis.kind is BasisKind.STAND_IN]
 
 
-def _notes(money: Mapping[str, float], shocks: Shocks, equity: float | None) -> tuple[str, ...]:
+def _notes(
+    money: Mapping[str, float], shocks: Shocks, equity: float | None, *, holds: bool
+) -> tuple[str, ...]:
+    if not money and holds:
+        return ("what is held nets to zero in every name: nothing to lose",)
     if not money:
         return ("the book is empty: nothing to lose",)
     said = ["equity is unknown: the loss is no share of it"] if equity is None else []
@@ -313,6 +317,10 @@ class StressTester(Front):
         InvalidRequest
             A symbol without history, or a return below -1.
         """
+        if not isinstance(given, Mapping):
+            raise InvalidRequest(
+                "WRONG_TYPE", "given", "the given returns are a mapping of symbol to fraction"
+            )
         if not given:
             raise InvalidRequest("EMPTY_SCENARIO", "given", "name the return of at least one symbol")
         state = self.state
