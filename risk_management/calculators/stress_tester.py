@@ -25,7 +25,7 @@ from risk_management.calculators.scenarios import (
     resolve_shocks,
     scenario_pnl,
 )
-from risk_management.calculators.scenarios.scenario import SECTORS, STABLECOIN, Source
+from risk_management.calculators.scenarios.scenario import HIGHEST, SECTORS, STABLECOIN, Source
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.entry import checked_name, checked_number
 from risk_management.core.front import Front
@@ -231,10 +231,12 @@ def _notes(
     if not money:
         return ("the book is empty: nothing to lose",)
     said = ["equity is unknown: the loss is no share of it"] if equity is None else []
+    values = dict(zip(shocks.symbols, shocks.values.tolist(), strict=True))
     said += [
-        f"the short in {symbol} gains by a stand-in: nothing is known of its own moves"
+        f"the {'long' if money[symbol] > 0.0 else 'short'} in {symbol} "
+        f"{'gains' if values[symbol] else 'loses nothing'} by a stand-in: nothing is known of its own moves"
         for symbol, _ in _stand_ins(shocks)
-        if money[symbol] < 0.0 and shocks.rule is ScenarioRule.LINEAR
+        if money[symbol] * values[symbol] >= 0.0 and shocks.rule is ScenarioRule.LINEAR
     ]
     return tuple(said)
 
@@ -315,7 +317,7 @@ class StressTester(Front):
         Raises
         ------
         InvalidRequest
-            A symbol without history, or a return below -1.
+            A symbol without history, or a return below -1 or above 100.
         """
         if not isinstance(given, Mapping):
             raise InvalidRequest(
@@ -380,7 +382,7 @@ class StressTester(Front):
         Raises
         ------
         InvalidRequest
-            For a name that is no symbol, sector or class, or a shock below -1.
+            For a name that is no symbol, sector or class, or a shock below -1 or above 100.
         """
         if not isinstance(shocks, Mapping):
             raise InvalidRequest("WRONG_TYPE", "shocks", "shocks are a mapping of name to fraction")
@@ -441,8 +443,10 @@ def _explained(given: list[int], covariance: Float) -> Float:
 
 def _checked_shock(value: object, field: str) -> float:
     shock = checked_number(value, field, signed=True, zero=True)
-    if shock < -1.0:
-        raise InvalidRequest("OUT_OF_RANGE", field, f"{field} is a fraction of at least -1; got {shock:g}")
+    if not -1.0 <= shock <= HIGHEST:
+        raise InvalidRequest(
+            "OUT_OF_RANGE", field, f"{field} is a fraction from -1 to {HIGHEST:g}; got {shock:g}"
+        )
     return shock
 
 
