@@ -25,7 +25,7 @@ from risk_management.calculators.scenarios import (
     resolve_shocks,
     scenario_pnl,
 )
-from risk_management.calculators.scenarios.scenario import SECTORS, STABLECOIN, Source
+from risk_management.calculators.scenarios.scenario import HIGHEST, SECTORS, STABLECOIN, Source
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.entry import checked_name, checked_number
 from risk_management.core.front import Front
@@ -195,7 +195,7 @@ def stress_result(
         passed=not money or (not critical and -share <= limit + slack),
         critical=critical,
         sources=scenario.sources,
-        notes=_notes(money, shocks, equity),
+        notes=_notes(money, shocks, equity, holds=any(n.keys for n in state.totals.names.values())),
         leans_on=tuple(dict.fromkeys((*leans_on, *stand_ins))),
     )
 
@@ -223,14 +223,20 @@ def _stand_ins(shocks: Shocks) -> list[tuple[str, Basis]]:
     return [(symbol, basis) for symbol, basis in pairs if basis.kind is BasisKind.STAND_IN]
 
 
-def _notes(money: Mapping[str, float], shocks: Shocks, equity: float | None) -> tuple[str, ...]:
+def _notes(
+    money: Mapping[str, float], shocks: Shocks, equity: float | None, *, holds: bool
+) -> tuple[str, ...]:
+    if not money and holds:
+        return ("what is held nets to zero in every name: nothing to lose",)
     if not money:
         return ("the book is empty: nothing to lose",)
     said = ["equity is unknown: the loss is no share of it"] if equity is None else []
+    values = dict(zip(shocks.symbols, shocks.values.tolist(), strict=True))
     said += [
-        f"the short in {symbol} gains by a stand-in: nothing is known of its own moves"
+        f"the {'long' if money[symbol] > 0.0 else 'short'} in {symbol} "
+        f"{'gains' if values[symbol] else 'loses nothing'} by a stand-in: nothing is known of its own moves"
         for symbol, _ in _stand_ins(shocks)
-        if money[symbol] < 0.0 and shocks.rule is ScenarioRule.LINEAR
+        if money[symbol] * values[symbol] >= 0.0 and shocks.rule is ScenarioRule.LINEAR
     ]
     return tuple(said)
 
@@ -311,8 +317,12 @@ class StressTester(Front):
         Raises
         ------
         InvalidRequest
-            A symbol without history, or a return below -1.
+            A symbol without history, or a return below -1 or above 100.
         """
+        if not isinstance(given, Mapping):
+            raise InvalidRequest(
+                "WRONG_TYPE", "given", "the given returns are a mapping of symbol to fraction"
+            )
         if not given:
             raise InvalidRequest("EMPTY_SCENARIO", "given", "name the return of at least one symbol")
         state = self.state
@@ -372,7 +382,7 @@ class StressTester(Front):
         Raises
         ------
         InvalidRequest
-            For a name that is no symbol, sector or class, or a shock below -1.
+            For a name that is no symbol, sector or class, or a shock below -1 or above 100.
         """
         if not isinstance(shocks, Mapping):
             raise InvalidRequest("WRONG_TYPE", "shocks", "shocks are a mapping of name to fraction")
@@ -433,8 +443,10 @@ def _explained(given: list[int], covariance: Float) -> Float:
 
 def _checked_shock(value: object, field: str) -> float:
     shock = checked_number(value, field, signed=True, zero=True)
-    if shock < -1.0:
-        raise InvalidRequest("OUT_OF_RANGE", field, f"{field} is a fraction of at least -1; got {shock:g}")
+    if not -1.0 <= shock <= HIGHEST:
+        raise InvalidRequest(
+            "OUT_OF_RANGE", field, f"{field} is a fraction from -1 to {HIGHEST:g}; got {shock:g}"
+        )
     return shock
 
 

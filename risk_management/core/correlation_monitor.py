@@ -12,9 +12,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from risk_management.config.risk_config import CorrelationConfig, RiskManagementConfig
-from risk_management.core.correlation_study import CorrelationStudy, correlation_study, or_nan
+from risk_management.core.correlation_study import (
+    CorrelationStudy,
+    alike_correlation,
+    correlation_study,
+    or_nan,
+)
 from risk_management.core.front import Front
-from risk_management.core.risk_model import book_correlation
 from risk_management.measures._inputs import is_constant
 from risk_management.measures.concentration import diversification_ratio, effective_bets
 from risk_management.measures.dependence import absorption_ratio
@@ -242,7 +246,7 @@ def _matrix(held: _Held, config: RiskManagementConfig) -> Float:
     rho = held.unknown
     moving = ~is_constant(held.returns[-config.correlation_config.window :])
     if moving.any():
-        rho[np.ix_(moving, moving)] = book_correlation(held.returns[:, moving], config)
+        rho[np.ix_(moving, moving)] = alike_correlation(held.returns[:, moving], config)
     return rho
 
 

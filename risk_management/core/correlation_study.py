@@ -20,7 +20,7 @@ from risk_management.model.market import HistoryKind
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PortfolioState
 
-__all__ = ["CorrelationStudy", "correlation_study", "or_nan"]
+__all__ = ["CorrelationStudy", "alike_correlation", "correlation_study", "or_nan"]
 
 Float = NDArray[np.float64]
 
@@ -80,11 +80,11 @@ class CorrelationStudy:
         lines = [
             f"On the {self.crisis_days} worst days of {self.market} the names correlate by "
             f"{self.crisis_average:.2f} on average, on all days by {self.usual_average:.2f}.",
-            f"Today's {self.span} days stand {self.distance[-1]:.2f} from the whole, further than "
+            f"The last {self.span} days stand {self.distance[-1]:.2g} from the whole, further than "
             f"{self.regime_percentile:.0%} of the past.",
-            f"Independent bets: {self.effective_bets[-1]:.1f} now, "
-            f"{np.nanmedian(self.effective_bets):.1f} at the median, {np.nanmin(self.effective_bets):.1f} at "
-            "the least.",
+            f"Effective bets over {self.span} days, at the volatilities of those days: "
+            f"{self.effective_bets[-1]:.2f} in the last, {np.nanmedian(self.effective_bets):.2f} at the "
+            f"median, {np.nanmin(self.effective_bets):.2f} at the least.",
         ]
         return "\n".join([*lines, *(f"  {note}." for note in self.notes)])
 
@@ -165,7 +165,16 @@ def correlation_study(
 def _correlation(returns: Float, config: RiskManagementConfig) -> Float:
     """By the configured method over all rows that are handed in."""
     settings = config.correlation_config.model_copy(update={"window": len(returns)})
-    return book_correlation(returns, config.model_copy(update={"correlation_config": settings}))
+    return alike_correlation(returns, config.model_copy(update={"correlation_config": settings}))
+
+
+def alike_correlation(returns: Float, config: RiskManagementConfig) -> Float:
+    """`book_correlation` of returns that are brought to one volatility first.
+
+    Raw returns of unlike volatilities are shrunk to one variance, and calm names lose their correlations.
+    """
+    deviation = returns[-config.correlation_config.window :].std(axis=0)
+    return book_correlation(returns / np.where(deviation > 0.0, deviation, 1.0), config)
 
 
 def _together(returns: Float) -> Float:

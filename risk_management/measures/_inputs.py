@@ -15,6 +15,7 @@ __all__ = [
     "covariance_matrix",
     "exact_count",
     "is_constant",
+    "is_symmetric",
     "level",
     "matrix",
     "number",
@@ -29,6 +30,8 @@ FloatArray = NDArray[np.float64]
 
 _LARGEST: Final = 1e60  # fourth powers of it still add up without overflow
 _SAME: Final = 1e-12  # spread over size below which a series is rounding noise about a constant
+
+_NEGATIVE: Final = 1e-8  # least eigenvalue over the largest one that is still rounding
 
 
 def series(values: ArrayLike, name: str = "returns", minimum: int = 2) -> FloatArray:
@@ -70,17 +73,30 @@ def symmetric(values: ArrayLike, name: str = "matrix") -> FloatArray:
     array = matrix(values, name, 1)
     if array.shape[0] != array.shape[1]:
         raise InvalidReturns(f"{name} must be square, not {array.shape}")
-    if not np.allclose(array, array.T, rtol=1e-8, atol=1e-10 * float(np.abs(array).max())):
+    if not is_symmetric(array):
         raise InvalidReturns(f"{name} must be symmetric")
     return array
 
 
+def is_symmetric(array: FloatArray) -> bool:
+    """Whether an array of shape (M, N) is square and symmetric up to rounding."""
+    if array.shape[0] != array.shape[1]:
+        return False
+    return np.allclose(array, array.T, rtol=1e-8, atol=1e-10 * float(np.abs(array).max()))
+
+
 def covariance_matrix(values: ArrayLike, name: str = "covariance") -> FloatArray:
-    """Symmetric array of shape (N, N) without negative variances."""
+    """Symmetric array of shape (N, N) under which no name and no book has a negative variance."""
     array = symmetric(values, name)
     negative = np.flatnonzero(array.diagonal() < 0.0)
     if negative.size:
         raise UndefinedMeasure(f"{name} has a negative variance in column {negative[0]}")
+    power = np.linalg.eigvalsh(array)
+    if float(power[0]) < -_NEGATIVE * float(power[-1]):
+        raise UndefinedMeasure(
+            f"{name} is not positive semi-definite: its least eigenvalue is {power[0]:.3g}, and some book "
+            "would have a negative variance; nearest_psd mends it"
+        )
     return array
 
 

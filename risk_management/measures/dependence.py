@@ -14,6 +14,7 @@ from risk_management.measures._inputs import (
     FloatArray,
     choice,
     covariance_matrix,
+    is_symmetric,
     matrix,
     number,
     symmetric,
@@ -276,7 +277,7 @@ def absorption_ratio(covariance_or_returns: ArrayLike, fraction: float = 0.2) ->
     """
     values = matrix(covariance_or_returns, "covariance_or_returns", 1)
     share = number(fraction, "fraction", 0.0, np.nextafter(1.0, 2.0))
-    if values.shape[0] == values.shape[1] and np.allclose(values, values.T, rtol=1e-8, atol=0.0):
+    if is_symmetric(values):
         covariance = covariance_matrix(values)
     else:
         values = matrix(values)

@@ -333,3 +333,28 @@ def test_no_colour_where_none_is_wanted(monkeypatch):
     plain = CliRunner().invoke(app, ["check", "KO", "buy", "5000"]).output
     assert "\x1b[33mCut: buy KO" in coloured
     assert "\x1b[33m" not in plain
+
+
+def test_a_loss_that_a_book_can_not_make_is_said_to_be_none(risk, tmp_path):
+    path = tmp_path / "small.csv"
+    path.write_text("symbol,quantity,price\nZZZQ,50,100\n")
+    words = ("stress", path, "--portfolio-value", "100000", "--reverse", "drawdown")
+    answer = risk(*words)
+    assert answer.exit_code == 0
+    assert "can't break drawdown" in answer.output
+    assert "standard deviations" not in answer.output
+    assert strict(risk(*words, "--json").stdout)["reverse"]["status"] == "unreachable"
+
+
+def test_a_name_is_given_one_return(risk, book):
+    answer = risk("stress", book, "--given", "SPY=-0.1", "--given", "SPY=-0.2")
+    assert answer.exit_code == 2
+    assert "SPY twice" in answer.output
+
+
+def test_a_book_that_nets_to_zero_is_not_called_empty(risk, tmp_path):
+    path = tmp_path / "flat.csv"
+    path.write_text("symbol,quantity,price,strategy\nSPY,2,450,a\nSPY,-2,450,b\n")
+    answer = risk("stress", path, "--given", "SPY=-0.1", "--portfolio-value", "10000")
+    assert "nets to zero" in answer.output
+    assert "empty" not in answer.output

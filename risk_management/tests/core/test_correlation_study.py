@@ -9,7 +9,7 @@ import pytest
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.correlation_monitor import CorrelationMonitor
 from risk_management.errors import InvalidRequest, InvalidReturns, UndefinedMeasure
-from risk_management.measures.dependence import matrix_distance
+from risk_management.measures.dependence import ledoit_wolf, matrix_distance
 
 
 def monitor_of(returns, weights, **settings):
@@ -56,6 +56,34 @@ def test_every_point_is_numpy_on_its_window():
     cosine = chosen[:, 0] @ chosen[:, 1] / np.linalg.norm(chosen[:, 0]) / np.linalg.norm(chosen[:, 1])
     assert study.crisis_matrix[0, 1] == pytest.approx(cosine, abs=1e-9)
     assert (study.crisis_days, study.market) == (len(worst), "the held names")
+
+
+def test_unlike_volatilities_leave_a_correlation_as_it_is():
+    """A calm and a wild series that move as one: 0.99, and raw shrinkage over 60 days makes it 0.6."""
+    rng = np.random.default_rng(4)
+    common = rng.standard_normal((400, 1))
+    returns = (common + 0.1 * rng.standard_normal((400, 2))) * np.array([0.002, 0.04])
+    monitor = monitor_of(returns, [0.5, 0.5], method="ledoit_wolf")
+    study, metrics = monitor.study(), monitor.analyze_correlations()
+    values = monitor.state.model.matrix.values
+    columns = [monitor.state.model.columns[s] for s in ("N0", "N1")]
+    for found, days in ((study.average_correlation[-1], study.span), (metrics.average_correlation, 250)):
+        recent = values[-days:][:, columns]
+        rho = np.corrcoef(recent.T)[0, 1]
+        # of two series as one the squared length has the fourth moment of 12: an intensity of 4 / days
+        assert found == pytest.approx(rho * (1.0 - 4.0 / days), abs=0.02)
+        raw = ledoit_wolf(recent).covariance
+        assert raw[0, 1] / np.sqrt(raw[0, 0] * raw[1, 1]) < found - 0.1
+
+
+def test_a_small_distance_is_not_said_to_be_none():
+    rng = np.random.default_rng(5)
+    study = monitor_of(
+        0.01 * rng.standard_normal((600, 2)) + 0.02 * rng.standard_normal((600, 1)), [0.5, 0.5]
+    ).study()
+    assert 0.0 < study.distance[-1] < 0.005
+    assert " 0.00 " not in study.explain()
+    assert f"over {study.span} days" in study.explain()
 
 
 def test_a_change_of_regime_is_seen():

@@ -327,3 +327,10 @@ class TestAbsorption:
                 absorption_ratio(np.eye(3), fraction)
         with pytest.raises(UndefinedMeasure, match="negative variance"):
             absorption_ratio(np.diag([1.0, -1.0]))
+        with pytest.raises(UndefinedMeasure, match="nearest_psd"):
+            absorption_ratio([[1.0, 1.5], [1.5, 1.0]])
+
+    def test_rounding_makes_no_returns_of_a_covariance(self):
+        sigma = np.diag([6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
+        sigma[0, 5] = 5e-16  # what a product of matrices leaves
+        assert absorption_ratio(sigma) == pytest.approx(6 / 21)
