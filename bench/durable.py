@@ -70,6 +70,7 @@ def _asking(folder: Path) -> Callable[[str], None]:
     def ask(name: str) -> None:
         caller, turn = name.split("/")
         with desk.book.lock:
+            desk.clock.advance(0.01)
             if caller in last:
                 desk.desk.cancel(last[caller])
             size = 100.0 + int(turn) % 97
