@@ -335,6 +335,8 @@ class BotConfig(Settings):
 
     register_unknown: bool = True
     """Whether a bot that asks for the first time is registered with these limits, or refused."""
+    max_bots: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Bots that may be known; beyond them one that asks for the first time is refused."""
     max_exposure: Leverage = 0.25
     """Gross exposure of one bot."""
     probation_share: Fraction = 0.5

@@ -380,9 +380,10 @@ class OrderDesk:
         self._alarm("RUNAWAY_BOT", text)
 
     def _register(self, request: TradeRequest) -> None:
-        if request.bot == OPERATOR or request.bot in self._book.state.bots:
+        known, settings = self._book.state.bots, self._book.config.bot_config
+        if request.bot == OPERATOR or request.bot in known:
             return
-        if self._book.config.bot_config.register_unknown:
+        if settings.register_unknown and len(known) < settings.max_bots:
             bot = Bot(request.bot, request.strategy, request.requested_at, auto_registered=True)
             self._book.apply(BotChanged(at=request.requested_at, actor=request.bot, bot=bot))
 

@@ -90,6 +90,7 @@ logger = logging.getLogger(__name__)
 
 FUTURE = timedelta(seconds=5)
 MOST_SPLIT = 1e4
+MOST_QUOTES = 20_000
 MODEL_SECTIONS = ("heat_config", "correlation_config", "var_config", "stress_config", "market_data_config")
 """Settings that the market model is prepared with."""
 
@@ -317,6 +318,12 @@ class AdvancedRiskManager:
         if moment > now + FUTURE:
             raise InvalidRequest("FUTURE_TIMESTAMP", "at", f"prices of {moment} lie in the future of {now}")
         checked = {checked_symbol(s): checked_price(p, f"price of {s}") for s, p in prices.items()}
+        if (
+            len(checked) + len(self.state.quotes) > MOST_QUOTES
+            and len(checked | self.state.quotes) > MOST_QUOTES
+        ):
+            said = f"prices of more than {MOST_QUOTES:,} symbols are not kept; give those that are traded"
+            raise InvalidRequest("OUT_OF_RANGE", "prices", said)
         with self.book.lock:
             update = price_events(self.state, self.config, checked, moment, source, daily=daily, now=now)
             for event in update.events:
