@@ -113,7 +113,7 @@ class Summary:
             worst=float(np.mean([r.worst_year for r in records])),
             rate=float(np.mean([r.exceptions / r.days for r in records])),
             quantile_loss=1e4 * float(np.mean([r.quantile_loss for r in records])),
-            joint_loss=float(np.mean([r.joint_loss for r in records])),
+            joint_loss=float(np.nanmean([r.joint_loss for r in records])),  # where every day has a finite ES
         )
 
 

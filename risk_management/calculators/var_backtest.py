@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -48,6 +48,9 @@ FIRST: Final = 500
 REFIT: Final = 20
 """Days for which fitted parameters serve; what they filter goes on daily."""
 YEAR: Final = 250
+REFUSED: Final = 0.01
+"""Share of days without a figure above which no record is green: a method that falls silent in a crash has
+not been tested there."""
 WALKED: Final = (
     "volatility_scaled",
     "filtered_historical",
@@ -72,7 +75,8 @@ class Forecasts:
     first : int
         Row of the first day that was forecast.
     var, es : ndarray of shape (C, D, K)
-        One day ahead, by confidence, day and book, as fractions; NaN where the method gave no figure.
+        One day ahead, by confidence, day and book, as fractions; NaN where the method gave no figure. An
+        infinite `es` is that of a law without a mean.
     """
 
     method: str
@@ -91,17 +95,21 @@ class MethodRecord:
     method : str
     confidence : float
     days, exceptions : int
+        Days with a VaR, and those whose loss passed it.
+    refused : int
+        Days on which the method gave none; they are in no other figure.
     expected : float
         Exceptions that the confidence promises.
     kupiec, independence, coverage : BacktestResult or None
         Whether their number, their independence and both together can be right; None where a test is
-        not defined.
+        not defined. Independence is judged on pairs of days running.
     worst_year : int
-        Most exceptions in any 250 days.
+        Most exceptions in any 250 days of the calendar.
     light : TrafficLight
-        Of the last 250 days.
+        Of the last 250 days of the calendar. Never green where more than `REFUSED` of them, or of all days,
+        have no VaR.
     z2 : BacktestResult or None
-        Acerbi and Szekely's second test of the expected shortfall.
+        Acerbi and Szekely's second test of the expected shortfall; None where a day has no finite one.
     quantile_loss, joint_loss : float
         Mean losses of VaR, and of VaR and ES together (NaN where undefined); less is better.
     """
@@ -109,6 +117,7 @@ class MethodRecord:
     method: str
     confidence: float
     days: int
+    refused: int
     exceptions: int
     expected: float
     kupiec: BacktestResult | None
@@ -331,6 +340,9 @@ def walk_forward(
 def held_against(forecasts: Forecasts, pnl: ArrayLike, book: int = 0) -> tuple[MethodRecord, ...]:
     """Hold a method's forecasts against the P&L that came, one record a confidence.
 
+    A day without a VaR is counted as refused. It stays in the calendar, so that years and pairs of days
+    are what they say.
+
     Parameters
     ----------
     forecasts : Forecasts
@@ -352,28 +364,41 @@ def held_against(forecasts: Forecasts, pnl: ArrayLike, book: int = 0) -> tuple[M
 
 
 def _record(method: str, confidence: float, came: Float, var: Float, es: Float) -> MethodRecord:
-    known = np.isfinite(var) & np.isfinite(es)
-    came, var, es = came[known], var[known], es[known]
-    if not len(came):
+    known = np.isfinite(var)
+    if not known.any():
         raise InsufficientData(f"{method} gave no forecast at {confidence:g}")
-    hits = came < -var
-    counted = np.concatenate(([0], np.cumsum(hits)))
-    year = min(YEAR, len(hits))
+    days = came < -var  # a day without a figure is no exception, and keeps its place
+    adjacent = np.diff(np.flatnonzero(known)) == 1
+    hits, came, var, es = days[known], came[known], var[known], es[known]
+    counted = np.concatenate(([0], np.cumsum(days)))
+    year = min(YEAR, len(days))
+    whole = bool(np.isfinite(es).all())
     return MethodRecord(
         method=method,
         confidence=confidence,
         days=len(hits),
+        refused=len(days) - len(hits),
         exceptions=int(hits.sum()),
         expected=len(hits) * (1.0 - confidence),
         kupiec=_tried(lambda: kupiec_pof(hits, confidence)),
-        independence=_tried(lambda: christoffersen_independence(hits)),
-        coverage=_tried(lambda: conditional_coverage(hits, confidence)),
+        independence=_tried(lambda: christoffersen_independence(hits, adjacent)),
+        coverage=_tried(lambda: conditional_coverage(hits, confidence, adjacent)),
         worst_year=int((counted[year:] - counted[:-year]).max()),
-        light=traffic_light(hits[-year:], confidence),
-        z2=_tried(lambda: acerbi_szekely_z2(came, var, es, confidence)),
+        light=_light(days, known, confidence),
+        z2=_tried(lambda: acerbi_szekely_z2(came, var, es, confidence)) if whole else None,
         quantile_loss=quantile_loss(came, var, confidence),
-        joint_loss=_loss(came, var, es, confidence),
+        joint_loss=_loss(came, var, es, confidence) if whole else float("nan"),
     )
+
+
+def _light(days: NDArray[np.bool_], known: NDArray[np.bool_], confidence: float) -> TrafficLight:
+    """Of the last year's days with a VaR; yellow at best where too many days have none."""
+    recent, told = days[-YEAR:], known[-YEAR:]
+    silent = any(int((~some).sum()) > REFUSED * len(some) for some in (known, told))
+    if not told.any():
+        return TrafficLight("yellow", 0, 0, float("nan"))
+    light = traffic_light(recent[told], confidence)
+    return replace(light, zone="yellow") if silent and light.zone == "green" else light
 
 
 def _tried(test: Callable[[], BacktestResult]) -> BacktestResult | None:

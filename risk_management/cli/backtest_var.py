@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -91,7 +92,7 @@ def _by_method(found: BookBacktest, confidence: float, *, wide: bool) -> Table:
         ]
         if wide:
             cells[2:2] = [_verdict(one.independence)]
-            cells.append(f"{one.joint_loss:.3f}")
+            cells.append("-" if isnan(one.joint_loss) else f"{one.joint_loss:.3f}")
         made.add_row(Text(method, "bold" if method == found.default else ""), *cells)
     return made
 
@@ -139,4 +140,14 @@ def _said(found: BookBacktest) -> list[str]:
         "weights are those of today; fitted parameters are renewed every 20 days",
         *([f"without a history of their own, and left out: {left_out}"] if left_out else []),
         *(f"{method}: {why}" for method, why in found.refusals.items()),
+        *(f"{method}: no VaR on {said}; never green" for method, said in _silent(found).items()),
     ]
+
+
+def _silent(found: BookBacktest) -> dict[str, str]:
+    """On how many days a method gave no figure, where it is too many for a clean record."""
+    from risk_management.calculators.var_backtest import REFUSED  # noqa: PLC0415 - help must be quick
+
+    days = len(found.dates)
+    refused = {m: max(record.refused for record in records) for m, records in found.records.items()}
+    return {m: f"{count:,} of {days:,} days" for m, count in refused.items() if count > REFUSED * days}

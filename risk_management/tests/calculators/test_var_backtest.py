@@ -6,8 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from risk_management.calculators.var_backtest import FIRST, WALKED, backtest_book, held_against, walk_forward
+from risk_management.calculators.var_backtest import (
+    FIRST,
+    WALKED,
+    Forecasts,
+    backtest_book,
+    held_against,
+    walk_forward,
+)
 from risk_management.calculators.var_calculator import VaRCalculator
 from risk_management.config.risk_config import VaRConfig
 from risk_management.errors import InsufficientData, InvalidRequest, InvalidReturns
@@ -137,6 +145,66 @@ def test_a_record_is_a_naive_count(pair):
     assert record.exceptions == naive == record.light.exceptions
     assert record.days == 60
     assert record.expected == pytest.approx(3.0)
+
+
+def _forecasts(var, es):
+    return Forecasts("made", (0.95,), 0, np.asarray(var)[None, :, None], np.asarray(es)[None, :, None])
+
+
+def test_a_day_without_a_figure_stays_in_the_calendar():
+    """The oracle counts day by day: exceptions in 250 days of the calendar, pairs of days running."""
+    rng = np.random.default_rng(8)
+    pnl, var = rng.normal(size=900), np.full(900, 1.3)
+    var[rng.random(900) < 0.2] = np.nan
+    (record,) = held_against(_forecasts(var, var + 0.5), pnl)
+    known = [not np.isnan(v) for v in var]
+    hit = [k and p < -v for k, p, v in zip(known, pnl, var, strict=True)]
+    assert (record.days, record.refused) == (sum(known), 900 - sum(known))
+    assert record.exceptions == sum(hit)
+    assert record.worst_year == max(sum(hit[end - 250 : end]) for end in range(250, 901))
+    assert (record.light.exceptions, record.light.observations) == (sum(hit[-250:]), sum(known[-250:]))
+    pairs = [(hit[t - 1], hit[t]) for t in range(1, 900) if known[t - 1] and known[t]]
+    counts = np.array([[pairs.count((a, b)) for b in (False, True)] for a in (False, True)], dtype=float)
+    ratio = stats.chi2_contingency(counts, correction=False, lambda_="log-likelihood")
+    assert record.independence.statistic == pytest.approx(ratio.statistic, rel=1e-9)
+    assert record.coverage.statistic == pytest.approx(ratio.statistic + record.kupiec.statistic, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("silent", "late", "early"),
+    [(0, "green", "green"), (2, "green", "green"), (3, "yellow", "green"), (6, "yellow", "yellow")],
+)
+def test_a_method_that_falls_silent_is_not_green(silent, late, early):
+    """More than 1 % of the last 250 days, or of all 500, without a figure."""
+    var = np.full(500, 9.0)
+    var[500 - silent :] = np.nan
+    for told, zone in ((var, late), (var[::-1], early)):
+        (record,) = held_against(_forecasts(told, told), np.zeros(500))
+        assert (record.refused, record.light.zone) == (silent, zone)
+    var[200:] = np.nan
+    (record,) = held_against(_forecasts(var, var), np.zeros(500))
+    assert (record.light.zone, record.light.observations) == ("yellow", 0)
+
+
+def test_a_var_without_a_finite_shortfall_is_held_against_what_came():
+    """Student-t with one degree of freedom or fewer: its VaR is finite, and was wrong 23 times in 60 days."""
+    rng = np.random.default_rng(2)
+    returns = rng.standard_t(4, (760, 3)) * 0.01 * (1.0 + np.sin(np.arange(760) / 80.0))[:, None]
+    returns[690:] = rng.normal(size=(70, 3)) * 0.2 - 0.05
+    book = np.array([0.5, -0.3, 0.4])
+    forecasts = walk_forward(returns, book, "student_t", window=400, first=500)
+    assert np.isinf(forecasts.es).any()
+    record = held_against(forecasts, returns @ book)[2]
+    came = (returns @ book)[500:]
+    assert (record.days, record.refused) == (260, 0)
+    assert record.exceptions == sum(p < -v for p, v in zip(came, forecasts.var[2, :, 0], strict=True)) > 2
+    assert record.light.zone != "green"
+    assert record.z2 is None
+    assert np.isnan(record.joint_loss)
+    assert np.isfinite(record.quantile_loss)
+    df, loc, scale = stats.t.fit((returns @ book)[340:740])
+    assert df < 1.0
+    assert forecasts.var[2, 240, 0] == pytest.approx(-stats.t.ppf(0.01, df, loc, scale), rel=1e-3)
 
 
 def test_the_order_of_names_and_the_size_of_a_book_change_no_verdict(pair):

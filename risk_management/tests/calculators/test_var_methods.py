@@ -266,6 +266,23 @@ def test_student_t_without_variance_takes_no_square_root():
         answer("student_t", returns=returns, exposures=[1.0], horizon=10)
 
 
+@pytest.mark.parametrize(
+    ("method", "heavy"),
+    [
+        ("student_t", stats.t.rvs(0.8, scale=0.001, size=(900, 1), random_state=6)),
+        ("extreme_value", -(1.0 / np.random.default_rng(1).uniform(size=(3_000, 1)) ** 1.6)),
+    ],
+)
+def test_a_tail_without_a_mean_keeps_its_var_and_is_refused_with_a_reason(method, heavy):
+    asked = question(returns=heavy, exposures=[1.0], confidence=0.99)
+    found = VAR_METHODS.get(method)(asked)
+    assert found.es == math.inf
+    assert found.var == pytest.approx(-np.quantile(heavy, 0.01), rel=0.3)
+    (said,) = ask([VAR_METHODS.get(method)], [asked])
+    assert isinstance(said, Refusal)
+    assert "shortfall is infinite" in said.reason
+
+
 # -- a contract over the registry -----------------------------------------------------------------------
 
 ALL = VAR_METHODS.names()
