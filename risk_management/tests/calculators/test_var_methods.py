@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from risk_management.calculators.var_methods import VAR_METHODS, HorizonRule, Sample, TailInput
-from risk_management.calculators.var_methods._copula import fit_t_copula
+from risk_management.calculators.var_methods._copula import fit_normal_copula, fit_t_copula
 from risk_management.calculators.var_methods._runner import Refusal, ask, overlaps, questions
 from risk_management.calculators.var_methods.monte_carlo import covariance_root
 from risk_management.errors import MeasureError
@@ -207,6 +207,52 @@ def test_copula_finds_the_law_it_was_drawn_from():
     fit = fit_t_copula(Sample(np.column_stack((np.expm1(0.01 * draws[:, 0]), draws[:, 1] ** 3)), np.ones(2)))
     assert 3.0 < fit.df < 5.5
     np.testing.assert_allclose(fit.root @ fit.root.T, shape, atol=0.05)
+
+
+def _with_ties(rows=1_000):
+    """Two independent names that stand still on 85 % of days, and one that moves with the first."""
+    rng = np.random.default_rng(7)
+    moves = np.where(rng.random((rows, 2)) < 0.85, 0.0, 0.01 * rng.normal(size=(rows, 2)))
+    return np.column_stack((moves, moves[:, 0] + 0.002 * rng.normal(size=rows)))
+
+
+def test_a_copula_ranks_as_scipy_does_and_sees_no_correlation_in_ties():
+    returns = _with_ties()
+    oracle = 2.0 * np.sin(np.pi / 6.0 * stats.spearmanr(returns).statistic)
+    for fit in (fit_normal_copula, fit_t_copula):
+        root = fit(Sample(returns, np.ones(3))).root
+        np.testing.assert_allclose(root @ root.T, oracle, atol=1e-12)
+        assert abs((root @ root.T)[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize("method", ["monte_carlo_copula", "monte_carlo_t"])
+def test_the_order_of_days_changes_no_copula(method):
+    returns = _with_ties()
+    shuffled = np.random.default_rng(2).permutation(returns)
+    one, other = (answer(method, returns=r) for r in (returns, shuffled))
+    assert other.var == pytest.approx(one.var, rel=1e-9)
+    assert other.es == pytest.approx(one.es, rel=1e-9)
+
+
+def test_the_degrees_of_freedom_on_ties_are_those_of_the_naive_likelihood():
+    returns = np.round(0.01 * stats.multivariate_t.rvs(df=5, shape=np.eye(2), size=400, random_state=3), 2)
+    fit = fit_t_copula(Sample(returns, np.ones(2)))
+    probabilities = (stats.rankdata(returns, axis=0) - 0.5) / 400
+
+    def likelihood(df):
+        scores = stats.t.ppf(probabilities, df)
+        joint = stats.multivariate_t.logpdf(scores, shape=fit.root @ fit.root.T, df=df)
+        return (joint - stats.t.logpdf(scores, df).sum(axis=1)).mean()
+
+    grid = np.exp(np.linspace(np.log(2.0), np.log(100.0), 200))
+    assert likelihood(fit.df) >= max(map(likelihood, grid)) - 1e-6
+
+
+def test_a_name_that_stands_still_is_independent_in_a_copula():
+    returns = np.column_stack((RETURNS[:, 0], np.zeros(1_000)))
+    found = answer("monte_carlo_copula", returns=returns, exposures=[1_000.0, 5_000.0], simulations=100_000)
+    alone = answer("historical", returns=RETURNS[:, :1], exposures=[1_000.0])
+    assert abs(found.var - alone.var) < 4.0 * found.standard_error
 
 
 def test_copula_sees_joint_crashes_that_the_normal_law_does_not():
