@@ -22,6 +22,7 @@ MEAN = np.array([0.0005, 0.0002, 0.0])
 COVARIANCE = np.array([[1.0, 0.6, 0.2], [0.6, 2.0, 0.3], [0.2, 0.3, 0.5]]) * 1e-4
 MONEY = np.array([5_000.0, -2_000.0, 3_000.0])
 RETURNS = np.random.default_rng(3).multivariate_normal(MEAN, COVARIANCE, size=1_000)
+SIMULATED = ["monte_carlo", "monte_carlo_full", "monte_carlo_copula", "monte_carlo_t"]
 CONFIDENCES = (0.9, 0.95, 0.975, 0.99)
 
 
@@ -130,13 +131,45 @@ def test_standard_error_is_what_other_seeds_change():
     assert np.mean([f.standard_error for f in found]) == pytest.approx(spread, rel=0.3)
 
 
+@pytest.mark.parametrize(
+    ("confidence", "simulations"), [(0.95, 4_096), (0.99, 10_000), (0.999, 10_000), (0.9, 100)]
+)
+@pytest.mark.parametrize("draws", ["antithetic", "sobol"])
+@pytest.mark.parametrize("method", ["monte_carlo", "monte_carlo_full"])
+def test_two_standard_errors_hold_the_closed_form(method, draws, confidence, simulations):
+    """A normal book in closed form, 200 seeds: unbiased, and 95 % within two errors (3 sd of 200 more)."""
+    mean = MONEY @ RETURNS.mean(axis=0)
+    deviation = math.sqrt(MONEY @ np.cov(RETURNS, rowvar=False, ddof=1) @ MONEY)
+    exact = -stats.norm.ppf(1.0 - confidence, mean, deviation)
+    book = {"confidence": confidence, "simulations": simulations, "draws": draws}
+    found = [answer(method, seed=(s, 0), **book) for s in range(200)]
+    errors = np.array([f.var for f in found]) - exact
+    said = np.array([f.standard_error for f in found])
+    assert abs(errors.mean()) < 0.3 * said.mean()
+    assert np.mean(np.abs(errors) <= 2.0 * said) > 0.90
+    assert said.mean() > 0.9 * errors.std()
+    if method == "monte_carlo_full":  # in one dimension quasi-random points are better than can be said
+        assert said.mean() < 1.5 * errors.std()
+
+
+@pytest.mark.parametrize("draws", ["antithetic", "sobol"])
+@pytest.mark.parametrize("method", SIMULATED)
+def test_too_few_draws_beyond_are_refused(method, draws):
+    """999,999 of a million in 10,000 draws: 367 was said, with an error of 2, where 479 is exact."""
+    book = {"draws": draws, "simulations": 16_384}
+    assert answer(method, confidence=1.0 - 10.0 / 16_384 - 1e-6, **book).var > 0.0
+    for confidence in (0.9995, 0.999999):
+        (found,) = ask([VAR_METHODS.get(method)], [question(confidence=confidence, **book)])
+        assert isinstance(found, Refusal)
+        assert "lie beyond" in found.reason
+        needed = int(found.reason.split("monte_carlo_simulations to ")[1].split()[0].replace(",", ""))
+        assert needed == math.ceil(10.0 / (1.0 - confidence) - 1e-3)
+
+
 @pytest.mark.parametrize("method", ["monte_carlo_full", "monte_carlo_t"])
 def test_error_falls_with_the_root_of_the_draws(method):
     small, large = (answer(method, simulations=n).standard_error for n in (5_000, 80_000))
     assert small / large == pytest.approx(4.0, rel=0.35)
-
-
-SIMULATED = ["monte_carlo", "monte_carlo_full", "monte_carlo_copula", "monte_carlo_t"]
 
 
 @pytest.mark.parametrize("method", SIMULATED)
