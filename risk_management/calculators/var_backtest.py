@@ -453,7 +453,7 @@ def _historical_250(walk: _Walk, days: range) -> _Days:
 
 
 def _volatility_scaled(walk: _Walk, days: range) -> _Days:
-    """As the gate prepares it: one recursion over all days, the long run of each window.
+    """The figure of the gate on each evening: one recursion over all days, the long run of each window.
 
     The first rows of a study take a forecast that has seen 20 days; windows a year later know nothing of it.
     """

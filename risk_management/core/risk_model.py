@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -29,6 +30,7 @@ __all__ = [
     "book_correlation",
     "build_risk_model",
     "present_covariance",
+    "rows_remembered",
     "scaled_to_present",
     "stand_in_symbols",
     "with_stable_labels",
@@ -38,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 WARM_UP = 20
 YEAR = 250
+FORGOTTEN = 2.0**-56
 LARGEST_FACTOR = 10.0
 """A quiet day of a name is scaled up by no more than this."""
 
@@ -56,11 +59,12 @@ class ModelPreparation:
     Parameters
     ----------
     matrix : ReturnMatrix
-        The whole history (T, N).
+        The history of which models are made (T, N).
     deviations : ndarray of shape (T + 1, N)
         EWMA volatility forecast for each row made before it; the last row looks past the end.
     variances : ndarray of shape (T + 1, N)
-        The same as variances, with losses weighed more than gains: scaling to the present uses them.
+        The same as variances, with losses weighed more than gains, and begun on the rows before those of
+        the matrix: scaling to the present uses them.
     weighted : ndarray of shape (T, N)
         The returns that `variances` rest on.
     market_deviations : ndarray of shape (T + 1,)
@@ -91,10 +95,18 @@ class ModelPreparation:
         instruments: Mapping[str, Instrument],
         scenarios: tuple[Scenario, ...],
         closes: PriceHistory | None,
+        earlier: Float | None = None,
     ) -> ModelPreparation:
-        """Run the volatility recursion over the whole history once."""
+        """Run the volatility recursion over the whole history once.
+
+        `earlier`, of shape (E, N), are the returns before those of the matrix, as many as
+        `rows_remembered` says: without them the first rows of the matrix take a forecast that has seen
+        them.
+        """
         settings = config.var_config
-        variances, weighted = adaptive_variances(matrix.values, settings)
+        before = 0 if earlier is None else len(earlier)
+        known = matrix.values if earlier is None else np.vstack((earlier, matrix.values))
+        variances, weighted = (part[before:].copy() for part in adaptive_variances(known, settings))
         real = [matrix.columns[s] for s in matrix.symbols if not s.startswith(STAND_IN)]
         market = matrix.values[:, real].mean(axis=1, keepdims=True)
         return cls(
@@ -129,15 +141,15 @@ class ModelPreparation:
             if like
             else _slow(self, matrix)
         )
-        scenarios = matrix.values
-        if settings.default_method == "volatility_scaled":
-            scenarios = scaled_to_present(
-                matrix.values, self.variances[start : end + 1], self.weighted[start:end], settings
-            )
+        scaled = scaled_to_present(
+            matrix.values, self.variances[start : end + 1], self.weighted[start:end], settings
+        )
+        scenarios = scaled if settings.default_method == "volatility_scaled" else matrix.values
         stop_free = _stop_free_risk(matrix, now, self.config)
         return RiskModel(
             matrix=matrix,
             scenarios=scenarios,
+            scaled=scaled,
             volatility=_sealed(now.copy()),
             es99_long=_tails(scenarios, 1.0, stop_free),
             es99_short=_tails(scenarios, -1.0, stop_free),
@@ -270,6 +282,11 @@ def _forecasts(values: Float, decay: float) -> Float:
     settled = min(WARM_UP, len(values))
     result[:settled] = result[settled]
     return result
+
+
+def rows_remembered(settings: VaRConfig) -> int:
+    """Rows after which the start of the volatility recursion is gone to rounding: 307 at a decay of 0.88."""
+    return math.ceil(math.log(FORGOTTEN) / math.log(settings.scaling_decay))
 
 
 def adaptive_variances(values: Float, settings: VaRConfig) -> tuple[Float, Float]:

@@ -27,7 +27,9 @@ class RiskModel:
     matrix : ReturnMatrix
         Plain simple returns (T, N).
     scenarios : ndarray of shape (T, N), column-major
-        Returns that the gate and the headline VaR use: by default scaled to present volatility.
+        Returns that the gate and the headline VaR use: by default `scaled`, else those of the matrix.
+    scaled : ndarray of shape (T, N), column-major
+        Returns scaled to present volatility, by forecasts that each row's past alone has made.
     volatility : ndarray of shape (N,)
         Present daily EWMA volatility.
     es99_long, es99_short : ndarray of shape (N,)
@@ -51,6 +53,7 @@ class RiskModel:
 
     matrix: ReturnMatrix
     scenarios: Float
+    scaled: Float
     volatility: Float
     es99_long: Float
     es99_short: Float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from risk_management.calculators.var_backtest import (
     walk_forward,
 )
 from risk_management.calculators.var_calculator import VaRCalculator
-from risk_management.config.risk_config import VaRConfig
+from risk_management.clock import ManualClock
+from risk_management.config.risk_config import RiskManagementConfig, VaRConfig
+from risk_management.core.foundation import lay_foundation
 from risk_management.errors import InsufficientData, InvalidRequest, InvalidReturns
 from risk_management.market_data.sample import sample_history
 from risk_management.measures.tail import (
@@ -109,18 +112,44 @@ def test_tails_of_columns_are_those_of_each_column():
     assert np.isnan(es[:, 3]).all()
 
 
-def test_the_forecast_of_today_is_the_figure_of_the_gate(foundation):
-    """The last forecast of the walk is what the calculator says on that evening."""
-    calculator = VaRCalculator.on(foundation, foundation.new_book())
-    matrix = foundation.preparation.matrix
-    values = matrix.values[:, [matrix.columns["SPY"], matrix.columns["AAPL"]]]
-    weights = np.array([0.5, 0.3])
-    again = np.vstack((values, np.zeros((1, 2))))  # a day to forecast
-    last = walk_forward(again, weights, "volatility_scaled", (0.95,), settings=calculator.config.var_config)
-    own = VaRCalculator(foundation.config)
-    own.update_positions({"SPY": 5_000.0, "AAPL": 3_000.0}, 10_000.0)
-    said = own.calculate_portfolio_var(methods=()).headline
-    assert 10_000.0 * last.var[0, -1, 0] == pytest.approx(said.var_value, rel=1e-3)
+@pytest.mark.parametrize(
+    "day", ["2001-03-01", "2004-06-15", "2008-11-21", "2020-03-17", "2022-12-28"], ids=str
+)
+def test_the_figure_of_the_gate_is_the_forecast_that_is_backtested(day):
+    """The oracle is the walk over the whole history to that evening: it knows no window of the gate's."""
+    evening = datetime.fromisoformat(f"{day}T22:00:00+00:00")
+    money = {"SPY": 5_000.0, "AAPL": 3_000.0, "JPM": -1_000.0}
+    own = VaRCalculator(clock=ManualClock(evening))
+    own.update_positions(money, 10_000.0)
+    whole = lay_foundation(as_of=evening).whole_matrix()
+    assert whole.dates[-1] == np.datetime64(day)
+    values = whole.values[:, [whole.columns[s] for s in money]]
+    weights = np.array(list(money.values())) / 10_000.0
+    again = np.vstack((values, np.zeros((1, 3))))  # a day to forecast
+    walk = walk_forward(again, weights, "volatility_scaled", (0.95,), settings=own.config.var_config)
+    said = own.calculate_portfolio_var(methods=(), confidences=(0.95,)).headline
+    assert said.var_value == pytest.approx(10_000.0 * walk.var[0, -1, 0], rel=1e-9)
+    assert said.es_value == pytest.approx(10_000.0 * walk.es[0, -1, 0], rel=1e-9)
+    assert -np.quantile(own.state.totals.pnl, 0.05) == pytest.approx(said.var_value, rel=1e-9)  # the gate's
+
+
+def test_the_adaptive_figure_is_the_same_beside_another_default():
+    evening = datetime(2020, 3, 17, 22, tzinfo=UTC)
+    found = []
+    for default in ("volatility_scaled", "historical"):
+        config = RiskManagementConfig().update(var_config={"default_method": default})
+        own = VaRCalculator(config, clock=ManualClock(evening))
+        own.update_positions({"SPY": 5_000.0, "KO": -3_000.0}, 10_000.0)
+        summary = own.calculate_portfolio_var(methods=["volatility_scaled"], horizons=[1])
+        found.append([result.var_value for result in summary.total_var.values()])
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
+
+
+def test_settings_changed_later_scale_as_those_laid_first(foundation):
+    changed = foundation.config.update(var_config={"scaling_decay": 0.97})
+    np.testing.assert_array_equal(
+        foundation.under(changed).model.scaled, lay_foundation(changed).model.scaled
+    )
 
 
 def test_plain_history_of_a_year_fails_on_the_index_and_the_default_holds(spy):
