@@ -143,7 +143,7 @@ def reverse_stress(
         raise InvalidRequest("NOT_HELD", "limit", f"no position has a {limit}: it can't break")
     if loss <= 0.0:
         return _said(limit, 0.0, equity, horizon_days, "broken", leans_on)
-    covariance = present_covariance(state.model)[np.ix_(columns, columns)] * horizon_days
+    covariance = present_covariance(state.model, columns, config) * horizon_days
     try:
         move = most_plausible_loss(exposures, covariance, loss)
     except UndefinedMeasure as problem:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.risk_model import book_correlation
+from risk_management.core.risk_model import book_correlation, founded
 from risk_management.errors import InvalidRequest, MeasureError
+from risk_management.measures._inputs import is_constant
 from risk_management.measures.concentration import diversification_ratio, effective_bets
 from risk_management.measures.dependence import absorption_ratio, matrix_distance
 from risk_management.model.instrument import AssetClass
@@ -117,7 +118,7 @@ def correlation_study(
     columns = [n.column for n in names.values()]
     returns = state.model.matrix.values[:, columns]
     money = np.array([n.sides.net / SCALE for n in names.values()])
-    moving = returns.std(axis=0) > 0.0 if names else np.zeros(0, dtype=np.bool_)
+    moving = ~is_constant(returns) if names else np.zeros(0, dtype=np.bool_)
     span = config.correlation_config.spike_window
     if moving.sum() < 2 or len(returns) < 2 * span:
         raise InvalidRequest(
@@ -128,9 +129,10 @@ def correlation_study(
         )
     symbols = tuple(s for s, moves in zip(names, moving, strict=True) if moves)
     returns, money = returns[:, moving], money[moving]
-    whole = _correlation(returns, config)
+    known = founded(state.model.matrix)[columns][moving]
+    whole = _correlation(returns, config, known)
     ends = np.arange(len(returns), span - 1, -STEP)[::-1]
-    rows = [_point(returns[end - span : end], money, whole, config) for end in ends]
+    rows = [_point(returns[end - span : end], money, whole, config, known) for end in ends]
     average, ratio, bets, absorbed, distance = (np.array(column) for column in zip(*rows, strict=True))
     past = distance[:-1][np.isfinite(distance[:-1])]
     market, crowd = _market(state, returns)
@@ -162,10 +164,10 @@ def correlation_study(
     )
 
 
-def _correlation(returns: Float, config: RiskManagementConfig) -> Float:
+def _correlation(returns: Float, config: RiskManagementConfig, known: NDArray[np.bool_]) -> Float:
     """By the configured method over all rows that are handed in."""
     settings = config.correlation_config.model_copy(update={"window": len(returns)})
-    return book_correlation(returns, config.model_copy(update={"correlation_config": settings}))
+    return book_correlation(returns, config.model_copy(update={"correlation_config": settings}), known)
 
 
 def _together(returns: Float) -> Float:
@@ -176,9 +178,9 @@ def _together(returns: Float) -> Float:
 
 
 def _point(
-    returns: Float, money: Float, whole: Float, config: RiskManagementConfig
+    returns: Float, money: Float, whole: Float, config: RiskManagementConfig, known: NDArray[np.bool_]
 ) -> tuple[float, float, float, float, float]:
-    rho = _correlation(returns, config)
+    rho = _correlation(returns, config, known)
     deviation = returns.std(axis=0, ddof=1)
     covariance = rho * np.outer(deviation, deviation)
     return (

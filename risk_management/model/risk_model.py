@@ -41,7 +41,6 @@ class RiskModel:
         Label of the signed cluster of each column.
     cluster_sign : tuple of int of length N
         +1 or -1: the side on which the column moves with the first member of its cluster.
-    correlation : ndarray of shape (N, N)
     scenario_ids : tuple of str of length S
         Names of the gate scenarios.
     shocks : ndarray of shape (S, N), column-major
@@ -60,7 +59,6 @@ class RiskModel:
     stop_free_risk: Float
     cluster: tuple[int, ...]
     cluster_sign: tuple[int, ...]
-    correlation: Float
     scenario_ids: tuple[str, ...]
     shocks: Float
     market_volatility_ratio: float
