@@ -29,7 +29,7 @@ from risk_management.measures.backtest import (
 )
 from risk_management.measures.tail import tails_of_columns
 from risk_management.measures.volatility import GarchFit, filtered_returns, fit_garch
-from risk_management.model.market import ReturnMatrix
+from risk_management.model.market import HistoryKind, ReturnMatrix
 
 __all__ = [
     "WALKED",
@@ -151,6 +151,8 @@ class BookBacktest:
         The configured method.
     left_out : Mapping of str to float
         Names without a history of their own, and their share of equity: they are not in the P&L.
+    lacking : Mapping of str to str
+        What each of them has instead, such as ``a price that stands still``.
     leans_on : tuple of str
     """
 
@@ -162,6 +164,7 @@ class BookBacktest:
     confidences: tuple[float, ...]
     default: str
     left_out: Mapping[str, float]
+    lacking: Mapping[str, str]
     leans_on: tuple[str, ...] = ()
 
     def exceptions(self, method: str, confidence: float) -> NDArray[np.bool_]:
@@ -211,12 +214,9 @@ def backtest_book(  # noqa: PLR0913 - what a study is made of
     """
     begins = {symbol: _first_day(matrix, symbol) for symbol, share in exposures.items() if share}
     held = {symbol: exposures[symbol] for symbol, day in begins.items() if day is not None}
+    lacking = {symbol: _lacks(matrix, symbol) for symbol, day in begins.items() if day is None}
     if not held:
-        raise InvalidRequest(
-            "EMPTY_BOOK",
-            "positions",
-            "no position has a history of its own; there is nothing to hold against",
-        )
+        raise InvalidRequest("EMPTY_BOOK", "positions", _nothing_held(exposures, lacking))
     weights = np.array(list(held.values()))
     start = int(np.searchsorted(matrix.dates, max(day for day in begins.values() if day), side="right"))
     values = matrix.values[start:, [matrix.columns[symbol] for symbol in held]]
@@ -243,7 +243,8 @@ def backtest_book(  # noqa: PLR0913 - what a study is made of
         var=var,
         confidences=tuple(confidences),
         default=settings.default_method,
-        left_out={symbol: exposures[symbol] for symbol, day in begins.items() if day is None},
+        left_out={symbol: exposures[symbol] for symbol in lacking},
+        lacking=lacking,
         leans_on=leans_on,
     )
 
@@ -272,9 +273,25 @@ def _each(
 
 
 def _first_day(matrix: ReturnMatrix, symbol: str) -> np.datetime64 | None:
-    """First day with a price of the symbol's own, or of its proxy's."""
+    """First day with a price of the symbol's own, or of its proxy's; None where a stand-in serves."""
     known = matrix.coverage.get(symbol)
-    return None if known is None or known.first is None else np.datetime64(known.first)
+    if known is None or known.first is None or known.kind is HistoryKind.STAND_IN:
+        return None
+    return np.datetime64(known.first)
+
+
+def _lacks(matrix: ReturnMatrix, symbol: str) -> str:
+    known = matrix.coverage.get(symbol)
+    return "no history" if known is None else known.lacks
+
+
+def _nothing_held(exposures: Mapping[str, float], lacking: Mapping[str, str]) -> str:
+    if lacking:
+        said = ", ".join(f"{symbol} has {why}" for symbol, why in lacking.items())
+        return f"no position has a history of its own ({said}); there is nothing to hold against"
+    if exposures:
+        return "all positions offset each other: the book is flat, and there is nothing to hold against"
+    return "the book is empty; there is nothing to hold against"
 
 
 def walk_forward(

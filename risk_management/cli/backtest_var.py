@@ -131,7 +131,7 @@ def _years(found: BookBacktest) -> list[Text]:
 
 
 def _said(found: BookBacktest) -> list[str]:
-    left_out = ", ".join(found.left_out)
+    left_out = ", ".join(f"{symbol} (it has {why})" for symbol, why in found.lacking.items())
     return [
         "over: days whose loss passed the VaR, and how many were promised; worst: most of them in 250 days; "
         "zone: Basel's, of the last 250",

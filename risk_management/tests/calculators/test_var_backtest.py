@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from risk_management.calculators.kelly_optimizer import KellyOptimizer
 from risk_management.calculators.var_backtest import (
     FIRST,
     WALKED,
@@ -21,7 +23,7 @@ from risk_management.calculators.var_calculator import VaRCalculator
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig, VaRConfig
 from risk_management.core.foundation import lay_foundation
-from risk_management.errors import InsufficientData, InvalidRequest, InvalidReturns
+from risk_management.errors import InsufficientData, InvalidRequest, InvalidReturns, MarketDataError
 from risk_management.market_data.sample import sample_history
 from risk_management.measures.tail import (
     filtered_historical_es,
@@ -259,6 +261,27 @@ def test_a_book_of_the_calculator(foundation):
             assert found.exceptions(method, record.confidence).sum() == record.exceptions
 
 
+def test_a_price_that_stands_still_is_left_out_and_said():
+    """Its P&L would be that of a stand-in, which nobody holds."""
+    rng = np.random.default_rng(3)
+    days = pd.bdate_range("2019-01-01", periods=700)
+    moves = 1.0 + 0.01 * rng.normal(size=(700, 2))
+    prices = pd.DataFrame(100.0 * moves.cumprod(axis=0), index=days, columns=["AAA", "BBB"])
+    prices["CCC"] = 20.0
+    own = VaRCalculator(prices=prices)
+    own.update_positions({"AAA": 5_000.0, "CCC": 3_000.0}, 10_000.0)
+    found = own.backtest(["historical"])
+    assert found.left_out == {"CCC": pytest.approx(0.3)}
+    assert found.lacking == {"CCC": "a price that stands still"}
+    np.testing.assert_allclose(found.pnl, 0.5 * (moves[-len(found.pnl) :, 0] - 1.0), rtol=1e-9)
+    own.update_positions({"CCC": 3_000.0}, 10_000.0)
+    with pytest.raises(InvalidRequest, match="CCC has a price that stands still"):
+        own.backtest()
+    assert any("CCC has a price that stands still" in said for said in own.leans_on)
+    with pytest.raises(MarketDataError, match="CCC has a price that stands still"):
+        KellyOptimizer(prices=prices).optimize_portfolio_kelly(["AAA", "CCC"])
+
+
 def test_an_executor_finds_the_same(foundation):
     own = VaRCalculator(foundation.config)
     own.update_positions({"KO": 6_000.0, "PG": -2_000.0}, 10_000.0)
@@ -278,7 +301,11 @@ def test_what_cannot_be_walked_is_said(foundation, pair):
     with pytest.raises(InvalidReturns, match="NaN"):
         walk_forward(np.where(pair == pair[3, 0], np.nan, pair), BOOKS, "historical")
     own = VaRCalculator(foundation.config)
-    with pytest.raises(InvalidRequest, match="EMPTY_BOOK"):
+    with pytest.raises(InvalidRequest, match="the book is empty"):
+        own.backtest()
+    own.add_position("SPY", 10.0, 100.0, strategy="a")
+    own.add_position("SPY", -10.0, 100.0, strategy="b")
+    with pytest.raises(InvalidRequest, match="offset each other"):
         own.backtest()
     with pytest.raises(InvalidRequest, match="EMPTY_BOOK"):
         backtest_book(foundation.whole_matrix(), {"?equity": 0.5}, VaRConfig())
