@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from risk_management.config.risk_config import CorrelationConfig, RiskManagementConfig
 from risk_management.core.correlation_study import CorrelationStudy, correlation_study, or_nan
 from risk_management.core.front import Front
-from risk_management.core.risk_model import book_correlation, founded
-from risk_management.measures._inputs import is_constant
+from risk_management.core.risk_model import book_correlation, founded, moves
 from risk_management.measures.concentration import diversification_ratio, effective_bets
 from risk_management.measures.dependence import absorption_ratio
 from risk_management.measures.volatility import ewma_forecasts
@@ -244,7 +243,7 @@ def _held(state: PortfolioState) -> _Held:
 def _matrix(held: _Held, config: RiskManagementConfig) -> Float:
     """Correlations, shape (K, K), NaN in the rows of names that did not move."""
     rho = held.unknown
-    moving = ~is_constant(held.returns[-config.correlation_config.window :])
+    moving = moves(held.returns[-config.correlation_config.window :])
     if moving.any():
         rho[np.ix_(moving, moving)] = book_correlation(held.returns[:, moving], config, held.known[moving])
     return rho

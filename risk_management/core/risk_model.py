@@ -31,6 +31,7 @@ __all__ = [
     "book_correlation",
     "build_risk_model",
     "founded",
+    "moves",
     "present_covariance",
     "rows_remembered",
     "scaled_to_present",
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 WARM_UP = 20
 YEAR = 250
+ROUNDING = 1e-12
 FORGOTTEN = 2.0**-56
 LARGEST_FACTOR = 10.0
 """A quiet day of a name is scaled up by no more than this."""
@@ -219,6 +221,14 @@ def with_stable_labels(fresh: RiskModel, old: RiskModel) -> RiskModel:
     return amended(fresh, cluster=tuple(names[own] for own in fresh.cluster))
 
 
+def moves(returns: Float) -> NDArray[np.bool_]:
+    """Whether each column of simple returns (T, N) moves; a steady rate of interest does not, shape (N,).
+
+    Prices of 16 digits leave noise of some 1e-15 in its returns, which would correlate with others' noise.
+    """
+    return np.asarray(~is_constant(returns) & (np.ptp(returns, axis=0) > ROUNDING))
+
+
 def book_correlation(values: Float, config: RiskManagementConfig, known: NDArray[np.bool_]) -> Float:
     """Correlation of columns by the configured estimator over the configured window, shape (N, N).
 
@@ -232,7 +242,7 @@ def book_correlation(values: Float, config: RiskManagementConfig, known: NDArray
     if settings.overlap_days > 1 and len(recent) >= 2 * settings.overlap_days:
         # markets that close at different hours share their news a day apart
         recent = sliding_window_view(recent, settings.overlap_days, axis=0).sum(axis=-1)
-    moving = ~is_constant(recent)
+    moving = moves(recent)
     result = np.eye(values.shape[1])
     if moving.sum() < 2:
         return result
