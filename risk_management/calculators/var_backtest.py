@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -48,6 +49,8 @@ FIRST: Final = 500
 REFIT: Final = 20
 """Days for which fitted parameters serve; what they filter goes on daily."""
 YEAR: Final = 250
+DRAWS: Final = 2_000
+"""Draws of a simulation in the walk, or so many that 20 lie beyond the confidence: it is asked often."""
 REFUSED: Final = 0.01
 """Share of days without a figure above which no record is green: a method that falls silent in a crash has
 not been tested there."""
@@ -60,8 +63,13 @@ WALKED: Final = (
     "age_weighted",
     "student_t",
     "extreme_value",
+    "cornish_fisher",
+    "monte_carlo",
+    "monte_carlo_full",
+    "monte_carlo_copula",
+    "monte_carlo_t",
 )
-"""Methods that can be walked; ``historical_250`` is plain history of one year, what most people use."""
+"""Methods walked by default; ``historical_250`` is plain history of one year, what most people use."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,7 +203,7 @@ def backtest_book(  # noqa: PLR0913 - what a study is made of
         Fractions of equity by name, negative for a short.
     settings : VaRConfig
     methods : sequence of str, optional
-        Of `WALKED`; all by default.
+        Of `WALKED`, all by default, or any other in `VAR_METHODS`.
     confidences : sequence of float
     window : int
     years : float, optional
@@ -309,7 +317,8 @@ def walk_forward(
 
     Weights are held fixed: each day is the P&L that the book would have made. Parameters of
     ``filtered_historical``, ``student_t`` and ``extreme_value`` are fitted anew every 20 days, on the
-    window as it then stands.
+    window as it then stands; simulations (of `DRAWS` draws) and methods registered by others are asked anew
+    then.
 
     Parameters
     ----------
@@ -318,7 +327,7 @@ def walk_forward(
     books : array_like of shape (N,) or (N, K)
         Exposures as fractions of equity, negative for a short.
     method : str
-        One of `WALKED`.
+        One of `WALKED`, or any other in `VAR_METHODS`.
     confidences : sequence of float
         In (0.5, 1).
     settings : VaRConfig, optional
@@ -337,8 +346,7 @@ def walk_forward(
     ------
     InvalidRequest, InsufficientData
     """
-    if method not in WALKED:
-        raise InvalidRequest("UNKNOWN_METHOD", "method", f"one of {', '.join(WALKED)}; got {shown(method)}")
+    steps = _steps(method)
     values = checked_matrix(returns)
     weights = np.asarray(books, dtype=np.float64).reshape(values.shape[1], -1)
     if len(values) <= first:
@@ -347,7 +355,7 @@ def walk_forward(
     days = range(first, len(values))
     shape = (len(walk.confidences), len(days), weights.shape[1])
     var, es = np.full(shape, np.nan), np.full(shape, np.nan)
-    for place, (day_var, day_es) in enumerate(_WALKS[method](walk, days)):
+    for place, (day_var, day_es) in enumerate(steps(walk, days)):
         var[:, place], es[:, place] = day_var, day_es
         if progress is not None:
             progress(place + 1, len(days))
@@ -506,31 +514,51 @@ def _fitted(known: Float, old: GarchFit | None) -> GarchFit | None:
 
 
 def _by_method(name: str, every: int) -> Callable[[_Walk, range], _Days]:
-    """Any method of the calculator, asked anew every so many days."""
+    """Any method that looks at the book's P&L alone, asked anew every so many days."""
 
     def walked(walk: _Walk, days: range) -> _Days:
-        method, pnl = VAR_METHODS.get(name), walk.pnl
+        pnl, one = walk.pnl, np.ones(1)
         said: _Day = (np.empty(0), np.empty(0))
         for number, day in enumerate(days):
             if number % every == 0:
-                said = _asked(walk, method, pnl[walk.start(day) : day])
+                known = pnl[walk.start(day) : day]
+                said = _asked(walk, name, day, [Sample(column[:, None], one) for column in known.T])
             yield said
 
     return walked
 
 
-def _asked(walk: _Walk, method: Callable[[TailInput], object], pnl: Float) -> _Day:
-    shape = (len(walk.confidences), pnl.shape[1])
+def _by_names(name: str, every: int) -> Callable[[_Walk, range], _Days]:
+    """Any method, shown every name's returns, asked anew every so many days."""
+
+    def walked(walk: _Walk, days: range) -> _Days:
+        said: _Day = (np.empty(0), np.empty(0))
+        for number, day in enumerate(days):
+            if number % every == 0:
+                known = walk.returns[walk.start(day) : day]
+                said = _asked(walk, name, day, [Sample(known, weights) for weights in walk.books.T])
+            yield said
+
+    return walked
+
+
+def _asked(walk: _Walk, name: str, day: int, samples: Sequence[Sample]) -> _Day:
+    """What a method says of each book, shape (C, K); NaN where it refuses."""
+    method, settings = VAR_METHODS.get(name), walk.settings
+    shape = (len(walk.confidences), len(samples))
     var, es = np.full(shape, np.nan), np.full(shape, np.nan)
-    one = np.ones(1)
-    for book in range(pnl.shape[1]):
-        sample = Sample(pnl[:, book : book + 1], one)
+    seed = (settings.seed, day)
+    for book, sample in enumerate(samples):
         for row, confidence in enumerate(walk.confidences):
+            draws = min(settings.monte_carlo_simulations, max(DRAWS, math.ceil(20.0 / (1.0 - confidence))))
+            asked = TailInput(
+                sample, sample, sample, confidence, 1, draws, seed, settings.draws, settings.margins
+            )
             try:
-                found = method(TailInput(sample, sample, sample, confidence, 1, 0, (0,)))
-            except MeasureError:
+                found = method(asked)
+            except (MeasureError, ArithmeticError, np.linalg.LinAlgError):
                 continue
-            var[row, book], es[row, book] = found.var, found.es  # type: ignore[attr-defined]
+            var[row, book], es[row, book] = found.var, found.es
     return var, es
 
 
@@ -543,4 +571,16 @@ _WALKS: Final[Mapping[str, Callable[[_Walk, range], _Days]]] = {
     "age_weighted": _by_method("age_weighted", 1),
     "student_t": _by_method("student_t", REFIT),
     "extreme_value": _by_method("extreme_value", REFIT),
+    "cornish_fisher": _by_method("cornish_fisher", 1),
+    "monte_carlo": _by_method("monte_carlo", REFIT),
 }
+
+
+def _steps(method: str) -> Callable[[_Walk, range], _Days]:
+    """How a method is walked."""
+    if method in _WALKS:
+        return _WALKS[method]
+    if method in VAR_METHODS:
+        return _by_names(method, REFIT)
+    known = ", ".join(dict.fromkeys((*WALKED, *VAR_METHODS.names())))
+    raise InvalidRequest("UNKNOWN_METHOD", "method", f"one of {known}; got {shown(method)}")

@@ -153,7 +153,7 @@ def var_summary(
     state : PortfolioState
     config : RiskManagementConfig
     methods : iterable of str, optional
-        Names in `VAR_METHODS`; by default those of the config, as with the next two.
+        Names in `VAR_METHODS`, or ``"all"``; by default those of the config, as with the next two.
     confidences : iterable of float, optional
         Each in (0.5, 1).
     horizons : iterable of int, optional
@@ -308,11 +308,13 @@ def _methods() -> Registry[VaRMethod]:
 
 def _known_methods(names: Iterable[str]) -> list[str]:
     asked = [names] if isinstance(names, str) else list(names)
+    if "all" in asked:
+        return list(_methods().names())
     for name in asked:
         if name not in _methods():
             known = ", ".join(_methods().names())
             raise InvalidRequest(
-                "UNKNOWN_METHOD", "methods", f"no method is called {shown(name)}; known: {known}"
+                "UNKNOWN_METHOD", "methods", f"no method is called {shown(name)}; known: {known}, all"
             )
     return asked
 

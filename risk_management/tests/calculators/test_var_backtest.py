@@ -20,6 +20,7 @@ from risk_management.calculators.var_backtest import (
     walk_forward,
 )
 from risk_management.calculators.var_calculator import VaRCalculator
+from risk_management.calculators.var_methods import VAR_METHODS
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig, VaRConfig
 from risk_management.core.foundation import lay_foundation
@@ -152,6 +153,29 @@ def test_settings_changed_later_scale_as_those_laid_first(foundation):
     np.testing.assert_array_equal(
         foundation.under(changed).model.scaled, lay_foundation(changed).model.scaled
     )
+
+
+@pytest.mark.parametrize("method", ["monte_carlo", "monte_carlo_full"])
+def test_a_walked_simulation_finds_the_normal_law_of_its_window(method, pair):
+    found = walk_forward(pair, BOOKS, method)
+    for place in (0, 25):
+        day = FIRST + place // 20 * 20  # asked anew every 20 days
+        for book in range(2):
+            pnl = (pair @ BOOKS)[:day, book]
+            exact = -stats.norm.ppf(0.01, pnl.mean(), pnl.std(ddof=1))
+            assert found.var[2, place, book] == pytest.approx(exact, rel=0.15)  # 4 errors of 2,000 draws
+
+
+def test_a_method_of_ones_own_is_walked_too(monkeypatch, pair):
+    def worst_day(book):
+        loss = -float(book.plain.pnl.min())
+        return book.estimate(loss, loss)
+
+    monkeypatch.setitem(VAR_METHODS._parts, "worst_day", worst_day)
+    found = walk_forward(pair, BOOKS, "worst_day", window=510)
+    assert found.var[0, 45, 1] == -(pair @ BOOKS)[max(0, 540 - 510) : 540, 1].min()
+    with pytest.raises(InvalidRequest, match="worst_day"):
+        walk_forward(pair, BOOKS, "astrology")
 
 
 def test_plain_history_of_a_year_fails_on_the_index_and_the_default_holds(spy):
