@@ -136,8 +136,12 @@ def _require_history(matrix: ReturnMatrix, symbols: Iterable[str]) -> None:
     known = set(_with_history(matrix))
     missing = [symbol for symbol in symbols if symbol not in known]
     if missing:
+        said = (
+            f"{s} has {matrix.coverage[s].lacks}" if s in matrix.coverage else f"no history of {s}"
+            for s in missing
+        )
         raise MarketDataError(
-            f"no history of {', '.join(missing)}: a stand-in says nothing about growth; "
+            f"{', '.join(said)}: a stand-in says nothing about growth; "
             "hand in prices, or choose among the symbols that have them"
         )
 

@@ -145,7 +145,7 @@ def reverse_stress(
     broken = BREAKABLE[limit](state, config, held)
     if broken.passed:
         return _said(limit, 0.0, held.equity, horizon_days, "broken", leans_on)
-    covariance = present_covariance(state.model)[np.ix_(held.columns, held.columns)]
+    covariance = present_covariance(state.model, held.columns, config)
     try:
         _require_variation(held, broken, covariance)
         move = broken.nearest(covariance * horizon_days)

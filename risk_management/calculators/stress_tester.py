@@ -330,14 +330,16 @@ class StressTester(Front):
         for symbol in given:
             if symbol not in columns:
                 raise _unknown("given", symbol, tuple(s for s in columns if not s.startswith("?")), "symbol")
-        shocks = {columns[s]: _checked_shock(value, f"given[{s}]") for s, value in given.items()}
-        covariance = present_covariance(state.model)
+        held = {s: n.column for s, n in state.totals.names.items() if n.sides.net}
+        fitted = sorted({*held.values(), *(columns[s] for s in given)})
+        row = {column: number for number, column in enumerate(fitted)}
+        shocks = {row[columns[s]]: _checked_shock(value, f"given[{s}]") for s, value in given.items()}
+        covariance = present_covariance(state.model, fitted, self.config)
         try:
             expected = conditional_mean(shocks, covariance)
         except UndefinedMeasure as problem:
             raise InvalidRequest("UNDEFINED", "given", str(problem)) from None
         explained = _explained(sorted(shocks), covariance)
-        held = {s: n.column for s, n in state.totals.names.items() if n.sides.net}
         said = ", ".join(f"{s} {value:+.1%}" for s, value in given.items())
         scenario = Scenario(
             id="given",
@@ -348,13 +350,16 @@ class StressTester(Front):
             horizon_days=1,
             sources=(Source("the given returns", "assumption of the user"),),
             rest=0.0,
-            symbols=MappingProxyType({s: max(-1.0, float(expected[c])) for s, c in held.items()}),
+            symbols=MappingProxyType({s: max(-1.0, float(expected[row[c]])) for s, c in held.items()}),
         )
         basis = {
             s: Basis(BasisKind.SYMBOL, "given")
             if s in given
             else Basis(
-                BasisKind.CONDITIONAL, f"expected with {said}, R2 {explained[c]:.2f}", None, explained[c]
+                BasisKind.CONDITIONAL,
+                f"expected with {said}, R2 {explained[row[c]]:.2f}",
+                None,
+                explained[row[c]],
             )
             for s, c in held.items()
         }

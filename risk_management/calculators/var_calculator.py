@@ -28,7 +28,6 @@ from risk_management.core.front import Front
 from risk_management.core.var_record import var_limit
 from risk_management.errors import InvalidRequest, shown
 from risk_management.measures.tail import component_es, component_var, incremental_var, marginal_var, var_es
-from risk_management.measures.volatility import adaptive_returns
 from risk_management.model.instrument import AssetClass
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PortfolioState
@@ -103,14 +102,7 @@ class _Report:
         """Plain and scaled daily returns of the names held."""
         model, chosen = self.state.model, list(self.held.columns)
         plain = model.matrix.values[:, chosen]
-        settings = self.config.var_config
-        if settings.default_method == "volatility_scaled":
-            scaled = model.scenarios[:, chosen]
-        elif plain.size:
-            weights = (settings.scaling_decay, settings.downside_weight, settings.long_run_weight)
-            scaled = np.maximum(adaptive_returns(plain, *weights), -1.0)
-        else:
-            scaled = plain
+        scaled = model.scaled[:, chosen]
         return Sample(plain, self.held.exposures), Sample(scaled, self.held.exposures)
 
     def result(
@@ -161,7 +153,7 @@ def var_summary(
     state : PortfolioState
     config : RiskManagementConfig
     methods : iterable of str, optional
-        Names in `VAR_METHODS`; by default those of the config, as with the next two.
+        Names in `VAR_METHODS`, or ``"all"``; by default those of the config, as with the next two.
     confidences : iterable of float, optional
         Each in (0.5, 1).
     horizons : iterable of int, optional
@@ -316,11 +308,13 @@ def _methods() -> Registry[VaRMethod]:
 
 def _known_methods(names: Iterable[str]) -> list[str]:
     asked = [names] if isinstance(names, str) else list(names)
+    if "all" in asked:
+        return list(_methods().names())
     for name in asked:
         if name not in _methods():
             known = ", ".join(_methods().names())
             raise InvalidRequest(
-                "UNKNOWN_METHOD", "methods", f"no method is called {shown(name)}; known: {known}"
+                "UNKNOWN_METHOD", "methods", f"no method is called {shown(name)}; known: {known}, all"
             )
     return asked
 

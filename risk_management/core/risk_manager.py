@@ -318,10 +318,7 @@ class AdvancedRiskManager:
         if moment > now + FUTURE:
             raise InvalidRequest("FUTURE_TIMESTAMP", "at", f"prices of {moment} lie in the future of {now}")
         checked = {checked_symbol(s): checked_price(p, f"price of {s}") for s, p in prices.items()}
-        if (
-            len(checked) + len(self.state.quotes) > MOST_QUOTES
-            and len(checked | self.state.quotes) > MOST_QUOTES
-        ):
+        if len(checked.keys() | self.state.quotes.keys()) > MOST_QUOTES:
             said = f"prices of more than {MOST_QUOTES:,} symbols are not kept; give those that are traded"
             raise InvalidRequest("OUT_OF_RANGE", "prices", said)
         with self.book.lock:

@@ -71,7 +71,7 @@ class RiskDashboardAPI:
         return correlation_view(self._look())
 
     def var(self) -> Plain:
-        """VaR and expected shortfall by every method, confidence and horizon, with components."""
+        """VaR and expected shortfall by every method, confidence and horizon of the settings."""
         manager = self.manager
         summary = self._var.get(_exposed(manager), manager.var_calculator.calculate_portfolio_var)
         return var_view(self._look(), summary)

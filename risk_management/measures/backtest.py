@@ -101,13 +101,16 @@ def kupiec_pof(exceptions: ArrayLike, confidence: float) -> BacktestResult:
     return _chi_squared(_coverage_ratio(hits, 1.0 - level(confidence)), 1)
 
 
-def christoffersen_independence(exceptions: ArrayLike) -> BacktestResult:
+def christoffersen_independence(exceptions: ArrayLike, adjacent: ArrayLike | None = None) -> BacktestResult:
     """Whether an exception makes another on the next day more likely: chi-squared with 1 degree.
 
     Parameters
     ----------
     exceptions : array_like of shape (T,)
         In the order of time, as for `kupiec_pof`; T >= 2. The transitions are its T - 1 pairs.
+    adjacent : array_like of bool of shape (T - 1,), optional
+        Which pairs are of two days running; the others, with days between them, are no transition. All
+        by default.
 
     Returns
     -------
@@ -122,20 +125,24 @@ def christoffersen_independence(exceptions: ArrayLike) -> BacktestResult:
     ----------
     Christoffersen (1998), "Evaluating interval forecasts", International Economic Review 39(4), section 3.2.
     """
-    return _chi_squared(_independence_ratio(_hits(exceptions, 2)), 1)
+    return _chi_squared(_independence_ratio(_hits(exceptions, 2), adjacent), 1)
 
 
-def conditional_coverage(exceptions: ArrayLike, confidence: float) -> BacktestResult:
+def conditional_coverage(
+    exceptions: ArrayLike, confidence: float, adjacent: ArrayLike | None = None
+) -> BacktestResult:
     """Rate and independence together: the sum of both ratios, chi-squared with 2 degrees.
 
-    Parameters and errors are those of `kupiec_pof`, with T >= 2. The rate is judged on all T days.
+    Parameters and errors are those of `kupiec_pof`, with T >= 2, and `adjacent` is that of
+    `christoffersen_independence`. The rate is judged on all T days.
 
     References
     ----------
     Christoffersen (1998), "Evaluating interval forecasts", International Economic Review 39(4), section 3.3.
     """
     hits = _hits(exceptions, 2)
-    return _chi_squared(_coverage_ratio(hits, 1.0 - level(confidence)) + _independence_ratio(hits), 2)
+    rate = 1.0 - level(confidence)
+    return _chi_squared(_coverage_ratio(hits, rate) + _independence_ratio(hits, adjacent), 2)
 
 
 def binomial_test(exceptions: ArrayLike, confidence: float) -> BacktestResult:
@@ -372,8 +379,13 @@ def _coverage_ratio(hits: NDArray[np.bool_], rate: float) -> float:
     return 2.0 * (_best_log_likelihood(count, rest) - _log_likelihood(count, rest, rate))
 
 
-def _independence_ratio(hits: NDArray[np.bool_]) -> float:
+def _independence_ratio(hits: NDArray[np.bool_], adjacent: ArrayLike | None) -> float:
     before, after = hits[:-1], hits[1:]
+    if adjacent is not None:
+        running = _hits(adjacent)
+        if running.shape != before.shape:
+            raise InvalidReturns(f"adjacent must have one entry for each of the {len(before)} pairs")
+        before, after = before[running], after[running]
     after_hit, after_calm = int((before & after).sum()), int((~before & after).sum())
     calm_after_hit, calm_after_calm = int((before & ~after).sum()), int((~before & ~after).sum())
     apart = _best_log_likelihood(after_hit, calm_after_hit)

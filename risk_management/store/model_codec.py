@@ -19,11 +19,11 @@ __all__ = ["model_bytes", "model_digest", "model_from"]
 
 ARRAYS: Final = (
     "scenarios",
+    "scaled",
     "volatility",
     "es99_long",
     "es99_short",
     "stop_free_risk",
-    "correlation",
     "shocks",
 )
 

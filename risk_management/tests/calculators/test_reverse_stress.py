@@ -126,7 +126,7 @@ def test_the_move_breaks_the_drawdown_exactly(tester):
     assert sum(result.contributions.values()) == pytest.approx(1_500.0)
     columns = [tester.state.model.columns[s] for s in result.moves]
     x = np.array([exposures[s] for s in result.moves])
-    sigma = present_covariance(tester.state.model)[np.ix_(columns, columns)]
+    sigma = present_covariance(tester.state.model, columns, tester.config)
     assert result.distance == pytest.approx(1_500.0 / math.sqrt(x @ sigma @ x))
     assert result.probability == pytest.approx(stats.norm.sf(result.distance))
     assert result.fat_probability == pytest.approx(stats.t.sf(result.distance * math.sqrt(2.0), 4))
@@ -197,7 +197,7 @@ def test_the_revalued_book_breaks_there_and_no_nearer_move_does(foundation, book
     # every direction of the plane, in units in which all moves of one distance are as plausible
     symbols = list(result.moves)
     columns = [tester.state.model.columns[s] for s in symbols]
-    root = np.linalg.cholesky(present_covariance(tester.state.model)[np.ix_(columns, columns)])
+    root = np.linalg.cholesky(present_covariance(tester.state.model, columns, tester.config))
     nearest = math.inf
     for angle in np.linspace(0.0, 2.0 * math.pi, 361):
         way = root @ [math.cos(angle), math.sin(angle)]
@@ -320,13 +320,36 @@ def test_a_small_long_book_can_not_lose_so_much(foundation):
 def test_one_shock_moves_the_rest_by_its_covariance(tester):
     result = tester.run_conditional_stress({"SPY": -0.1})
     model = tester.state.model
-    sigma = present_covariance(model)
-    spy, apple = model.columns["SPY"], model.columns["AAPL"]
+    columns = [model.columns[s] for s in ("SPY", "AAPL", "XOM")]
+    sigma, spy, apple = present_covariance(model, columns, tester.config), 0, 1
     assert result.by_symbol["SPY"] == pytest.approx(-400.0)
     assert result.by_symbol["AAPL"] == pytest.approx(-0.1 * sigma[apple, spy] / sigma[spy, spy] * 2_000.0)
     assert result.basis["SPY"].note == "given"
     assert "R2" in result.basis["AAPL"].note
     assert sum(result.by_symbol.values()) == pytest.approx(result.portfolio_pnl)
+
+
+def test_a_shock_moves_the_rest_by_about_its_regression(foundation):
+    """The oracle is ordinary least squares over the year, brought to present volatilities."""
+    tester = StressTester(foundation.config)
+    tester.update_portfolio({"QQQ": 1_000.0, "NEWCO": 10.0}, 10_000.0)
+    model = foundation.model
+    spy, qqq = (model.matrix.values[-250:, model.columns[s]] for s in ("SPY", "QQQ"))
+    slope = np.polyfit(spy, qqq, 1)[0] * np.std(spy) / np.std(qqq)
+    slope *= model.volatility[model.columns["QQQ"]] / model.volatility[model.columns["SPY"]]
+    moved = tester.run_conditional_stress({"SPY": -0.1}).by_symbol["QQQ"]
+    assert moved == pytest.approx(-100.0 * slope, rel=0.03)
+    assert moved < -110.0
+
+
+def test_names_that_share_a_stand_in_move_as_one(foundation):
+    tester = StressTester(foundation.config)
+    tester.update_portfolio({"NEWCO": 2_000.0, "OTHERCO": 1_000.0}, 10_000.0)
+    result = tester.run_reverse_stress("drawdown")
+    one = StressTester(foundation.config)
+    one.update_portfolio({"NEWCO": 3_000.0}, 10_000.0)
+    assert result.distance == pytest.approx(one.run_reverse_stress("drawdown").distance, rel=1e-9)
+    assert result.moves["NEWCO"] == pytest.approx(result.moves["OTHERCO"])
 
 
 def test_a_shock_of_what_is_not_held_counts_too(tester):

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from risk_management.calculators.kelly_optimizer import KellyOptimizer
+from risk_management.calculators.var_calculator import VaRCalculator
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.correlation_monitor import CorrelationMonitor
 from risk_management.errors import InvalidRequest, InvalidReturns, UndefinedMeasure
@@ -129,3 +131,40 @@ def test_less_than_two_names_are_no_study(weights):
         monitor.update_positions(weights)
     with pytest.raises(InvalidRequest, match="two held names"):
         monitor.study()
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.0005])
+def test_a_window_in_which_a_name_stands_still_has_no_correlation(rate):
+    """Constant is not only zero: a fund of the money market earns the same every day."""
+    returns = 0.01 * np.random.default_rng(4).standard_normal((400, 3))
+    returns[200:300, 1] = rate
+    study = monitor_of(returns, [0.3, 0.3, 0.3]).study()
+    for date, average, distance in zip(study.dates, study.average_correlation, study.distance, strict=True):
+        end = len(pd.bdate_range(date, "2020-06-30")) - 1
+        window = returns[400 - end - study.span : 400 - end, 1]
+        still = np.all(np.abs(window - rate) < 1e-12)
+        assert np.isnan(average) == np.isnan(distance) == still
+    assert np.isnan(study.average_correlation).sum() == 3
+    assert np.isfinite(study.regime_percentile)
+    ended = monitor_of(returns[:290], [0.3, 0.3, 0.3]).study()
+    assert np.isnan(ended.regime_percentile)
+    assert "stands still" in ended.explain()
+
+
+def test_a_steady_rate_of_interest_stops_no_front():
+    """The oracle of the VaR is numpy on the name that moves: the fund adds its .0005 every day."""
+    returns = 0.01 * np.random.default_rng(5).standard_normal((400, 3))
+    returns[:, 2] = 0.0005
+    monitor = monitor_of(returns, [0.3, 0.3, 0.3])
+    metrics = monitor.analyze_correlations()
+    assert np.isnan(metrics.matrix[2]).all()
+    assert np.isfinite(metrics.matrix[:2, :2]).all()
+    assert any("N2 did not move" in note for note in metrics.notes)
+    closes = 100.0 * np.cumprod(1.0 + np.vstack((np.zeros(3), returns)), axis=0)
+    days = pd.bdate_range(end="2020-06-30", periods=401)
+    prices = pd.DataFrame(closes, index=days, columns=["N0", "N1", "N2"])
+    calculator = VaRCalculator(prices=prices)
+    calculator.update_positions({"N0": 1_000.0, "N2": 2_000.0}, 10_000.0)
+    found = calculator.calculate_portfolio_var(["historical"], [0.95], [1]).total_var["historical_0.95_1d"]
+    assert found.var_value == pytest.approx(-np.quantile(1_000.0 * returns[:, 0] + 1.0, 0.05), rel=1e-9)
+    assert KellyOptimizer(prices=prices).calculate_kelly_single_asset("N0").symbol == "N0"
