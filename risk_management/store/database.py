@@ -20,7 +20,16 @@ from sqlalchemy.pool import StaticPool
 
 from risk_management.errors import ConfigurationError, StoreCorrupt, StoreTooNew, StoreUnavailable
 
-__all__ = ["clear_errors", "connect", "known_version", "make_file", "migrate", "store_file", "store_url"]
+__all__ = [
+    "clear_errors",
+    "connect",
+    "known_version",
+    "make_file",
+    "migrate",
+    "newest_version",
+    "store_file",
+    "store_url",
+]
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_MS: Final = 2000
@@ -38,7 +47,7 @@ def store_url(store: str) -> URL:
         return URL.create("sqlite", database=str(Path(store).expanduser().absolute()))
     try:
         url = make_url(store)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ConfigurationError("store: not an address; write a path, or sqlite:///path") from None
     if url.get_backend_name() != "sqlite":
         raise ConfigurationError(
@@ -50,7 +59,7 @@ def store_url(store: str) -> URL:
 def store_file(store: str) -> Path:
     """The file of a SQLite store."""
     name = store_url(store).database
-    if not name or name == ":memory:":
+    if not name or Path(name).name == ":memory:":
         raise ConfigurationError("store: a durable store needs a file; leave it out to stay in memory")
     return Path(name)
 
@@ -120,13 +129,19 @@ def migrate(engine: Engine) -> None:
     StoreCorrupt
         It is a database of something else, or no database.
     """
-    config = _alembic()
     with engine.connect() as connection:
-        if known_version(connection) == ScriptDirectory.from_config(config).get_current_head():
-            return
+        known = known_version(connection)
+    if known == newest_version():
+        return
+    config = _alembic()
     with engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def newest_version() -> str | None:
+    """The version of the tables that this package works with."""
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
 
 
 def known_version(connection: Connection) -> str | None:

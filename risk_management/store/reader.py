@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from alembic.script import ScriptDirectory
 from sqlalchemy import Row, Select, select
 
 from risk_management.errors import StoreCorrupt, StoreUnavailable
@@ -17,7 +15,7 @@ from risk_management.model.events import Event
 from risk_management.model.risk_model import RiskModel
 from risk_management.store.chain import START, link
 from risk_management.store.codec import decode
-from risk_management.store.database import clear_errors, connect, known_version, store_file
+from risk_management.store.database import clear_errors, connect, known_version, newest_version, store_file
 from risk_management.store.model_codec import model_from
 from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, REQUESTS, SNAPSHOTS
 
@@ -31,7 +29,8 @@ class Entry(NamedTuple):
     at: str
     kind: str
     actor: str
-    body: str
+    body: Any
+    """Text, unless somebody put something else there."""
     hash: bytes
 
 
@@ -50,7 +49,8 @@ class Snapshot(NamedTuple):
     """A state that was kept on the way."""
 
     seq: int
-    body: bytes
+    body: Any
+    """Bytes, unless somebody put something else there."""
     hash: bytes
     chained: bytes
     """Hash of the entry that it stands on."""
@@ -58,7 +58,7 @@ class Snapshot(NamedTuple):
     @property
     def is_whole(self) -> bool:
         """Whether it is the one that was kept at that entry."""
-        return self.hash == snapshot_hash(self.body, self.chained)
+        return isinstance(self.body, bytes) and self.hash == snapshot_hash(self.body, self.chained)
 
 
 def snapshot_hash(body: bytes, chained: bytes) -> bytes:
@@ -76,7 +76,7 @@ def checked(entry: Entry, tail: Tail) -> Tail:
     """
     if entry.seq != tail.seq + 1:
         raise StoreCorrupt(f"entry {tail.seq + 1} of the journal is missing")
-    if entry.hash != link(tail.hash, *entry[:5]):
+    if not isinstance(entry.body, str) or entry.hash != link(tail.hash, *entry[:5]):
         raise StoreCorrupt(f"entry {entry.seq} of the journal was changed")
     return Tail(entry.seq, entry.hash)
 
@@ -106,9 +106,7 @@ class StoreReader:
         reader = cls(store)
         if not reader.path.is_file():
             raise StoreUnavailable(f"there is no store at {reader.path}; name its file")
-        with clear_errors(reader.path), reader._engine.connect() as connection:
-            known = known_version(connection)
-        wanted = ScriptDirectory(str(Path(__file__).parent / "migrations")).get_current_head()
+        known, wanted = reader.version(), newest_version()
         if known != wanted:
             reader.close()
             raise StoreCorrupt(
@@ -128,6 +126,11 @@ class StoreReader:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def version(self) -> str | None:
+        """The version of its tables, None for an empty file."""
+        with clear_errors(self.path), self._lock, self._engine.connect() as connection:
+            return known_version(connection)
 
     def rows(self, query: Select[Any]) -> list[Row[Any]]:
         """What a query finds."""

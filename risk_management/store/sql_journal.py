@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 SNAPSHOT_EVERY: Final = 10_000
 KEPT_SNAPSHOTS: Final = 2
-LONGEST_NOTE: Final = 300
+LONGEST_NOTE: Final = 160
 """Characters of a note in the latch file, which has room for both whatever they are written in."""
 TROUBLE: Final = (SQLAlchemyError, sqlite3.Error, OSError, PydanticSerializationError, MemoryError)
 
@@ -68,9 +68,10 @@ class SqlJournal:
             failed.pop_all()
 
     def _open(self) -> None:
+        self.reader = StoreReader(self._store)
+        self.reader.version()  # before anything is written: it may be a file of somebody else
         self._engine = connect(self._store)
         migrate(self._engine)
-        self.reader = StoreReader(self._store)
         self._identity = _identity(self.path)
         self._is_broken = False
 
@@ -257,4 +258,3 @@ def _keep_snapshot(connection: Connection, standing: Standing, row: dict[str, An
     old = list(connection.scalars(query))
     if old:
         connection.execute(SNAPSHOTS.delete().where(SNAPSHOTS.c.seq.in_(old)))
-

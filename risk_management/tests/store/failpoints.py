@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from risk_management.core.book import Book
+from risk_management.core.commit import GroupCommit, Unit
 from risk_management.store import sql_journal
 from risk_management.store.sql_journal import SqlJournal
 
@@ -75,6 +76,19 @@ def _commit(when: int) -> None:
         deadly()
 
 
+def _too_early(when: int) -> None:
+    """A mutant for the tests of the tests: nobody waits until the disk has it."""
+    deadly = die(when)
+
+    def wait(commit: GroupCommit, _unit: Unit) -> None:
+        deadly()
+        if len(commit._queue) > 10:
+            with commit.turn:
+                commit._write()
+
+    GroupCommit.wait = wait  # type: ignore[method-assign]
+
+
 FAILPOINTS: dict[str, Callable[[int], None]] = {
     "before append": _before(SqlJournal, "write"),
     "between append and indexes": _statement("INSERT OR IGNORE INTO requests"),
@@ -89,4 +103,5 @@ FAILPOINTS: dict[str, Callable[[int], None]] = {
     "while a store is opened": _before(sql_journal, "migrate"),
     "any statement": _statement(""),
     "while the store is closed": _before(SqlJournal, "close"),
+    "mutant: answers at once": _too_early,
 }

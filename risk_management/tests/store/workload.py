@@ -85,7 +85,7 @@ class Bot:
             del self.open[request_id]
         else:
             self.open[request_id] = part
-        done = self.manager.execute_trade(FillReport(request_id, part, PRICE, True, mark))
+        done = self.manager.execute_trade(FillReport(request_id, part, PRICE, execution_id=mark))
         return Act("Filled", mark, 1, repr(done.quantity))
 
     def _cancel(self, mark: str) -> Act | None:
