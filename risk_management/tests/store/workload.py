@@ -96,7 +96,7 @@ class Bot:
         if request_id not in self.manager.state.reservations:
             return None
         self.manager.desk.cancel(request_id, mark)
-        return Act("ReservationClosed", mark)
+        return Act("ReservationClosed", request_id)  # by this bot, or by a stop that came first
 
     def _prices(self, mark: str) -> Act:
         prices = {symbol: PRICE + self.random.uniform(-0.5, 0.5) for symbol in SYMBOLS}
@@ -145,11 +145,8 @@ def said(decision: Any) -> str:
 
 def mark_of(event: Event) -> str | None:
     """The mark by which an act is found."""
-    for name in ("request_id", "execution_id", "reason", "symbol", "digest"):
-        if type(event).__name__ == "Filled" and name == "request_id":
-            continue
-        if type(event).__name__ == "ReservationClosed" and name == "request_id":
-            continue
+    names = ("execution_id", "request_id", "reason", "symbol", "digest")
+    for name in names:
         value = getattr(event, name, None)
         if isinstance(value, str):
             return value
