@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,7 +142,7 @@ def migrate(engine: Engine) -> None:
 
 def newest_version() -> str | None:
     """The version of the tables that this package works with."""
-    return ScriptDirectory.from_config(_alembic()).get_current_head()
+    return _scripts().get_current_head()
 
 
 def known_version(connection: Connection) -> str | None:
@@ -160,12 +161,17 @@ def known_version(connection: Connection) -> str | None:
     revision: str | None = None if row is None else row[0]
     try:
         if revision is not None:
-            ScriptDirectory.from_config(_alembic()).get_revision(revision)
+            _scripts().get_revision(revision)
     except CommandError:
         raise StoreTooNew(
             f"the store has tables of version {revision}, made by a newer version of this package; install it"
         ) from None
     return revision
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_alembic())
 
 
 def _alembic() -> Config:
