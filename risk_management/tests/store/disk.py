@@ -36,7 +36,7 @@ class NotingVFS(apsw.VFS):
     def xOpen(self, name: Any, flags: list[int]) -> NotingFile:  # noqa: N802 - SQLite's names
         return NotingFile(self.log, name, flags)
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802, FBT001
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
         self.log.append(Operation("delete", Path(filename).name, int(syncdir)))
         super().xDelete(filename, syncdir)
 

@@ -47,9 +47,7 @@ def test_a_full_disk_refuses_and_loses_nothing(small_disk, caplog):
     (small_disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 8192))
 
     with pytest.raises(StoreUnavailable, match="full"):
-        for _ in range(100):
-            manager.record_cash("deposit", 10.0, symbol="full")
-            acts.append(Act("CashMoved", "full", sum(act.mark == "full" for act in acts) + 1))
+        write_until_it_fails(manager, acts)
     assert manager.state.mode is TradingMode.REDUCING
     assert "full" in manager.book.outage
     opening = manager.request_trade(OrderTicket("AAA", "buy", 500.0, "s", "a"))
@@ -70,6 +68,12 @@ def test_a_full_disk_refuses_and_loses_nothing(small_disk, caplog):
     manager.close()
     assert problems(store, acts) == []
     assert len(acts) > before
+
+
+def write_until_it_fails(manager, acts) -> None:
+    for number in range(1, 1000):
+        manager.record_cash("deposit", 10.0, symbol="full")
+        acts.append(Act("CashMoved", "full", number))
 
 
 def problems_of_a_copy(folder, acts) -> list[str]:
