@@ -317,7 +317,9 @@ class OrderDesk:
 
     def decision(self, request_id: str) -> TradeDecision | None:
         """The answer that a request got, None for an unknown id."""
-        known = self._answers.find(checked_name(request_id, "request_id"))
+        name = checked_name(request_id, "request_id")
+        with self._book.lock:  # leaving it waits for the disk: nobody sees an answer that may yet be lost
+            known = self._answers.find(name)
         return None if known is None else known.decision
 
     def _refuse_outlier(self, reservation: Reservation, report: FillReport) -> NoReturn:

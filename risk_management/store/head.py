@@ -9,9 +9,10 @@ import secrets
 from pathlib import Path
 
 from risk_management.errors import StoreCorrupt
+from risk_management.store.reader import StoreReader, Tail
 from risk_management.store.small_file import SmallFile
 
-__all__ = ["SignedHead"]
+__all__ = ["SignedHead", "hold_against"]
 
 
 class SignedHead:
@@ -33,7 +34,7 @@ class SignedHead:
         """Sign where the journal ends now. The disk may learn of it later than of the journal itself."""
         self._file.write({"seq": seq, "hash": hash_.hex(), "signature": self._signed(seq, hash_)}, sync=False)
 
-    def read(self) -> tuple[int, bytes] | None:
+    def read(self) -> Tail | None:
         """What was signed last, None where nothing was.
 
         Raises
@@ -51,7 +52,7 @@ class SignedHead:
             raise StoreCorrupt("the signed head of the journal can't be read") from None
         if not hmac.compare_digest(signature.encode(), self._signed(seq, hash_).encode()):
             raise StoreCorrupt("the signed head of the journal was not signed with the key beside the store")
-        return seq, hash_
+        return Tail(seq, hash_)
 
     def close(self) -> None:
         """Close the file."""
@@ -59,6 +60,22 @@ class SignedHead:
 
     def _signed(self, seq: int, hash_: bytes) -> str:
         return hmac.new(self._key, b"%d:" % seq + hash_, hashlib.sha256).hexdigest()
+
+
+def hold_against(head: Tail, reader: StoreReader) -> None:
+    """Hold a journal against its signed end.
+
+    Raises
+    ------
+    StoreCorrupt
+        The journal was cut, or rewritten.
+    """
+    found = reader.hash_of(head.seq)
+    if found is None:
+        last = reader.tail().seq
+        raise StoreCorrupt(f"the journal ends at entry {last}, but entry {head.seq} was written: it was cut")
+    if found != head.hash:
+        raise StoreCorrupt(f"entry {head.seq} of the journal is not the one that was written")
 
 
 def _key(path: Path) -> bytes:
