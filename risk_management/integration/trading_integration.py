@@ -110,7 +110,7 @@ class TradingSystemIntegration:
     prices, sectors, clock, executor
         Handed to `AdvancedRiskManager`.
     journal : Journal, optional
-        Keeps every event; in memory by default.
+        Keeps every event; by default the store that the settings name, or memory.
     monitoring_interval : float
         Seconds between assessments of the monitoring thread.
     """
@@ -126,15 +126,18 @@ class TradingSystemIntegration:
         journal: Journal | None = None,
         monitoring_interval: float = 5.0,
     ) -> None:
-        self.journal: Journal = MemoryJournal() if journal is None else journal
+        settings = load_risk_config() if config is None else config
+        if journal is None and settings.store is None:
+            journal = MemoryJournal()
         self.risk_manager = AdvancedRiskManager(
-            load_risk_config() if config is None else config,
+            settings,
             prices=prices,
             sectors=sectors,
             clock=clock,
             executor=executor,
-            journal=self.journal,
+            journal=journal,
         )
+        self.journal = self.risk_manager.book.journal
         self.last_assessment: RiskAssessment | None = None
         data = self.risk_manager.config.market_data_config
         is_living = prices is None and data.source not in AT_REST and data.poll_interval > 0.0
