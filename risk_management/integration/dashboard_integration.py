@@ -16,6 +16,8 @@ from risk_management.dashboard.plain import Plain
 from risk_management.dashboard.snapshot import Snapshot
 from risk_management.dashboard.stress import stress_view
 from risk_management.dashboard.var import var_view
+from risk_management.errors import ConfigurationError
+from risk_management.integration.client import RiskClient
 from risk_management.integration.trading_integration import TradingSystemIntegration, get_integration
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ class RiskDashboardAPI:
     def manager(self) -> AdvancedRiskManager:
         """The manager whose book is shown."""
         given = get_integration() if self._given is None else self._given
+        if isinstance(given, RiskClient):
+            raise ConfigurationError("RISK_URL: the book is in another process; ask its own addresses")
         return given.risk_manager if isinstance(given, TradingSystemIntegration) else given
 
     def metrics(self) -> Plain:

@@ -148,7 +148,8 @@ def _set(group: Settings, prefix: str, field: str, value: Any) -> Change:
     try:
         setattr(group, field, value)
     except ConfigurationError as problem:
-        raise Problem(Code.OUT_OF_RANGE, shown_name, str(problem)) from None
+        code = Code.WRONG_TYPE if value is None else Code.OUT_OF_RANGE
+        raise Problem(code, shown_name, str(problem)) from None
     return Change(name, old, getattr(group, field))
 
 

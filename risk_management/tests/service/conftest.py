@@ -46,7 +46,11 @@ class Service:
         # unknown bots are refused, as 'risk serve' has it; tests ask far more often than bots
         config = foundation.config.update(
             bot_config={"register_unknown": False},
-            order_config={"max_orders_per_minute": 100_000, "max_orders_per_minute_total": 1_000_000},
+            order_config={
+                "max_orders_per_minute": 100_000,
+                "max_orders_per_minute_total": 1_000_000,
+                "duplicate_window": 0.0,
+            },
             **changes,
         )
         self.clock = ManualClock(foundation.clock.now())
