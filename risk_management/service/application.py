@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from risk_management.service.blueprint import failed, make_blueprint
+from risk_management.service.blueprint import failed, make_blueprint, with_headers
 from risk_management.service.guard import LOOPBACK_NAMES, Guard
 from risk_management.service.keyring import Keyring
 from risk_management.service.openapi import PREFIX
@@ -44,4 +44,5 @@ def make_app(
     app.register_blueprint(make_blueprint(API, guard, views), url_prefix=PREFIX)
     app.register_blueprint(make_blueprint(ROOT, guard, views, name="risk_root"))
     app.register_error_handler(Exception, failed)
+    app.after_request(with_headers)
     return app

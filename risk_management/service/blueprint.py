@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
@@ -10,7 +11,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from risk_management.dashboard.plain import Plain, as_json
+from risk_management.dashboard.plain import as_json
 from risk_management.errors import InvalidRequest, RiskError, StoreUnavailable
 from risk_management.model.codes import Code
 from risk_management.service.guard import Admitted, Guard
@@ -19,7 +20,7 @@ from risk_management.service.problems import Problem, status_of
 from risk_management.service.route import Answer, Call, Route, Views
 from risk_management.service.strict_json import MOST_BYTES, read_object
 
-__all__ = ["BLUEPRINT", "error_body", "failed", "make_blueprint"]
+__all__ = ["BLUEPRINT", "error_body", "failed", "make_blueprint", "with_headers"]
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def make_blueprint(
         g.risk = guard.admit(request, *by_endpoint[str(request.endpoint)])
 
     blueprint.before_request(admit)
-    blueprint.after_request(_with_headers)
+    blueprint.after_request(with_headers)
     blueprint.register_error_handler(RiskError, failed)
     blueprint.register_error_handler(Exception, failed)
     return blueprint
@@ -110,8 +111,7 @@ def _response(answer: Answer) -> Response:
 
 def error_body(code: str, field: str, message: str) -> str:
     """The one form of an error, as JSON of plain ASCII."""
-    said: Plain = {"error": {"code": code, "field": field, "message": message}}
-    return as_json(said)
+    return json.dumps({"error": {"code": code, "field": field, "message": message}})
 
 
 def failed(problem: Exception) -> Response:
@@ -152,7 +152,8 @@ def _code_of(status: HTTPStatus) -> str:
     )
 
 
-def _with_headers(answer: Response) -> Response:
+def with_headers(answer: Response) -> Response:
+    """The same with what keeps browsers from framing, sniffing, sharing and keeping it."""
     for name, text in HEADERS.items():
         answer.headers[name] = text
     return answer

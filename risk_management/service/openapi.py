@@ -39,7 +39,7 @@ def document(api: Iterable[Route], root: Iterable[Route], prefix: str = PREFIX) 
     schemas = _schemas([route for _, route in placed])
     paths: dict[str, Any] = {}
     for path, route in placed:
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, schemas)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(path, route, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -65,10 +65,10 @@ def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
     return found
 
 
-def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(path: str, route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     scope = "none" if route.access is None else route.access.value
     said: dict[str, Any] = {
-        "operationId": re.sub(r"[^a-z]+", "_", f"{route.method} {route.path}".lower()).strip("_"),
+        "operationId": re.sub(r"[^a-z]+", "_", f"{route.method} {path}".lower()).strip("_"),
         "summary": route.summary,
         "description": f"{(route.handle.__doc__ or '').strip()} Least scope: {scope}.".strip(),
         "x-scope": scope,

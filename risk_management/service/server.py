@@ -127,6 +127,7 @@ class Server:
             connection_limit=CONNECTIONS,
             channel_timeout=SLOWEST,
             cleanup_interval=5,
+            recv_bytes=LONGEST_BODY,  # read what came at once: a refusal must not be lost to a reset
             max_request_header_size=LONGEST_HEADERS,
             max_request_body_size=LONGEST_BODY,
             clear_untrusted_proxy_headers=True,

@@ -79,6 +79,8 @@ def _check_depth(text: str) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     read: dict[str, Any] = {}
     for name, value in pairs:
+        if not name.isprintable():  # no field of ours, and nothing to be written anywhere
+            raise Problem(Code.UNKNOWN_FIELD, _named(name), f"{_named(name)} is no field of this request")
         if name in read:
             raise Problem(Code.DUPLICATE_FIELD, _named(name), f"{_named(name)} stands twice")
         bad = _bad(value)
