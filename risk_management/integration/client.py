@@ -320,6 +320,7 @@ class RiskClient:
                 raise TimeoutError
             if connection.sock is not None:
                 connection.sock.settimeout(left)
+        answer.close()  # read to its end: the connection is free for the next request
         return b"".join(parts)
 
     def _connection(self, ends: float) -> HTTPConnection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from threading import BoundedSemaphore, Event
@@ -121,8 +122,7 @@ class Server:
         self._clock = SystemClock()
         self._server = create_server(
             Gate(app, threads),
-            host=checked_address(host),
-            port=port,
+            sockets=[_listening(checked_address(host), port)],
             threads=threads + SPARE,
             connection_limit=CONNECTIONS,
             channel_timeout=SLOWEST,
@@ -161,6 +161,11 @@ class Server:
     def _is_busy(self) -> bool:
         channels = list(self._server.active_channels.values())
         return any(channel.requests or channel.total_outbufs_len for channel in channels)
+
+
+def _listening(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server((address, port), family=family, backlog=CONNECTIONS)
 
 
 def checked_address(host: str) -> str:

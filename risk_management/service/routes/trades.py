@@ -155,7 +155,9 @@ def _said(decision: TradeDecision) -> Plain:
 
 
 def _finding(finding: Finding) -> Plain:
-    return {**finding._asdict(), "room": finding.room, "message": finding.message}
+    # counts are whole numbers until the journal has held them: the same answer has the same bytes
+    numbers = {name: float(getattr(finding, name)) for name in ("cap", "measured", "limit", "room")}
+    return {**finding._asdict(), **numbers, "message": finding.message}
 
 
 ROUTES: Final = (
