@@ -24,7 +24,7 @@ from risk_management.config.risk_config import RiskLevel, RiskManagementConfig
 from risk_management.demo.market import PERIODS, Market
 from risk_management.demo.report import opening, period_report
 from risk_management.demo.run import CAPITAL, run_demo
-from risk_management.model.explain import SENTENCES
+from risk_management.model.codes import MEANINGS
 from risk_management.model.vocabulary import VOCABULARY
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -48,11 +48,18 @@ def vocabulary_page() -> str:
 
 
 def codes_page() -> str:
-    shown = {"subject": "...", "measured": "x", "limit": "y"}
-    rows = [f"| `{code}` | {text.format(**shown)} |" for code, text in sorted(SENTENCES.items())]
-    return "\n".join(
-        ["# Codes", "", "Why a request was refused or cut.", "", "| code | means |", "|---|---|", *rows, ""]
-    )
+    lines = [
+        "# Codes",
+        "",
+        "Every code that an answer may carry: stable, and never given another meaning.",
+        "",
+    ]
+    for part, meanings in MEANINGS.items():
+        rows = [f"| `{code}` | {text} |" for code, text in meanings.items()]
+        lines += [f"## {part.partition(' (')[0]}", ""]
+        lines += [f"{part.partition(' (')[2].removesuffix(')')}.", ""] if " (" in part else []
+        lines += ["| code | means |", "|---|---|", *rows, ""]
+    return "\n".join(lines)
 
 
 def settings_page() -> str:

@@ -21,7 +21,9 @@ from risk_management.cli import (
     heat,
     kelly,
     selftest,
+    serve,
     stress,
+    token,
     var,
 )
 from risk_management.cli._options import Options
@@ -124,6 +126,8 @@ app.command("backtest-var", rich_help_panel=BOOK)(backtest_var.run)
 app.command("stress", rich_help_panel=BOOK)(stress.run)
 app.command("correlation", rich_help_panel=BOOK)(correlation.run)
 app.command("kelly", rich_help_panel=BOOK)(kelly.run)
+app.command("serve", rich_help_panel=SYSTEM)(serve.run)
+app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)
 app.command("selftest", rich_help_panel=SYSTEM)(selftest.run)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,11 +16,13 @@ from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.protocol import Executor
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.errors import AlreadyInitialized, InvalidRequest, StoreUnavailable
+from risk_management.errors import AlreadyInitialized, ConfigurationError, InvalidRequest, StoreUnavailable
+from risk_management.integration.client import RiskClient
 from risk_management.integration.monitoring import Watcher
+from risk_management.integration.trade_response import TradeResponse
 from risk_management.market_data.source import load_source
 from risk_management.model.portfolio import Bot
-from risk_management.model.trade import Execution, Finding, TradeDecision
+from risk_management.model.trade import Execution
 from risk_management.store.journal import Journal, MemoryJournal
 
 if TYPE_CHECKING:
@@ -41,63 +42,8 @@ logger = logging.getLogger(__name__)
 
 DETAILS = frozenset({"strategy", "price", "risk_amount", "request_id", "account_id", "reduce_only"})
 """Further words of a request."""
-LARGEST_SAID = 10**15
 AT_REST = frozenset({"sample", "files"})
 """Sources that have no newer price than their history."""
-
-
-@dataclass(frozen=True, slots=True)
-class TradeResponse:
-    """The answer to a bot.
-
-    Parameters
-    ----------
-    request_id : str
-        Name it in every report.
-    approved : bool
-    recommended_size : float
-        Money that may be sent to the broker, 0 when refused.
-    requested_size : float
-    rejection_reasons : tuple of str
-        Stable codes of every check that refused or cut, the binding one first.
-    explanation : str
-        The same for a person.
-    decision : TradeDecision or None
-        Every number; None when the request was malformed and nothing was judged.
-    """
-
-    request_id: str
-    approved: bool
-    recommended_size: float
-    requested_size: float
-    rejection_reasons: tuple[str, ...]
-    explanation: str
-    decision: TradeDecision | None = None
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What every check measured."""
-        return () if self.decision is None else self.decision.findings
-
-    def explain(self) -> str:
-        """The same as `explanation`: the words of `TradeDecision.explain`."""
-        return self.explanation
-
-    def __str__(self) -> str:
-        return self.explanation
-
-    @classmethod
-    def of(cls, decision: TradeDecision) -> TradeResponse:
-        """The answer that a decision gives."""
-        return cls(
-            decision.request_id,
-            decision.approved,
-            decision.recommended_size,
-            decision.requested_size,
-            decision.rejection_reasons,
-            decision.explain(),
-            decision,
-        )
 
 
 class TradingSystemIntegration:
@@ -110,7 +56,7 @@ class TradingSystemIntegration:
     prices, sectors, clock, executor
         Handed to `AdvancedRiskManager`.
     journal : Journal, optional
-        Keeps every event; in memory by default.
+        Keeps every event; by default the store that the settings name, or memory.
     monitoring_interval : float
         Seconds between assessments of the monitoring thread.
     """
@@ -126,15 +72,18 @@ class TradingSystemIntegration:
         journal: Journal | None = None,
         monitoring_interval: float = 5.0,
     ) -> None:
-        self.journal: Journal = MemoryJournal() if journal is None else journal
+        settings = load_risk_config() if config is None else config
+        if journal is None and settings.store is None:
+            journal = MemoryJournal()
         self.risk_manager = AdvancedRiskManager(
-            load_risk_config() if config is None else config,
+            settings,
             prices=prices,
             sectors=sectors,
             clock=clock,
             executor=executor,
-            journal=self.journal,
+            journal=journal,
         )
+        self.journal = self.risk_manager.book.journal
         self.last_assessment: RiskAssessment | None = None
         data = self.risk_manager.config.market_data_config
         is_living = prices is None and data.source not in AT_REST and data.poll_interval > 0.0
@@ -341,27 +290,38 @@ class _Default:
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.instance: TradingSystemIntegration | None = None
+        self.instance: TradingSystemIntegration | RiskClient | None = None
         self.digest = ""
 
 
 _default = _Default()
 
 
-def initialize_risk_management(config: RiskManagementConfig | None = None) -> TradingSystemIntegration:
+def initialize_risk_management(
+    config: RiskManagementConfig | None = None,
+) -> TradingSystemIntegration | RiskClient:
     """The process-wide instance, made at the first call.
+
+    With the variables ``RISK_URL`` and ``RISK_TOKEN`` it is a client of the risk system there, which has
+    settings of its own.
 
     Raises
     ------
     AlreadyInitialized
         It exists with another configuration.
+    ConfigurationError
+        Settings were handed over although another process decides, or the token is missing.
     """
-    settings = load_risk_config() if config is None else config
+    url = os.environ.get("RISK_URL")
+    settings = config if config is not None or url else load_risk_config()
     with _default.lock:
         if _default.instance is None:
-            _default.instance = TradingSystemIntegration(settings)
-            _default.digest = settings.digest()
-        elif config is not None and settings.digest() != _default.digest:
+            if settings is None or url:
+                _default.instance = _client(str(url), config)
+            else:
+                _default.instance = TradingSystemIntegration(settings)
+                _default.digest = settings.digest()
+        elif config is not None and config.digest() != _default.digest:
             raise AlreadyInitialized(
                 "risk management runs already with another configuration; use reconfigure() on its manager "
                 "or shutdown_risk_management() first"
@@ -369,7 +329,18 @@ def initialize_risk_management(config: RiskManagementConfig | None = None) -> Tr
         return _default.instance
 
 
-def get_integration() -> TradingSystemIntegration:
+def _client(url: str, config: RiskManagementConfig | None) -> RiskClient:
+    token = os.environ.get("RISK_TOKEN")
+    if not token:
+        raise ConfigurationError(
+            "RISK_TOKEN is missing: 'risk token create --bot NAME' makes one for RISK_URL"
+        )
+    if config is not None:
+        raise ConfigurationError("RISK_URL: the risk system there has its own settings; hand over none")
+    return RiskClient(url, token)
+
+
+def get_integration() -> TradingSystemIntegration | RiskClient:
     """The process-wide instance, made with the loaded configuration where there is none yet."""
     return initialize_risk_management()
 
@@ -404,25 +375,10 @@ def request_trade_approval(
         )
     except InvalidRequest as problem:
         logger.warning("malformed request of %.60r: %s", bot_name, problem)
-        return _not_judged(size, problem.code, problem.message)
+        return TradeResponse.not_judged(size, problem.code, problem.message)
     except StoreUnavailable as problem:
         logger.critical("a request of %.60r could not be kept: %s", bot_name, problem)
-        return _not_judged(size, "STORE_UNAVAILABLE", str(problem))
-
-
-def _not_judged(size: object, code: str, text: str) -> TradeResponse:
-    """The refusal of a request that nobody judged; its id is still free."""
-    asked = size if type(size) is float else math.nan
-    if type(size) is int and abs(size) < LARGEST_SAID:
-        asked = float(size)
-    return TradeResponse(
-        request_id="",
-        approved=False,
-        recommended_size=0.0,
-        requested_size=asked,
-        rejection_reasons=(code,),
-        explanation=text,
-    )
+        return TradeResponse.not_judged(size, "STORE_UNAVAILABLE", str(problem))
 
 
 def report_trade_execution(
