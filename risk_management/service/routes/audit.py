@@ -17,7 +17,7 @@ from risk_management.service.route import Answer, Call, Route
 from risk_management.store.chain import START, link
 
 if TYPE_CHECKING:
-    from risk_management.store.sql_journal import Entry
+    from risk_management.store.reader import Entry
 
 __all__ = ["ROUTES"]
 
