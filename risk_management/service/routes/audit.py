@@ -53,10 +53,10 @@ def verify(call: Call) -> Answer:
 
 
 def _entries(call: Call, after: int, chunk: int) -> Iterator[Entry]:
-    read = getattr(call.manager.book.journal, "entries", None)
-    if read is None:
+    reader = getattr(call.manager.book.journal, "reader", None)
+    if reader is None:
         raise Problem(Code.NO_STORE, "", "the journal is kept in memory alone; name a store (RISK_STORE)")
-    found: Iterator[Entry] = read(after, chunk=chunk)
+    found: Iterator[Entry] = reader.entries(after, chunk=chunk)
     return found
 
 

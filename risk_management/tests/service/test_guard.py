@@ -208,13 +208,13 @@ def test_wrong_tokens_are_slowed_down_and_right_ones_are_not(service):
             except Problem as problem:
                 codes.append(problem.code)
     assert codes == ["UNAUTHENTICATED"] * 3 + ["TOO_MANY_TRIES", "in"]
-    notes = [e for e in service.journal.entries() if e.kind == "Noted" and "wrong tokens" in e.body]
+    notes = [e for e in service.journal.reader.entries() if e.kind == "Noted" and "wrong tokens" in e.body]
     assert len(notes) == 1
 
 
 def test_what_is_refused_is_kept(service):
     service.call("POST", "emergency-stop", {"reason": "x"}, "read")
-    last = [e for e in service.journal.entries() if e.kind == "Noted"][-1]
+    last = [e for e in service.journal.reader.entries() if e.kind == "Noted"][-1]
     assert last.actor.startswith("read (token ")
     assert "/emergency-stop" in last.body
 

@@ -216,7 +216,7 @@ def test_the_journal_in_pages_and_its_chain(service):
     assert [entry["seq"] for entry in entries] == list(range(len(entries)))
     verified = service.call("GET", "audit/verify", scope="read").json
     before = START
-    for entry in service.journal.entries():
+    for entry in service.journal.reader.entries():
         before = link(before, *entry[:5])
     assert (verified["ok"], verified["first_bad"], verified["hash"]) == (True, None, before.hex())
     assert verified["entries"] == len(entries)
@@ -354,7 +354,9 @@ def test_sixteen_callers_with_one_id_get_one_answer(service):
     assert len(bodies) == 16
     assert len(set(bodies)) == 1
     assert json.loads(bodies[0])["approved"]
-    decided = [e for e in service.journal.entries() if e.kind == "TradeDecided" and '"storm-1"' in e.body]
+    decided = [
+        e for e in service.journal.reader.entries() if e.kind == "TradeDecided" and '"storm-1"' in e.body
+    ]
     assert len(decided) == 1
 
 

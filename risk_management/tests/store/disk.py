@@ -174,7 +174,9 @@ class DriverCursor:
     def execute(self, statement: str, values: Any = ()) -> None:
         cursor = self._connection.cursor()
         cursor.exec_trace = self._describe  # a result without rows can't be asked for its columns later
+        before = self._connection.total_changes()
         self._rows = cursor.execute(statement, tuple(values)).fetchall()
+        self.rowcount = self._connection.total_changes() - before
 
     def _describe(self, cursor: apsw.Cursor, _statement: str, _values: Any) -> bool:
         columns = cursor.get_description()
