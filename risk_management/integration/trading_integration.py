@@ -317,7 +317,7 @@ def initialize_risk_management(
     with _default.lock:
         if _default.instance is None:
             if settings is None or url:
-                _default.instance = _client(str(url), config)
+                _default.instance, _default.digest = _client(str(url), config), ""
             else:
                 _default.instance = TradingSystemIntegration(settings)
                 _default.digest = settings.digest()
