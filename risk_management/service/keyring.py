@@ -67,7 +67,8 @@ class EmbeddedKeyring:
 
     def __init__(self, views: Views) -> None:
         self._views = views
-        secret = os.environ.get(VARIABLE)
+        # with RISK_URL it is the token of a client, which is not to operate here
+        secret = None if os.environ.get("RISK_URL") else os.environ.get(VARIABLE)
         self._hash = None if not secret else sha256(checked_secret(secret, VARIABLE).encode()).digest()
         self._stored: Keyring | None = None
 

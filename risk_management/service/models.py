@@ -62,6 +62,8 @@ CODES: Final[dict[str, Code]] = {
     "extra_forbidden": Code.UNKNOWN_FIELD,
     "too_long": Code.OUT_OF_RANGE,
     "too_short": Code.OUT_OF_RANGE,
+    "string_too_long": Code.OUT_OF_RANGE,
+    "string_too_short": Code.OUT_OF_RANGE,
     "greater_than": Code.OUT_OF_RANGE,
     "greater_than_equal": Code.OUT_OF_RANGE,
     "less_than": Code.OUT_OF_RANGE,
@@ -361,7 +363,7 @@ class RuleAsked(Asked):
 
     rule_id: Name
     name: Name
-    condition: Annotated[str, Field(max_length=256)]
+    condition: Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 256})]
     """Over the vocabulary, such as ``portfolio_heat > 80``."""
     alert_type: _members(AlertType, Code.INVALID_RULE) = AlertType.POSITION_LIMIT  # type: ignore[valid-type]
     severity: _members(AlertSeverity, Code.INVALID_RULE) = AlertSeverity.WARNING  # type: ignore[valid-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from ipaddress import ip_address
 from threading import BoundedSemaphore, Event
 from typing import TYPE_CHECKING, Any, Final
@@ -44,6 +45,8 @@ Start = Callable[..., Any]
 class Gate:
     """Lets so many requests in at once and refuses the next at once; what is urgent always passes.
 
+    Questions take at most half of the places: costly views must not keep orders out.
+
     Parameters
     ----------
     app : WSGI application
@@ -52,21 +55,29 @@ class Gate:
 
     def __init__(self, app: Callable[..., Iterable[bytes]], most: int) -> None:
         self._app = app
-        self._free = BoundedSemaphore(most)
+        self._places = BoundedSemaphore(most)
+        self._questions = BoundedSemaphore(max(1, most // 2))
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Serve or refuse one request."""
         if environ["PATH_INFO"] in URGENT:
             return self._app(environ, start)
-        if not self._free.acquire(blocking=False):
-            text = error_body(Code.OVERLOADED, "", "more is asked at once than is served; ask again").encode()
-            headers = [("Content-Type", "application/json"), ("Content-Length", str(len(text)))]
-            start("503 Service Unavailable", [*headers, ("Retry-After", "1")])
-            return [text]
-        try:
+        wanted = [self._places]
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            wanted.insert(0, self._questions)
+        with ExitStack() as taken:
+            for place in wanted:
+                if not place.acquire(blocking=False):
+                    return _overloaded(start)
+                taken.callback(place.release)
             return self._app(environ, start)  # its answers are whole when it returns
-        finally:
-            self._free.release()
+
+
+def _overloaded(start: Start) -> Iterable[bytes]:
+    text = error_body(Code.OVERLOADED, "", "more is asked at once than is served; ask again").encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(text)))]
+    start("503 Service Unavailable", [*headers, ("Retry-After", "1")])
+    return [text]
 
 
 class _JsonErrors(ErrorTask):  # type: ignore[misc]

@@ -193,7 +193,10 @@ OTHERS += [
     ("POST", "rules", b'{"rule_id":"r","name":"n","condition":"%s"}' % rule, "INVALID_CONDITION")
     for rule in RULES
 ]
-OTHERS.append(("POST", "rules", b'{"rule_id":"r","name":"n","condition":"%s"}' % (b"a" * 1000), "WRONG_TYPE"))
+OTHERS += [
+    ("POST", "rules", b'{"rule_id":"r","name":"n","condition":"%s"}' % (b"a" * 1000), "INVALID_CONDITION"),
+    ("POST", "rules", b'{"rule_id":"r","name":"n","condition":5}', "WRONG_TYPE"),
+]
 
 
 @pytest.mark.parametrize(("method", "path", "body", "code"), OTHERS)
