@@ -205,9 +205,15 @@ def dear_fee(event: Filled) -> bool:
 def is_outlier(
     state: PortfolioState, reservation: Reservation, report: FillReport, config: RiskManagementConfig
 ) -> bool:
-    """Whether the price of a fill is beyond belief beside our own: it would make up equity."""
+    """Whether the price of a fill is beyond belief beside our own: it would make up equity.
+
+    While our price moved far in one tick and awaits a second, a fill near the one before it is believed too.
+    """
     quote = state.quotes.get(reservation.key.symbol)
     ours = quote.price if quote is not None else None
+    if quote is not None and quote.anchor is not None:
+        near = min(abs(report.price / known - 1.0) for known in (quote.price, quote.anchor))
+        return report.price > 0.0 and near > config.market_data_config.quote_jump
     if ours is None and reservation.closing_quantity:
         instrument = state.instruments[reservation.key.symbol]
         rate = rate_of(state, instrument.currency) or 1.0

@@ -133,3 +133,20 @@ def test_a_name_that_never_ticks_again_does_not_shield_its_bot_for_ever(manager)
     tick(manager, MSFT=100.0)
     assert not manager.state.bots["b"].enabled
     assert manager.state.mode is not TradingMode.HALTED
+
+
+@pytest.mark.parametrize("wild", [52.0, 60.0])
+def test_a_fill_at_the_true_price_is_booked_beside_a_wild_tick(manager, wild):
+    """The tick is the one that is wrong; the fill, far from it, stands at the price before."""
+    asked = manager.request_trade(OrderTicket("MSFT", "sell", 500.0, bot_name="b"))
+    tick(manager, MSFT=wild)
+    done = manager.execute_trade(FillReport(asked.request_id, 500.0, 100.0))
+    assert done.booked == pytest.approx(500.0)
+    assert manager.state.mode_of(Scope.SYMBOL, "MSFT") is TradingMode.ACTIVE
+
+
+def test_a_fill_beyond_belief_beside_both_prices_is_set_aside(manager):
+    asked = manager.request_trade(OrderTicket("MSFT", "sell", 500.0, bot_name="b"))
+    tick(manager, MSFT=60.0)
+    with pytest.raises(InvalidRequest, match="PRICE_OUTLIER"):
+        manager.execute_trade(FillReport(asked.request_id, 500.0, 1_000.0))
