@@ -61,9 +61,8 @@ def serving() -> Iterator[tuple[int, str]]:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         command = [sys.executable, "-m", "risk_management.cli.main"]
-        server = subprocess.Popen(
-            [*command, "serve", "--port", str(port)], env=environment, stdout=subprocess.DEVNULL
-        )
+        words = [*command, "serve", "--port", str(port)]
+        server = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL)
         try:
             _until_ready(port)
             made = subprocess.run(
