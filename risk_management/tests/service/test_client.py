@@ -275,6 +275,8 @@ def test_the_specified_snippet_trades_from_another_process(fresh):
 
 def test_the_module_level_functions(service, monkeypatch):
     module.shutdown_risk_management()
+    module.initialize_risk_management(RiskManagementConfig())  # what came before leaves nothing behind
+    module.shutdown_risk_management()
     monkeypatch.setenv("RISK_URL", f"http://127.0.0.1:{service.port}")
     with pytest.raises(ConfigurationError, match="RISK_TOKEN is missing"):
         module.initialize_risk_management()
