@@ -79,8 +79,8 @@ class CorrelationStudy:
         """The study in a few lines for a person."""
         lines = [
             f"On the {self.crisis_days} worst days of {self.market} the names correlate by "
-            f"{self.crisis_average:.2f} on average, on all days by {self.usual_average:.2f}.",
-            f"Today's {self.span} days stand {self.distance[-1]:.2f} from the whole, further than "
+            f"{self.crisis_average:z.2f} on average, on all days by {self.usual_average:z.2f}.",
+            f"Today's {self.span} days stand {self.distance[-1]:z.2f} from the whole, further than "
             f"{self.regime_percentile:.0%} of the past."
             if math.isfinite(self.distance[-1])
             else f"In the last {self.span} days a name stands still: they have no distance from the whole.",

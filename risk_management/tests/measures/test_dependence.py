@@ -327,3 +327,10 @@ class TestAbsorption:
                 absorption_ratio(np.eye(3), fraction)
         with pytest.raises(UndefinedMeasure, match="negative variance"):
             absorption_ratio(np.diag([1.0, -1.0]))
+
+
+def test_a_column_that_only_moved_long_ago_has_no_weighted_correlation():
+    values = np.random.default_rng(1).standard_normal((12_000, 3))
+    values[1:, 1] = 0.0
+    with pytest.raises(UndefinedMeasure, match="column 1"):
+        correlation(values, "ewma")
