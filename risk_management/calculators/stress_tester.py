@@ -101,7 +101,7 @@ class StressResult:
         outcome = "passed" if self.passed else ("critical" if self.critical else "not passed")
         lines = [
             f"{self.name} ({self.use}, horizon {self.horizon_days} d): {self.portfolio_pnl:,.2f}, "
-            f"{self.portfolio_pnl_pct:.1%} of equity; limit {-self.limit:.1%}: {outcome}."
+            f"{self.portfolio_pnl_pct:z.1%} of equity; limit {-self.limit:.1%}: {outcome}."
         ]
         for symbol, pnl in sorted(self.by_symbol.items(), key=lambda item: item[1]):
             basis = self.basis[symbol]

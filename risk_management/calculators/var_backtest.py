@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from risk_management.calculators.var_methods import VAR_METHODS, Sample, TailInput
 from risk_management.config.risk_config import VaRConfig
 from risk_management.core.risk_model import adaptive_variances, scaled_to_present
-from risk_management.errors import InsufficientData, InvalidRequest, MeasureError, shown
+from risk_management.errors import InsufficientData, InvalidRequest, InvalidReturns, MeasureError, shown
+from risk_management.measures._inputs import levels, series, vector
 from risk_management.measures._inputs import matrix as checked_matrix
 from risk_management.measures.backtest import (
     BacktestResult,
@@ -332,7 +333,7 @@ def walk_forward(
         In (0.5, 1).
     settings : VaRConfig, optional
     window : int
-        Days that a forecast looks back, at most.
+        Days that a forecast looks back, at most; at least 20.
     first : int
         Days that the first forecast has seen, at least 20.
     progress : callable, optional
@@ -344,14 +345,17 @@ def walk_forward(
 
     Raises
     ------
-    InvalidRequest, InsufficientData
+    InvalidRequest, InvalidReturns, InsufficientData, UndefinedMeasure
     """
     steps = _steps(method)
     values = checked_matrix(returns)
-    weights = np.asarray(books, dtype=np.float64).reshape(values.shape[1], -1)
+    weights = _checked_books(books, values.shape[1])
+    _checked_days(window, "window", 20)
+    _checked_days(first, "first", 20)
+    wanted = _checked_levels(confidences)
     if len(values) <= first:
         raise InsufficientData(f"{len(values)} days of returns; more than {first} are needed to begin")
-    walk = _Walk(values, weights, tuple(confidences), settings or VaRConfig(), window)
+    walk = _Walk(values, weights, wanted, settings or VaRConfig(), window)
     days = range(first, len(values))
     shape = (len(walk.confidences), len(days), weights.shape[1])
     var, es = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -360,6 +364,31 @@ def walk_forward(
         if progress is not None:
             progress(place + 1, len(days))
     return Forecasts(method, walk.confidences, first, var, es)
+
+
+def _checked_books(books: ArrayLike, names: int) -> Float:
+    """Weights of shape (N, K), finite."""
+    weights = series(books, "books", 1)
+    if len(weights) != names:
+        raise InvalidReturns(
+            f"books must have a row for each of the {names} names, shape ({names},) or ({names}, K), "
+            f"not {weights.shape}"
+        )
+    return weights.reshape(names, -1)
+
+
+def _checked_days(days: object, field: str, least: int) -> None:
+    if isinstance(days, bool) or not isinstance(days, int | np.integer) or days < least:
+        raise InvalidRequest(
+            "OUT_OF_RANGE", field, f"{field} is a whole number of days, at least {least}; got {shown(days)}"
+        )
+
+
+def _checked_levels(confidences: object) -> tuple[float, ...]:
+    found = levels(confidences)
+    if not found or min(found) <= 0.5:
+        raise InvalidRequest("OUT_OF_RANGE", "confidences", f"they lie in (0.5, 1); got {shown(confidences)}")
+    return found
 
 
 def held_against(forecasts: Forecasts, pnl: ArrayLike, book: int = 0) -> tuple[MethodRecord, ...]:
@@ -380,8 +409,19 @@ def held_against(forecasts: Forecasts, pnl: ArrayLike, book: int = 0) -> tuple[M
     ------
     InsufficientData
         No day has a forecast.
+    InvalidReturns
+        The P&L has other days than the forecasts, or there is no such book.
     """
-    came = np.asarray(pnl, dtype=np.float64)[forecasts.first :]
+    whole = vector(pnl, "pnl", 1)
+    days, books = forecasts.var.shape[1:]
+    if len(whole) != forecasts.first + days:
+        raise InvalidReturns(
+            f"pnl must have {forecasts.first + days} days, those before the first forecast too; "
+            f"it has {len(whole)}"
+        )
+    if not 0 <= book < books:
+        raise InvalidReturns(f"book must be one of the {books} columns, not {shown(book)}")
+    came = whole[forecasts.first :]
     return tuple(
         _record(forecasts.method, confidence, came, forecasts.var[row, :, book], forecasts.es[row, :, book])
         for row, confidence in enumerate(forecasts.confidences)

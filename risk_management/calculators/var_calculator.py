@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ from risk_management.registry import Registry
 
 __all__ = ["RiskComponent", "VaRCalculator", "VaRResult", "VaRSummary", "var_summary"]
 
+T = TypeVar("T")
 Float = NDArray[np.float64]
 
 HEADLINE: Final = 0.95
@@ -307,7 +308,7 @@ def _methods() -> Registry[VaRMethod]:
 
 
 def _known_methods(names: Iterable[str]) -> list[str]:
-    asked = [names] if isinstance(names, str) else list(names)
+    asked = [names] if isinstance(names, str) else _listed(names, "methods")
     if "all" in asked:
         return list(_methods().names())
     for name in asked:
@@ -319,8 +320,21 @@ def _known_methods(names: Iterable[str]) -> list[str]:
     return asked
 
 
+def _walkable(methods: Iterable[str]) -> list[str] | None:
+    """Names that `walk_forward` knows or refuses, None for all that are walked by default."""
+    _methods()
+    asked = [methods] if isinstance(methods, str) else _listed(methods, "methods")
+    return None if "all" in asked else asked
+
+
+def _listed(values: Iterable[T], field: str) -> list[T]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InvalidRequest("WRONG_TYPE", field, f"{field} must be several, in a list; got {shown(values)}")
+    return list(values)
+
+
 def _confidences(values: Iterable[float]) -> list[float]:
-    checked = [checked_number(value, "confidences") for value in values]
+    checked = [checked_number(value, "confidences") for value in _listed(values, "confidences")]
     for value in checked:
         if not 0.5 < value < 1.0:
             raise InvalidRequest(
@@ -330,7 +344,7 @@ def _confidences(values: Iterable[float]) -> list[float]:
 
 
 def _horizons(values: Iterable[int]) -> list[int]:
-    checked = [checked_number(value, "horizons", most=250.0) for value in values]
+    checked = [checked_number(value, "horizons", most=250.0) for value in _listed(values, "horizons")]
     for value in checked:
         if value != int(value):
             raise InvalidRequest("OUT_OF_RANGE", "horizons", f"a horizon is whole days; got {value:g}")
@@ -370,7 +384,7 @@ class VaRCalculator(Front):
 
     def backtest(
         self,
-        methods: Sequence[str] | None = None,
+        methods: Iterable[str] | None = None,
         *,
         years: float | None = None,
         executor: Executor | None = None,
@@ -385,6 +399,8 @@ class VaRCalculator(Front):
         InvalidRequest, InsufficientData
         """
         state, held = self.state, _Held.of(self.state)
+        if years is not None:
+            checked_number(years, "years")
         equity = state.totals.equity
         if equity is None or equity <= 0.0:
             raise InvalidRequest("EQUITY_UNKNOWN", "positions", "without equity there are no fractions of it")
@@ -392,7 +408,7 @@ class VaRCalculator(Front):
             self._foundation.whole_matrix(),
             {s: float(x) / equity for s, x in zip(held.symbols, held.exposures, strict=True)},
             self.config.var_config,
-            methods=methods,
+            methods=None if methods is None else _walkable(methods),
             confidences=self.config.var_config.confidence_levels,
             window=self.config.market_data_config.window,
             years=years,

@@ -79,7 +79,7 @@ class CorrelationStudy:
         """The study in a few lines for a person."""
         lines = [
             f"On the {self.crisis_days} worst days of {self.market} the names correlate by "
-            f"{self.crisis_average:.2f} on average, on all days by {self.usual_average:.2f}.",
+            f"{self.crisis_average:z.2f} on average, on all days by {self.usual_average:z.2f}.",
             f"The last {self.span} days stand {self.distance[-1]:.2g} from the whole, further than "
             f"{self.regime_percentile:.0%} of the past."
             if math.isfinite(self.distance[-1])

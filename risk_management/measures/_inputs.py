@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -17,10 +18,12 @@ __all__ = [
     "is_constant",
     "is_symmetric",
     "level",
+    "levels",
     "matrix",
     "number",
     "series",
     "symmetric",
+    "unit_of",
     "varying",
     "vector",
     "weight_vector",
@@ -118,14 +121,26 @@ def number(value: object, name: str, low: float, high: float = np.inf, *, closed
 
 
 def level(confidence: object) -> float:
-    """A confidence in (0, 1), such as 0.99."""
-    return number(confidence, "confidence", 0.0, 1.0)
+    """A confidence in (0, 1), such as 0.99, whose complement is in (0, 1) too."""
+    value = number(confidence, "confidence", 0.0, 1.0)
+    if 1.0 - value == 1.0:
+        raise UndefinedMeasure(f"confidence must lie in (0, 1), not {value}: nothing of it is left beside 1")
+    return value
+
+
+def levels(confidences: object) -> tuple[float, ...]:
+    """Several confidences, such as (0.95, 0.99)."""
+    if isinstance(confidences, str) or not isinstance(confidences, Iterable):
+        raise InvalidReturns(
+            f"confidences must be several numbers, such as (0.95,), not {shown(confidences)}"
+        )
+    return tuple(map(level, confidences))
 
 
 def choice(value: object, name: str, allowed: tuple[object, ...]) -> None:
     """Refuse a value that is not among the allowed ones."""
-    if isinstance(value, bool) or value not in allowed:
-        raise UndefinedMeasure(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, str | int | np.integer) or value not in allowed:
+        raise UndefinedMeasure(f"{name} must be one of {', '.join(map(repr, allowed))}, not {shown(value)}")
 
 
 def exact_count(count: float) -> float:
@@ -148,6 +163,15 @@ def varying(columns: FloatArray, measure: str) -> FloatArray:
         where = f"column {still[0]} is constant" if columns.ndim == 2 else "the series is constant"
         raise UndefinedMeasure(f"{measure} is undefined: {where}")
     return columns
+
+
+def unit_of(values: FloatArray) -> FloatArray:
+    """By what each column (or the series) is divided before it is squared, so that no square vanishes.
+
+    1, but for values that are minute: their largest size.
+    """
+    largest = np.abs(values).max(axis=0)
+    return np.asarray(np.where((largest > 0.0) & (largest < 1 / _LARGEST), largest, 1.0))
 
 
 def _numbers(values: ArrayLike, name: str) -> FloatArray:

@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 SIGNIFICANCE: Final = 0.05
+_LEAST_ES: Final = 1e-60  # returns are divided by it
 _GRID: Final = 2**17  # points of the law of Z2
 _YELLOW: Final = 0.95  # cumulative probabilities at which the Basel zones begin
 _RED: Final = 0.9999
@@ -333,6 +334,8 @@ def joint_loss(returns: ArrayLike, var: ArrayLike, es: ArrayLike, confidence: fl
 def _hits(exceptions: ArrayLike, minimum: int = 1) -> NDArray[np.bool_]:
     """Boolean array of shape (T,) from truth values or zeros and ones."""
     raw = exceptions if isinstance(exceptions, np.ndarray) else _as_array(exceptions)
+    if isinstance(raw, np.ma.MaskedArray) and np.ma.getmaskarray(raw).any():
+        raise InvalidReturns("exceptions has masked entries; fill or drop them first")
     if raw.dtype != np.bool_:
         numbers = vector(exceptions, "exceptions", minimum)
         if not np.isin(numbers, (0.0, 1.0)).all():
@@ -363,8 +366,8 @@ def _each(values: ArrayLike, name: str, size: int) -> FloatArray:
 
 def _forecasts(var: ArrayLike, es: ArrayLike, size: int) -> tuple[FloatArray, FloatArray]:
     quantile, shortfall = _each(var, "var", size), _each(es, "es", size)
-    if float(shortfall.min()) <= 0.0:
-        raise UndefinedMeasure("es must be a positive loss on every day")
+    if float(shortfall.min()) < _LEAST_ES:
+        raise UndefinedMeasure(f"es must be a positive loss on every day, at least {_LEAST_ES:g}")
     if bool((quantile > shortfall).any()):
         raise UndefinedMeasure("var must not be larger than es on any day")
     return quantile, shortfall

@@ -33,6 +33,7 @@ __all__ = [
     "nearest_psd",
 ]
 
+_FAINT: Final = 1e-280  # a variance whose inverse still has a product with another's
 METHODS: Final = ("sample", "ewma", "ledoit_wolf", "constant_correlation")
 
 
@@ -87,7 +88,13 @@ def correlation(returns: ArrayLike, method: str = "sample", decay: float = 0.94)
     if method == "sample":
         return _as_correlation(_gram(values - values.mean(axis=0)))
     weights = np.sqrt(fade ** np.arange(len(values) - 1.0, -1.0, -1.0))
-    return _as_correlation(_gram(values * weights[:, None]))
+    weighted = _gram(values * weights[:, None])
+    faint = np.flatnonzero(weighted.diagonal() < _FAINT)
+    if faint.size:
+        raise UndefinedMeasure(
+            f"the correlation is undefined: column {faint[0]} does not move on the days that weigh"
+        )
+    return _as_correlation(weighted)
 
 
 def ledoit_wolf(returns: ArrayLike) -> Shrinkage:

@@ -24,7 +24,13 @@ from risk_management.calculators.var_methods import VAR_METHODS
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig, VaRConfig
 from risk_management.core.foundation import lay_foundation
-from risk_management.errors import InsufficientData, InvalidRequest, InvalidReturns, MarketDataError
+from risk_management.errors import (
+    InsufficientData,
+    InvalidRequest,
+    InvalidReturns,
+    MarketDataError,
+    MeasureError,
+)
 from risk_management.market_data.sample import sample_history
 from risk_management.measures.tail import (
     filtered_historical_es,
@@ -333,3 +339,70 @@ def test_what_cannot_be_walked_is_said(foundation, pair):
         own.backtest()
     with pytest.raises(InvalidRequest, match="EMPTY_BOOK"):
         backtest_book(foundation.whole_matrix(), {"?equity": 0.5}, VaRConfig())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"books": BOOKS[:1]}, "a row for each of the 2 names"),
+        ({"books": np.ones((3, 2))}, "a row for each of the 2 names"),
+        ({"books": np.ones(3)}, "a row for each of the 2 names"),
+        ({"books": np.ones((2, 2, 2))}, "shape"),
+        ({"books": [np.nan, 1.0]}, "NaN"),
+        ({"window": 0}, "at least 20; got 0"),
+        ({"window": 250.0}, "whole number of days"),
+        ({"first": 3}, "at least 20; got 3"),
+        ({"confidences": 0.95}, "several numbers"),
+        ({"confidences": ()}, "0.5, 1"),
+        ({"confidences": (0.4,)}, "0.5, 1"),
+        ({"confidences": (1e-300,)}, "0, 1"),
+    ],
+)
+def test_a_walk_that_means_nothing_is_refused(pair, changes, said):
+    asked = {"returns": pair, "books": BOOKS, "method": "historical", **changes}
+    with pytest.raises((InvalidRequest, MeasureError), match=said):
+        walk_forward(**asked)
+
+
+def test_a_book_of_one_row_a_name_is_not_reshaped(pair):
+    """(K, N) = (2, 3) names would have been read as three books of two."""
+    wide = np.column_stack((pair, pair[:, 0]))
+    with pytest.raises(InvalidReturns):
+        walk_forward(wide, np.ones((2, 3)), "historical")
+
+
+def test_what_cannot_be_held_against_is_refused(pair):
+    forecasts = walk_forward(pair, BOOKS, "historical")
+    pnl = (pair @ BOOKS)[:, 0]
+    for wrong in (pnl[FIRST:], pnl[:-1], np.append(pnl, 0.0)):
+        with pytest.raises(InvalidReturns, match="560 days"):
+            held_against(forecasts, wrong)
+    for book in (2, -1):
+        with pytest.raises(InvalidReturns, match="one of the 2 columns"):
+            held_against(forecasts, pnl, book)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda c: c.backtest(years="a"), "years must be a number"),
+        (lambda c: c.backtest(years=float("nan")), "finite"),
+        (lambda c: c.backtest(years=float("inf")), "finite"),
+        (lambda c: c.backtest(years=-1), "above 0"),
+        (lambda c: c.backtest(5), "methods must be several"),
+        (lambda c: c.calculate_portfolio_var(confidences=0.95), "confidences must be several"),
+        (lambda c: c.calculate_portfolio_var(horizons=5), "horizons must be several"),
+        (lambda c: c.calculate_portfolio_var(methods=5), "methods must be several"),
+    ],
+)
+def test_settings_of_a_report_that_mean_nothing_are_refused(foundation, call, said):
+    own = VaRCalculator(foundation.config)
+    own.update_positions({"KO": 6_000.0}, 10_000.0)
+    with pytest.raises(InvalidRequest, match=said):
+        call(own)
+
+
+def test_one_method_may_be_named_alone(foundation):
+    own = VaRCalculator(foundation.config)
+    own.update_positions({"KO": 6_000.0}, 10_000.0)
+    assert set(own.backtest("historical", years=2).records) == {"historical"}

@@ -389,3 +389,16 @@ def test_a_row_says_which_figures_the_root_of_time_has_made(risk, book):
     ]
     assert "strategy   momentum" in answer.output
     assert max(map(len, answer.output.splitlines())) <= 80
+
+
+def test_years_without_end_are_an_error_and_no_traceback(risk):
+    answer = risk("backtest-var", "--example", "--years", "inf", "-m", "historical")
+    assert answer.exit_code == WRONG
+    assert "years must be a finite number" in answer.output
+
+
+@pytest.mark.parametrize("command", OF_A_BOOK)
+def test_the_same_data_give_the_same_json(risk, book, command):
+    one, other = (risk(command, book, "--json").stdout for _ in range(2))
+    assert strict(one) == strict(other)
+    assert "-0.0," not in one

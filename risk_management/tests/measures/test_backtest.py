@@ -300,3 +300,15 @@ class TestRefuses:
     def test_shortfalls_that_are_none(self, measure, var, es):
         with pytest.raises(MeasureError, match="es"):
             measure([0.01, -0.02], var, es, 0.99)
+
+
+def test_masked_exceptions_are_refused():
+    hits = np.ma.masked_array([True, False, False, True], mask=[True, False, False, False])
+    with pytest.raises(InvalidReturns, match="masked"):
+        kupiec_pof(hits, 0.99)
+
+
+def test_a_shortfall_of_nothing_is_refused_without_a_warning():
+    for measure in (acerbi_szekely_z2, joint_loss):
+        with pytest.raises(UndefinedMeasure, match="es must be"):
+            measure([0.01, -0.02], 0.0, 1e-300, 0.99)
