@@ -110,6 +110,8 @@ def connect(store: str, *, reading: bool = False) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, never by the driver
+        if reading:  # what is no text is read as another one: the chain says then which entry it stands in
+            connection.text_factory = _as_text
         for pragma in settings:
             connection.execute(f"PRAGMA {pragma}")
 
@@ -118,6 +120,10 @@ def connect(store: str, *, reading: bool = False) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _as_text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
 def migrate(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Executable, Row, Select, select
 
 from risk_management.errors import StoreCorrupt, StoreUnavailable
 from risk_management.model.events import Event
@@ -132,7 +132,7 @@ class StoreReader:
         with clear_errors(self.path), self._lock, self._engine.connect() as connection:
             return known_version(connection)
 
-    def rows(self, query: Select[Any]) -> list[Row[Any]]:
+    def rows(self, query: Executable) -> list[Row[Any]]:
         """What a query finds."""
         with clear_errors(self.path), self._lock, self._engine.connect() as connection:
             return list(connection.execute(query))

@@ -229,6 +229,14 @@ class SqlJournal:
         known = self._head.read()
         if known is not None:
             hold_against(known, self.reader)
+        if known != self._tail and self._tail != BEGINNING:
+            logger.warning(
+                "the journal is signed to entry %s and ends at %d: a kill or a power cut leaves that, "
+                "else somebody added to it",
+                "none" if known is None else known.seq,
+                self._tail.seq,
+            )
+            self._head.write(*self._tail)
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -122,6 +122,12 @@ def test_a_head_signed_with_another_key_is_told(lived):
         SqlJournal(str(lived.path))
 
 
+def test_a_damaged_key_is_told(lived):
+    lived.path.with_name("store.db.key").write_bytes(b"")
+    with pytest.raises(StoreCorrupt, match="is no key: put your copy of it back"):
+        SqlJournal(str(lived.path))
+
+
 def test_a_torn_head_does_not_keep_the_engine_from_starting(lived):
     """A power cut may tear it; the next write signs anew."""
     head = lived.path.with_name("store.db.head")
