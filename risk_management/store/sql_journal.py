@@ -229,7 +229,7 @@ class SqlJournal:
         known = self._head.read()
         if known is not None:
             hold_against(known, self.reader)
-        if known != self._tail and self._tail != BEGINNING:
+        if self._tail not in {known, BEGINNING}:
             logger.warning(
                 "the journal is signed to entry %s and ends at %d: a kill or a power cut leaves that, "
                 "else somebody added to it",

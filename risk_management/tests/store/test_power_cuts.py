@@ -91,7 +91,7 @@ def rows_of(store: Path) -> list[tuple]:
         assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
         rows = connection.execute("SELECT * FROM journal ORDER BY seq").fetchall()
         for table, kind in (("requests", "TradeDecided"), ("executions", "Filled")):
-            named = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+            named = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             assert named == sum(row[2] == kind for row in rows)
         return rows
     except sqlite3.OperationalError as problem:

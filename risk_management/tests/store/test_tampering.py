@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.errors import StoreCorrupt
 from risk_management.store import sql_journal
 from risk_management.store.chain import START, link
 from risk_management.store.reader import StoreReader
@@ -263,8 +264,9 @@ def test_a_page_that_is_damaged_is_told(lived):
         lived.path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
         try:
             verdict = looked_through(lived.path)
-        except Exception as problem:  # noqa: BLE001
-            assert "can't be read" in str(problem), problem
+        except StoreCorrupt as problem:
+            said = str(problem)
+            assert "can't be read" in said
             found += 1
         else:
             found += not verdict.is_clean
