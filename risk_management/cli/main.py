@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from risk_management import __version__
 from risk_management.cli import (
     assess,
+    audit,
     backtest_var,
     check,
     config,
@@ -128,6 +129,7 @@ app.command("correlation", rich_help_panel=BOOK)(correlation.run)
 app.command("kelly", rich_help_panel=BOOK)(kelly.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
+app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)
 app.command("selftest", rich_help_panel=SYSTEM)(selftest.run)
 

@@ -147,6 +147,14 @@ class StoreReader:
                 return
             after = rows[-1].seq
 
+    def newest(self, number: int, *, kind: str | None = None, actor: str | None = None) -> list[Entry]:
+        """The newest entries, oldest first, of one kind or actor where they are named."""
+        query = select(JOURNAL).order_by(JOURNAL.c.seq.desc()).limit(number)
+        for column, wanted in ((JOURNAL.c.kind, kind), (JOURNAL.c.actor, actor)):
+            if wanted is not None:
+                query = query.where(column == wanted)
+        return [Entry._make(row) for row in reversed(self.rows(query))]
+
     def chain(self, tail: Tail = BEGINNING) -> Iterator[Entry]:
         """The entries behind one that is known, each held against the one before.
 
