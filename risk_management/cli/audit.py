@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from risk_management.cli._options import Json, options_of
 from risk_management.cli._screen import screen, show_json
 from risk_management.cli._store import Store, store_of
+from risk_management.model.explain import amount
 
 if TYPE_CHECKING:
     from risk_management.store.reader import Entry, StoreReader
@@ -25,7 +27,7 @@ app = typer.Typer(
     "[dim]risk audit why r-17[/dim]",
     no_args_is_help=True,
 )
-SHOWN: Final = 76
+SHOWN: Final = 66
 CORRUPT: Final = 1
 
 
@@ -53,9 +55,8 @@ def tail(
         return
     for entry in found:
         body = entry.body if len(entry.body) <= SHOWN else f"{entry.body[:SHOWN]}..."
-        screen().print(
-            Text(f"{entry.seq:>7} {entry.at[:19]} {entry.kind:<17} {entry.actor:<12} "), Text(body)
-        )
+        said = f"{entry.seq:>6} {entry.at[:19]} {entry.kind} by {entry.actor}"
+        screen().print(Text(said), Text(f"       {body}", style="dim"), sep="\n")
     if not found:
         screen().print("Nothing of that is in the journal.")
 
@@ -88,9 +89,12 @@ def why(
     out.print(
         Text(f"Judged on the state after entry {decision.state_version}, settings {decision.config_digest}.")
     )
+    measured = Table("check", "measured", "against", "of", box=None, pad_edge=False)
     for finding in decision.findings:
-        if finding.measured == finding.measured:  # what measured nothing says nothing
-            out.print(Text(f"  {finding.check:<18} {finding.message}"))
+        if finding.measured == finding.measured:  # NaN: it had nothing to measure
+            numbers = (amount(finding.measured, finding.unit), amount(finding.limit, finding.unit))
+            measured.add_row(*map(Text, (finding.check, *numbers, finding.subject)))
+    out.print(measured)
     for row in after:
         out.print(Text(f"  then, entry {row['seq']}: {row['kind']} {json.dumps(row['body'])}"))
     if not after:

@@ -41,6 +41,10 @@ class _Reply(NamedTuple):
     body: dict[str, Any]
 
 
+DEADLINE: Final = 0.25
+"""Seconds that a question may take."""
+
+
 class RiskClient:
     """The calls of `TradingSystemIntegration`, answered by `risk serve`. Safe to use from many threads.
 
@@ -64,7 +68,7 @@ class RiskClient:
     """
 
     def __init__(
-        self, url: str, token: str, *, deadline: float = 0.25, patience: float = 5.0, tries: int = 3
+        self, url: str, token: str, *, deadline: float = DEADLINE, patience: float = 5.0, tries: int = 3
     ) -> None:
         parts = urlsplit(url)
         if not _is_address(parts):

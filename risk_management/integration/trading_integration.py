@@ -17,7 +17,7 @@ from risk_management.core.order_desk import OrderTicket
 from risk_management.core.protocol import Executor
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import AlreadyInitialized, ConfigurationError, InvalidRequest, StoreUnavailable
-from risk_management.integration.client import RiskClient
+from risk_management.integration.client import DEADLINE, RiskClient
 from risk_management.integration.monitoring import Watcher
 from risk_management.integration.trade_response import TradeResponse
 from risk_management.market_data.source import load_source
@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 DETAILS = frozenset({"strategy", "price", "risk_amount", "request_id", "account_id", "reduce_only"})
 """Further words of a request."""
+LONGEST_DEADLINE = 60.0
 AT_REST = frozenset({"sample", "files"})
 """Sources that have no newer price than their history."""
 
@@ -303,7 +304,7 @@ def initialize_risk_management(
     """The process-wide instance, made at the first call.
 
     With the variables ``RISK_URL`` and ``RISK_TOKEN`` it is a client of the risk system there, which has
-    settings of its own.
+    settings of its own; ``RISK_DEADLINE`` is how many seconds a question may take, 0.25 without it.
 
     Raises
     ------
@@ -337,7 +338,15 @@ def _client(url: str, config: RiskManagementConfig | None) -> RiskClient:
         )
     if config is not None:
         raise ConfigurationError("RISK_URL: the risk system there has its own settings; hand over none")
-    return RiskClient(url, token)
+    written = os.environ.get("RISK_DEADLINE", str(DEADLINE))
+    try:
+        deadline = float(written)
+    except ValueError:
+        deadline = 0.0
+    if not 0.0 < deadline <= LONGEST_DEADLINE:
+        said = f"seconds above 0 and up to {LONGEST_DEADLINE:g}; got {written!r}"
+        raise ConfigurationError(f"RISK_DEADLINE: {said}")
+    return RiskClient(url, token, deadline=deadline)
 
 
 def get_integration() -> TradingSystemIntegration | RiskClient:
