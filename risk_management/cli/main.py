@@ -20,6 +20,7 @@ from risk_management.cli import (
     demo,
     heat,
     kelly,
+    replay,
     selftest,
     stress,
     var,
@@ -124,6 +125,7 @@ app.command("backtest-var", rich_help_panel=BOOK)(backtest_var.run)
 app.command("stress", rich_help_panel=BOOK)(stress.run)
 app.command("correlation", rich_help_panel=BOOK)(correlation.run)
 app.command("kelly", rich_help_panel=BOOK)(kelly.run)
+app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)
 app.command("selftest", rich_help_panel=SYSTEM)(selftest.run)
 

@@ -1,4 +1,4 @@
-"""A table that a person wrote by hand or saved from a broker's page: its lines, and all that is wrong with them."""
+"""A table written by hand or saved from a broker's page: its lines, and all that is wrong with them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN: Final = 20
 
 
 class Words(NamedTuple):
-    """What a kind of file is called in errors, such as ``positions``, ``position`` and its shortest header."""
+    """What a kind of file is called in errors: ``positions``, ``position``, and its shortest header."""
 
     many: str
     one: str
@@ -28,7 +28,7 @@ class Words(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line below the header: its number, its cells by column, and whether ``1,000`` is a thousand in it."""
+    """One line below the header: its number, its cells by column, and whether ``1,000`` is a thousand."""
 
     number: int
     texts: Mapping[str, str]

@@ -60,8 +60,11 @@ class Course:
         elif isinstance(event, PositionAdded) and not event.takes_cash:
             self.flows += event.cost / SCALE
 
-    def see(self, state: PortfolioState) -> None:
-        """How the arm stands after a price or an assessment, or at the end."""
+    def see(self, state: PortfolioState, *, blocks: bool) -> None:
+        """How the arm stands after a price or an assessment, or at the end.
+
+        `blocks` is whether its settings hold anything back; in shadow mode they do not.
+        """
         if state.equity is None:
             return
         self.end, value = state.equity, _value(state)
@@ -70,6 +73,8 @@ class Course:
             self.max_drawdown = max(self.max_drawdown, 1.0 - value / self._peak)
         day = state.drawdown.day
         self._days[day] = DayEnd(day, state.equity, value)
+        if not blocks:
+            return
         if state.mode is TradingMode.HALTED:
             self._held[TradingMode.HALTED].add(day)
         elif state.mode is TradingMode.REDUCING or state.drawdown.effective_multiplier == 0.0:

@@ -75,10 +75,10 @@ class Differences:
         return tuple(sorted(rows, key=lambda row: (-(row.saved + row.cost), row)))
 
     def _close(self, name: Name, value: int) -> None:
-        profit = (self._money.pop(name) + value) / SCALE
-        side = self._saved if profit > 0.0 else self._cost
+        profit = self._money.pop(name) + value
+        side = self._saved if profit > 0 else self._cost
         if profit:
-            side[name] = side.get(name, 0.0) + abs(profit)
+            side[name] = side.get(name, 0.0) + abs(profit) / SCALE
 
 
 def _paid(before: PortfolioState, fill: Filled, after: PortfolioState) -> Iterator[tuple[Name, int]]:

@@ -152,8 +152,8 @@ def _notes(rerun: Rerun, start: Standing) -> Iterator[str]:
     if rerun.assumed:
         yield (
             f"Assumed: {rerun.assumed:,} fills of {rerun.assumed_money:,.2f} {other.state.base_currency} "
-            "that never were, at the price of the fill where the order was filled in part or in a smaller size, "
-            "else at our price of the decision"
+            "that never were, at the price of the fill where the order was filled in a smaller size, else at "
+            " our price of the decision"
         )
     if rerun.other.took_back:
         yield f"{len(rerun.other.took_back):,} approvals would have been taken back before they were filled"

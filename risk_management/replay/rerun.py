@@ -120,8 +120,8 @@ class Rerun:
 
     def see(self) -> None:
         """How both arms stand now."""
-        self.course_was.see(self.was.state)
-        self.course.see(self.other.state)
+        self.course_was.see(self.was.state, blocks=not self.was.config.shadow_mode)
+        self.course.see(self.other.state, blocks=not self.other.book.config.shadow_mode)
 
     def _other_took(self, before: PortfolioState, event: Event, after: PortfolioState) -> None:
         self.course.took(event)

@@ -1,10 +1,13 @@
-"""A journal decided again: under its own settings it says what it said; under others, what they would have done."""
+"""A journal decided again: under its own settings as it was; under others, what they would have done."""
 
 from __future__ import annotations
 
 import hashlib
+import random
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,6 +17,7 @@ from risk_management.clock import ManualClock
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.core.standing import folded
 from risk_management.errors import InvalidRequest, StoreCorrupt, StoreUnavailable
 from risk_management.model.portfolio import Scope, TradingMode
 from risk_management.replay.comparison import Change
@@ -58,8 +62,6 @@ def rerun_of(path, config, first=0):
         start = reader.standing_before(first)
         events = map(reader.event, reader.entries(first - 1))
         if start is None:
-            from risk_management.core.standing import folded
-
             start = folded(None, next(events))
         rerun = Rerun(start, settings_for(config, start.config))
         for event in events:
@@ -82,7 +84,16 @@ def test_under_its_own_settings_everything_is_as_it_was(foundation, tmp_path, se
     other = rerun.other.state
     assert rerun.was.state.version == manager.state.version
     assert other.equity == rerun.was.state.equity == manager.state.equity
-    for name in ("accounts", "positions", "reservations", "bots", "holds", "drawdown", "var_halted", "quotes"):
+    for name in (
+        "accounts",
+        "positions",
+        "reservations",
+        "bots",
+        "holds",
+        "drawdown",
+        "var_halted",
+        "quotes",
+    ):
         assert getattr(other, name) == getattr(manager.state, name), name
     assert rerun.assumed == 0
     assert rerun.differences.rows(rerun.was.state, other) == ()
@@ -219,9 +230,7 @@ def test_looser_limits_by_hand(account):
 
 
 def test_tighter_limits_never_allow_more(foundation, account):
-    """Random orders that were approved in full: whatever differs is smaller, in both directions of the book."""
-    import random
-
+    """Random orders that were approved in full: whatever differs is smaller, on both sides."""
     rnd = random.Random(5)
     was = account(**limits(1.0, max_sector_exposure=1.0, max_gross_exposure=3.0, max_leverage=3.0))
     prices = {"KO": 60.0, "JPM": 130.0, "XOM": 100.0, "AAPL": 125.0}
@@ -243,7 +252,7 @@ def test_tighter_limits_never_allow_more(foundation, account):
 
 
 def test_a_close_follows_the_holding(account):
-    """Half was bought: a sale of all that was held sells that half, and goes not short; half of it sells half."""
+    """Half was bought: a sale of a share of what was held sells that share of it, and goes not short."""
     was = account()
     was.price(KO=50.0)
     was.ask("KO", "buy", 1000.0)
@@ -351,7 +360,9 @@ def test_a_release_ends_what_only_the_replay_stopped(account):
     assert was.ask("KO", "buy", 400.0).approved
     found = was.replayed(**STERN)
     assert found.would.closed_by_system == 1
-    assert [d.would_be for d in found.decisions] == pytest.approx([100.0, 400.0 * 0.25], abs=1e-4)  # the tranche
+    assert [d.would_be for d in found.decisions] == pytest.approx(
+        [100.0, 400.0 * 0.25], abs=1e-4
+    )  # the tranche
     assert not any("nobody released" in note for note in found.notes)
 
 
@@ -407,9 +418,6 @@ def test_a_store_that_another_process_works_on(foundation, tmp_path, end):
 
 
 def test_a_store_that_was_tampered_with_is_named(account, tmp_path):
-    import sqlite3
-    from contextlib import closing
-
     was = _crash(account, **STERN)
     was.manager.close()
     with closing(sqlite3.connect(was.path)) as connection:
@@ -417,7 +425,7 @@ def test_a_store_that_was_tampered_with_is_named(account, tmp_path):
             connection.execute(f"DROP TRIGGER {name}")
         connection.execute("UPDATE journal SET body = replace(body, '320.0', '321.0') WHERE seq > 3")
         connection.commit()
-    with pytest.raises(StoreCorrupt, match="entry [0-9]+ of the journal was changed"):
+    with pytest.raises(StoreCorrupt, match=r"entry [0-9]+ of the journal was changed"):
         was.replayed(**CALM)
     with pytest.raises(StoreUnavailable, match="there is no store at"):
         replay_journal(str(tmp_path / "none.db"), was.manager.config)
@@ -472,8 +480,6 @@ def test_nothing_later_is_read(foundation, tmp_path):
     config = foundation.config.update(**limits(0.04))
 
     def walk(chosen):
-        from risk_management.core.standing import folded
-
         start = folded(None, chosen[0])
         rerun = Rerun(start, settings_for(config, start.config))
         for event in chosen[1:]:
