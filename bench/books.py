@@ -60,7 +60,11 @@ def foundation(names: int) -> Foundation:
     """A foundation on `names` symbols x 1,250 days x 20 scenarios, with limits that a large book keeps."""
     config = RiskManagementConfig(portfolio_value=1e6).update(
         portfolio_limits={"max_positions": 10_000, "max_sector_exposure": 20.0, "max_cluster_exposure": 20.0},
-        order_config={"max_orders_per_minute": 100_000, "max_orders_per_minute_total": 1_000_000, "duplicate_window": 0.0},
+        order_config={
+            "max_orders_per_minute": 100_000,
+            "max_orders_per_minute_total": 1_000_000,
+            "duplicate_window": 0.0,
+        },
         market_data_config={"quote_age": {"equity": 86_400.0, "other": 86_400.0}},
         stress_config={"max_stress_loss": 0.9, "critical_loss": 0.95},
     )

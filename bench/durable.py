@@ -58,7 +58,8 @@ def durable_rows() -> Iterator[Row]:
                 sorted(theirs)[ROUNDS // 2],
                 "a bare row through the same group commit",
                 budget=2.0 if many else None,
-                note=f"{1e6 / min(ours):,.0f} decisions a second at best" + (", wanted 10,000" if many else ""),
+                note=f"{1e6 / min(ours):,.0f} decisions a second at best"
+                + (", wanted 10,000" if many else ""),
             )
 
 

@@ -178,7 +178,11 @@ def _arms(found: Comparison) -> Table:
     made.add_row("worst day", share(was.worst_day), share(would.worst_day), "")
     made.add_row("  on", *(f"{arm.worst_day_on or '-'}" for arm in (was, would)), "")
     then, now = found.outcomes(replayed=False), found.outcomes(replayed=True)
-    counts = [(f"requests {outcome}", then[outcome], now[outcome]) for outcome in then]
+    counts = [
+        (f"requests {outcome}", then[outcome], now[outcome]) for outcome in ("approved", "cut", "refused")
+    ]
+    if now["nothing to close"]:
+        counts.append(("nothing to close", 0, now["nothing to close"]))
     counts += [
         ("days halted", was.halted_days, would.halted_days),
         ("days closing only", was.reducing_days, would.reducing_days),
@@ -225,8 +229,7 @@ def _differing(found: Comparison, *, wide: bool) -> Table:
 def _why(row: Redecided) -> str:
     if row.change == "held":
         return "less to close" if row.would_be < row.was else "more to close"
-    said = f"{row.change.value} by {row.reason}" if row.would_be < row.was else row.change.value
-    return said if row.would_be < row.was or not row.reason else f"{said}: no {row.reason}"
+    return row.reason if row.would_be < row.was else f"was {row.reason}"
 
 
 def _names(found: Comparison) -> Table:

@@ -15,6 +15,7 @@ __all__ = ["asked_again"]
 
 ALL: Final = 1e12
 """Money that closes whatever there is to close."""
+CENT: Final = 0.01
 Judged = tuple[PortfolioState, RiskManagementConfig]
 
 
@@ -29,7 +30,9 @@ def asked_again(request: TradeRequest, was: Judged, other: Judged) -> float:
     could = _closable(request, other)
     if then.closing_quantity == 0 or could == could_then:
         return request.size
-    opening = 0.0 if request.reduce_only else then.opening
+    # a little beyond a close is what the price moved meanwhile, and no wish to be on the other side
+    opens = not request.reduce_only and then.opening > max(CENT, was[1].order_config.min_trade_size)
+    opening = then.opening if opens else 0.0
     units = could * then.closing_quantity / could_then / SCALE
     price = then.closing / (then.closing_quantity / SCALE)
     return opening + units * price

@@ -15,6 +15,8 @@ __all__ = ["Arm", "Change", "CodeCount", "Comparison", "Redecided"]
 SAME = 1e-9
 """Relative tolerance of two sizes that are the same."""
 
+OUTCOMES = ("approved", "cut", "refused", "nothing to close")
+
 
 class Change(StrEnum):
     """How a decision differs from the one that was."""
@@ -86,8 +88,8 @@ class Redecided:
 
     @property
     def outcome(self) -> str:
-        """The same in the replay."""
-        return _outcome(self.would_be, self.code)
+        """The same in the replay; ``nothing to close`` where there would have been nothing to ask for."""
+        return _outcome(self.would_be, self.code) if self.asked_again > 0.0 else "nothing to close"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,7 @@ class Comparison:
     def outcomes(self, *, replayed: bool) -> dict[str, int]:
         """Decisions by outcome, as they were or in the replay."""
         found = Counter(d.outcome if replayed else d.outcome_was for d in self.decisions)
-        return {outcome: found[outcome] for outcome in ("approved", "cut", "refused")}
+        return {outcome: found[outcome] for outcome in OUTCOMES}
 
     @property
     def by_code(self) -> tuple[CodeCount, ...]:

@@ -53,7 +53,7 @@ class Differences:
     def booked(self, sign: int, before: PortfolioState, event: Filled, after: PortfolioState) -> None:
         """A fill of the other settings (`sign` +1), or one that was (-1)."""
         for name, money in _paid(before, event, after):
-            self._money[name] = self._money.get(name, 0.0) + sign * money
+            self._money[name] = self._money.get(name, 0) + sign * money
             self._traded.add(name)
 
     def settle(self, was: PortfolioState, would: PortfolioState) -> None:

@@ -247,6 +247,11 @@ class _Account:
             "Equity is the value that you gave and what was earned since; deposits, withdrawals and "
             "dividends are not in a file of fills"
         )
+        if any(row.bot for row in self.rows):
+            yield (
+                "Bots are taken as registered on their first fill, and begin on probation as every new one "
+                "does; bot_config.probation_share = 1 leaves that out"
+            )
         yield "Rates of orders and repeated orders are not judged: one order may be many fills"
         if self.marks.scaled:
             yield (

@@ -19,6 +19,7 @@ from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.core.standing import folded
 from risk_management.errors import InvalidRequest, StoreCorrupt, StoreUnavailable
+from risk_management.market_data.positions_file import PositionRow
 from risk_management.model.portfolio import Scope, TradingMode
 from risk_management.replay.comparison import Change
 from risk_management.replay.journal import replay_journal
@@ -268,6 +269,29 @@ def test_a_close_follows_the_holding(account):
     none = was.replayed(**limits(0.15, deny_symbols=("KO",)))
     assert [d.change for d in none.decisions] == [Change.STOPPED, Change.HELD, Change.HELD]
     assert none.would.profit == 0.0
+
+
+def test_cash_of_a_symbol_follows_the_holding_and_a_mark_is_a_mark(account):
+    """Half the units get half the dividend; a deposit, a fee and a high-water mark are what they were."""
+    was = account()
+    was.price(KO=50.0, JPM=100.0)
+    row = PositionRow("JPM", 500.0, 100.0)
+    was.manager.import_positions([row], high_water_mark=10_400.0)
+    was.ask("KO", "buy", 1000.0)
+    was.manager.record_cash("dividend", 30.0, symbol="KO")
+    was.manager.record_cash("dividend", 8.0, symbol="JPM")
+    was.manager.record_cash("fee", -3.0)
+    was.manager.record_cash("deposit", 700.0)
+    was.manager.report_equity(was.manager.state.equity + 12.0)
+    was.manager.assess_overall_risk()
+    assert was.manager.state.drawdown.drawdown > 0.03
+    same = was.replayed()
+    assert same.was == same.would
+    found = was.replayed(**limits(0.05))
+    assert found.was.profit == pytest.approx(30.0 + 8.0 - 3.0 + 12.0)
+    assert found.would.profit == pytest.approx(15.0 + 8.0 - 3.0 + 12.0)
+    assert found.would.fees == found.was.fees == 3.0
+    assert found.would.equity_end == pytest.approx(10_000.0 + 700.0 + 32.0)
 
 
 CALM = {
