@@ -80,6 +80,7 @@ class Code(StrEnum):
     INVALID_KIND = auto()
     INVALID_MODE = auto()
     INVALID_NAME = auto()
+    INVALID_PERIOD = auto()
     INVALID_REQUEST_ID = auto()
     INVALID_RULE = auto()
     INVALID_SYMBOL = auto()
@@ -172,6 +173,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.INVALID_KIND: "no kind of cash that is known",
         Code.INVALID_MODE: "no mode or scope that is known",
         Code.INVALID_NAME: "not 1 to 128 printable characters",
+        Code.INVALID_PERIOD: "no day, moment or entry, or nothing lies in between",
         Code.INVALID_REQUEST_ID: "not 1 to 128 printable characters, or an id that is given out here",
         Code.INVALID_RULE: "an alert rule that can't be used",
         Code.INVALID_SYMBOL: "not 1 to 32 plain letters, digits or . _ / : = ^ -",

@@ -16,7 +16,19 @@ from risk_management.config.risk_config import RiskManagementConfig, load_risk_c
 from risk_management.model.vocabulary import VOCABULARY
 
 BOOK = "symbol,quantity,price,strategy,stop\nSPY,2,450,momentum,430\nAAPL,-3,180,value,\nKO,10,60,value,\n"
-COMMANDS = ("demo", "assess", "check", "heat", "var", "stress", "correlation", "kelly", "config", "selftest")
+COMMANDS = (
+    "demo",
+    "assess",
+    "check",
+    "heat",
+    "var",
+    "stress",
+    "correlation",
+    "kelly",
+    "replay",
+    "config",
+    "selftest",
+)
 OF_A_BOOK = ("assess", "heat", "var", "stress", "correlation")
 
 
