@@ -146,7 +146,7 @@ class OrderDesk:
             request = self._request(ticket, reserves=True)
             known = self._answers.find(request.request_id) if ticket.request_id is not None else None
             if known is not None:
-                return same_answer(known, request)
+                return same_answer(known, request, names_strategy=bool(ticket.strategy))
             if ticket.request_id is not None:
                 self._may_be_new(ticket.request_id)
             self._register(request)
@@ -427,6 +427,9 @@ class OrderDesk:
         """Raise where a new id names something already though its answer is forgotten, or may come to."""
         state = self._book.state
         if request_id in state.reservations or request_id in state.settled:
+            if self._book.outage:
+                said = f"the answer of {request_id!r} can't be read now: {self._book.outage}; ask again"
+                raise StoreUnavailable(said)
             raise reused(request_id)
         if request_id.startswith(f"{self._boot}-"):
             said = f"ids that begin with {self._boot}- are given out here; choose your own"
