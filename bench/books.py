@@ -10,6 +10,7 @@ import pandas as pd
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.book import Book
+from risk_management.core.commit import Journal
 from risk_management.core.entry import entry_event
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.order_desk import OrderDesk, OrderTicket
@@ -59,7 +60,11 @@ def foundation(names: int) -> Foundation:
     """A foundation on `names` symbols x 1,250 days x 20 scenarios, with limits that a large book keeps."""
     config = RiskManagementConfig(portfolio_value=1e6).update(
         portfolio_limits={"max_positions": 10_000, "max_sector_exposure": 20.0, "max_cluster_exposure": 20.0},
-        order_config={"max_orders_per_minute": 10_000, "max_orders_per_minute_total": 10_000},
+        order_config={
+            "max_orders_per_minute": 100_000,
+            "max_orders_per_minute_total": 1_000_000,
+            "duplicate_window": 0.0,
+        },
         market_data_config={"quote_age": {"equity": 86_400.0, "other": 86_400.0}},
         stress_config={"max_stress_loss": 0.9, "critical_loss": 0.95},
     )
@@ -77,11 +82,14 @@ class Desk:
     base : Foundation
     reservations : int
         Approvals that are open.
+    journal : Journal, optional
     """
 
-    def __init__(self, base: Foundation, reservations: int = 0) -> None:
+    def __init__(self, base: Foundation, reservations: int = 0, journal: Journal | None = None) -> None:
         self.clock = ManualClock(base.clock.now())
-        self.book = Book(base.config, base.model, self.clock.now(), instruments=base.instruments)
+        self.book = Book(
+            base.config, base.model, self.clock.now(), instruments=base.instruments, journal=journal
+        )
         self.desk = OrderDesk(self.book, self.clock, lambda code, text: None)
         self.symbols = [s for s in base.model.matrix.symbols if not s.startswith("?")]
         self._quote()

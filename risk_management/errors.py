@@ -18,6 +18,7 @@
     │   ├── StoreInUse          another process works on it; the text names it
     │   ├── StoreCorrupt        what is stored contradicts itself; the text names the first bad entry
     │   └── StoreTooNew         written by a newer version of this package
+    ├── Unanswered              a risk system in another process did not answer in time
     └── LedgerError             an invariant of the ledger does not hold: stop trading
 
 A refused trade is never an exception: it is a `TradeDecision` with codes.
@@ -43,6 +44,7 @@ __all__ = [
     "StoreInUse",
     "StoreTooNew",
     "StoreUnavailable",
+    "Unanswered",
     "UndefinedMeasure",
     "UnknownRequest",
     "shown",
@@ -138,6 +140,22 @@ class StoreCorrupt(StoreError):
 
 class StoreTooNew(StoreError):
     """The store was written by a newer version of this package. Install that version."""
+
+
+class Unanswered(RiskError):
+    """A risk system in another process gave no answer in time. What was asked may have been done: ask again
+    with the same id.
+
+    Parameters
+    ----------
+    code : str
+        ``UNANSWERED``, or why it was not served: ``OVERLOADED``, ``STORE_UNAVAILABLE``.
+    message : str
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class LedgerError(RiskError):

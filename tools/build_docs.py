@@ -1,4 +1,4 @@
-"""Write the pages that are made from the program: vocabulary, codes and settings.
+"""Write the pages that are made from the program: vocabulary, codes, settings and addresses.
 
 python tools/build_docs.py            write them
 python tools/build_docs.py --check    exit 1 when one is out of date
@@ -24,8 +24,10 @@ from risk_management.config.risk_config import RiskLevel, RiskManagementConfig
 from risk_management.demo.market import PERIODS, Market
 from risk_management.demo.report import opening, period_report
 from risk_management.demo.run import CAPITAL, run_demo
-from risk_management.model.explain import SENTENCES
+from risk_management.model.codes import MEANINGS
 from risk_management.model.vocabulary import VOCABULARY
+from risk_management.service.openapi import document
+from risk_management.service.routes import API, ROOT
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -48,11 +50,46 @@ def vocabulary_page() -> str:
 
 
 def codes_page() -> str:
-    shown = {"subject": "...", "measured": "x", "limit": "y"}
-    rows = [f"| `{code}` | {text.format(**shown)} |" for code, text in sorted(SENTENCES.items())]
-    return "\n".join(
-        ["# Codes", "", "Why a request was refused or cut.", "", "| code | means |", "|---|---|", *rows, ""]
-    )
+    lines = [
+        "# Codes",
+        "",
+        "Every code that an answer may carry: stable, and never given another meaning.",
+        "",
+    ]
+    for part, meanings in MEANINGS.items():
+        rows = [f"| `{code}` | {text} |" for code, text in meanings.items()]
+        lines += [f"## {part.partition(' (')[0]}", ""]
+        lines += [f"{part.partition(' (')[2].removesuffix(')')}.", ""] if " (" in part else []
+        lines += ["| code | means |", "|---|---|", *rows, ""]
+    return "\n".join(lines)
+
+
+def routes_page() -> str:
+    made = document(API, ROOT)
+    lines = [
+        "# Addresses",
+        "",
+        "Made from the OpenAPI document. Fields in **bold** are required. See [the service](service.md).",
+        "",
+        "| address | scope | what it does | fields |",
+        "|---|---|---|---|",
+    ]
+    for path, methods in made["paths"].items():
+        for method, one in methods.items():
+            fields = ", ".join(_fields(one, made["components"]["schemas"]))
+            lines.append(f"| `{method.upper()} {path}` | {one['x-scope']} | {one['summary']} | {fields} |")
+    return "\n".join([*lines, ""])
+
+
+def _fields(operation: dict, schemas: dict) -> list[str]:
+    query = [
+        (one["name"], one["required"]) for one in operation.get("parameters", []) if one["in"] == "query"
+    ]
+    if "requestBody" in operation:
+        name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        needed = schemas[name].get("required", [])
+        query += [(field, field in needed) for field in schemas[name]["properties"]]
+    return [f"**`{name}`**" if required else f"`{name}`" for name, required in query]
 
 
 def settings_page() -> str:
@@ -104,7 +141,12 @@ def _field_docs(kind: type[Settings]) -> dict[str, str]:
     return found
 
 
-PAGES = {"vocabulary.md": vocabulary_page, "codes.md": codes_page, "settings.md": settings_page}
+PAGES = {
+    "vocabulary.md": vocabulary_page,
+    "codes.md": codes_page,
+    "settings.md": settings_page,
+    "service-routes.md": routes_page,
+}
 
 
 def draw_picture() -> None:

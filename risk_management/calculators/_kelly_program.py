@@ -21,6 +21,9 @@ Float = NDArray[np.float64]
 DUST: Final = 1e-5
 """Weights below it are the solver's tolerance, not holdings; caps this near are taken as reached."""
 
+FALL: Final = "worst_chance"
+"""Name of the promise on falls among the limits."""
+
 
 def name_caps(instrument: Instrument, config: RiskManagementConfig) -> dict[str, float]:
     """Limits on one symbol, as fractions of equity."""
@@ -40,7 +43,7 @@ def name_caps(instrument: Instrument, config: RiskManagementConfig) -> dict[str,
 
 
 def book_caps(config: RiskManagementConfig) -> dict[str, float]:
-    """Limits on all symbols together: `leverage` on the sizes, the other two on their signed sum."""
+    """Limits on all symbols together: `leverage` on the sizes, `net` and `cash` on the signed sum."""
     limits = config.portfolio_limits
     leverage = min(config.kelly_config.max_leverage, limits.max_gross_exposure, limits.max_leverage)
     return {"leverage": leverage, "net": limits.max_net_exposure, "cash": 1.0 - limits.min_cash}
@@ -82,10 +85,17 @@ class GrowthProgram:
     shorts: tuple[bool, ...]
     groups: Mapping[str, tuple[tuple[int, ...], float]]
     book: Mapping[str, float]
+    fall: tuple[float, float] | None = None
+    """A share of the start, and the chance of ever falling to it that is kept."""
 
     @classmethod
     def of(
-        cls, state: PortfolioState, config: RiskManagementConfig, symbols: tuple[str, ...], share: float
+        cls,
+        state: PortfolioState,
+        config: RiskManagementConfig,
+        symbols: tuple[str, ...],
+        share: float,
+        fall: tuple[float, float] | None = None,
     ) -> GrowthProgram:
         instruments = [instrument_of(state, s) for s in symbols]
         allowed = config.kelly_config.allow_shorts and config.portfolio_limits.allow_shorts
@@ -97,6 +107,7 @@ class GrowthProgram:
             shorts=tuple(allowed and i.shortable for i in instruments),
             groups=group_caps(state, config, symbols),
             book=book_caps(config),
+            fall=fall,
         )
 
     def constraints(self) -> KellyConstraints:
@@ -106,16 +117,23 @@ class GrowthProgram:
             lower=[-most if short else 0.0 for most, short in zip(upper, self.shorts, strict=True)],
             upper=upper,
             gross=self.book["leverage"] / self.share,
-            budget=min(self.book["net"], self.book["cash"]) / self.share,
+            budget=self.book["cash"] / self.share,
+            net=self.book["net"] / self.share,
             groups=[(columns, cap / self.share) for columns, cap in self.groups.values()],
         )
 
     def named(self) -> dict[str, float]:
         """All limits by name."""
         names = {f"{name}:{s}": cap for s, (name, cap) in zip(self.symbols, self.names, strict=True)}
-        return {**names, **{name: cap for name, (_, cap) in self.groups.items()}, **self.book}
+        chance = {} if self.fall is None else {FALL: self.fall[1]}
+        return {**names, **{name: cap for name, (_, cap) in self.groups.items()}, **self.book, **chance}
 
-    def reached(self, weights: Float) -> tuple[str, ...]:
+    def promise(self) -> str:
+        """What is kept of the chance of a fall, in words."""
+        wealth, chance = self.fall or (0.0, 1.0)
+        return f"the chance of ever falling to {wealth:.0%} of the start stays under {chance:.0%}"
+
+    def reached(self, weights: Float, *, fall_bound: bool = False) -> tuple[str, ...]:
         """Names of the limits that the weights reach; ``kelly_fraction`` where there is none."""
         used = {
             f"{name}:{s}": abs(w)
@@ -123,6 +141,7 @@ class GrowthProgram:
         }
         used |= {name: float(np.abs(weights[list(c)]).sum()) for name, (c, _) in self.groups.items()}
         net = float(weights.sum())
-        used |= {"leverage": float(np.abs(weights).sum()), "net": net, "cash": net}
+        used |= {"leverage": float(np.abs(weights).sum()), "net": abs(net), "cash": net}
         limits = self.named()
-        return tuple(n for n, amount in used.items() if amount >= limits[n] - DUST) or ("kelly_fraction",)
+        found = [n for n, amount in used.items() if amount >= limits[n] - DUST]
+        return (*found, *([FALL] if fall_bound else [])) or ("kelly_fraction",)

@@ -18,7 +18,7 @@ class KellyResult:
     full_kelly_fraction : float
         Exposure with the greatest growth over the history exactly as it was; NaN where undefined.
     recommended_kelly_fraction : float
-        On the shrunken mean, times the Kelly fraction, under all caps; 0 without an edge.
+        On the shrunken mean, times the Kelly fraction, under all caps; 0 without an edge. No mean is lifted.
     bound_by : str
         What set the recommendation: ``kelly_fraction``, ``no_edge``, ``insufficient`` or the name of a cap.
     unit : str
@@ -66,7 +66,8 @@ class KellyResult:
     def explain(self) -> str:
         """The result in a few lines for a person."""
         return (
-            f"{self.symbol}: {self.recommended_kelly_fraction:.1%} of equity, set by {self.bound_by}.\n"
+            f"{self.symbol}: an exposure of {self.recommended_kelly_fraction:.1%} of equity, set by "
+            f"{self.bound_by}.\n"
             f"  Mean {self.mean:.1%} a year (standard error {self.mean_error:.1%}), shrunken to "
             f"{self.shrunken_mean:.1%}; volatility {self.sigma:.1%}.\n"
             f"  Full Kelly {self.full_kelly_fraction:.2f} times equity, between {self.band[0]:.2f} and "
@@ -83,6 +84,8 @@ class KellyPortfolioResult:
     ----------
     optimal_weights : Mapping of str to float
         Fractions of equity after the Kelly fraction; the rest is cash.
+    unit : str
+        ``exposure``: a multiple of equity.
     growth_rate : float
         Log growth a year at these weights, on the shrunken means.
     kelly_fraction : float
@@ -90,7 +93,7 @@ class KellyPortfolioResult:
     shrunken_means : Mapping of str to float
         A year.
     constraints : Mapping of str to float
-        Every limit held, by name, as a fraction of equity.
+        Every limit held, by name, as a fraction of equity; `worst_chance` as a chance.
     bound_by : tuple of str
         Those that are reached; ``kelly_fraction`` alone where none is.
     observations : int
@@ -102,6 +105,7 @@ class KellyPortfolioResult:
     """
 
     optimal_weights: Mapping[str, float]
+    unit: str
     growth_rate: float
     kelly_fraction: float
     shrunken_means: Mapping[str, float]
@@ -131,12 +135,13 @@ class TradeKelly:
     discrete, continuous, exact : float
         Full Kelly exposures by the three ways; NaN where undefined.
     lower, upper : float
-        Bootstrap bounds of `continuous` at `lower_bound` and at its mirror image.
+        Confidence bounds of `continuous` at `lower_bound` and at its mirror image, the gate's own; NaN
+        without any spread.
     recommended_kelly_fraction : float or None
         `lower` times the Kelly fraction, at most `max_exposure`; None where there are too few trades: then it
         does not bind.
     bound_by : str
-        ``kelly_fraction``, ``max_exposure``, ``no_edge`` or ``insufficient``.
+        ``kelly_fraction``, ``max_exposure``, ``no_edge``, ``no_spread`` or ``insufficient``.
     unit : str
         ``exposure``: a multiple of equity. `stake_fraction` alone is a stake.
     status : str

@@ -26,10 +26,10 @@ from risk_management.calculators._kelly_records import KellyPortfolioResult, Kel
 from risk_management.config.risk_config import KellyConfig
 from risk_management.core.entry import checked_number, checked_symbol
 from risk_management.core.front import Front
-from risk_management.errors import InvalidRequest, MarketDataError, UndefinedMeasure, shown
+from risk_management.errors import InvalidRequest, MarketDataError, MeasureError, UndefinedMeasure, shown
 from risk_management.measures.growth import (
     growth_rate,
-    kelly_continuous,
+    kelly_bounds,
     kelly_discrete,
     kelly_empirical,
     kelly_portfolio,
@@ -43,11 +43,8 @@ Float = NDArray[np.float64]
 
 ADVICE: Final = "advice only: from the asset's history"
 UNIT: Final = "exposure"
-RESAMPLES: Final = 2_000
-BAND_RESAMPLES: Final = 400
+RESAMPLES: Final = 400
 LEAST_OF_BAND: Final = 20
-BLOCK: Final = 250
-"""Resamples at a time, so that long records need little memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +90,16 @@ def _checked_series(returns: ArrayLike) -> Float:
     return np.asarray(returns, dtype=np.float64)
 
 
-def _continuous(returns: Float) -> float:
-    deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+def _bounds(returns: Float, tail: float) -> tuple[float, float]:
+    """Those of mean / variance; NaN below two values or without any spread."""
     try:
-        return kelly_continuous(float(returns.mean()), deviation)
-    except UndefinedMeasure:
-        return math.nan
+        return kelly_bounds(returns, tail)
+    except MeasureError:
+        return math.nan, math.nan
+
+
+def _continuous(returns: Float) -> float:
+    return _bounds(returns, 0.5)[0]
 
 
 def _exact(returns: Float) -> float:
@@ -109,8 +110,8 @@ def _exact(returns: Float) -> float:
 
 
 def _shrunken(own: Float, common: float, weight: float) -> Float:
-    """Means drawn toward the common one; a mean that isn't positive is not lifted: no edge from nothing."""
-    return np.where(own > 0.0, own + weight * (common - own), own)
+    """Positive means drawn down toward the common one. None is lifted: that would be bolder than history."""
+    return np.where(own > 0.0, np.minimum(own, own + weight * (common - own)), own)
 
 
 def _moved(returns: Float, means: Float | float) -> Float:
@@ -135,8 +136,12 @@ def _require_history(matrix: ReturnMatrix, symbols: Iterable[str]) -> None:
     known = set(_with_history(matrix))
     missing = [symbol for symbol in symbols if symbol not in known]
     if missing:
+        said = (
+            f"{s} has {matrix.coverage[s].lacks}" if s in matrix.coverage else f"no history of {s}"
+            for s in missing
+        )
         raise MarketDataError(
-            f"no history of {', '.join(missing)}: a stand-in says nothing about growth; "
+            f"{', '.join(said)}: a stand-in says nothing about growth; "
             "hand in prices, or choose among the symbols that have them"
         )
 
@@ -160,7 +165,9 @@ class KellyOptimizer(Front):
     What comes from an asset's history is advice only. What binds a bot is the record of its own trades.
     """
 
-    def calculate_kelly_single_asset(self, symbol: str, returns: ArrayLike | None = None) -> KellyResult:
+    def calculate_kelly_single_asset(
+        self, symbol: str, returns: ArrayLike | None = None, kelly_fraction: float | None = None
+    ) -> KellyResult:
         """Kelly of one asset, from its history or from returns handed in.
 
         Parameters
@@ -168,6 +175,8 @@ class KellyOptimizer(Front):
         symbol : str
         returns : array_like of shape (T,), optional
             Simple daily returns. Their mean is shrunken toward 0, that of history toward the market's.
+        kelly_fraction : float, optional
+            In [0, 1]; by default that of the config.
 
         Raises
         ------
@@ -176,6 +185,7 @@ class KellyOptimizer(Front):
         InvalidRequest, InvalidReturns
         """
         symbol = checked_symbol(symbol)
+        share = self._share(kelly_fraction)
         seen = self._history(symbol) if returns is None else self._handed_in(symbol, returns)
         weight = self._settings.mean_shrinkage
         values, periods = seen.returns, seen.periods
@@ -183,10 +193,9 @@ class KellyOptimizer(Front):
         ways, careful = _Ways.of(values), _exact(shrunken)
         least = self.config.market_data_config.min_observations
         enough = len(values) >= least and math.isfinite(ways.exact) and math.isfinite(careful)
-        # drawn up to a better market, a mean must not advise more than its own history does
-        advised, bound_by = (
-            self._advised(symbol, min(careful, ways.exact)) if enough else (0.0, "insufficient")
-        )
+        advised, bound_by = 0.0, "insufficient"
+        if enough:
+            advised, bound_by = self._advised(symbol, careful, share)
         deviation = float(values.std(ddof=1)) if len(values) > 1 else math.nan
         error = deviation / math.sqrt(len(values))
         root = math.sqrt(periods)
@@ -228,13 +237,18 @@ class KellyOptimizer(Front):
     def _settings(self) -> KellyConfig:
         return self.config.kelly_config
 
-    def _advised(self, symbol: str, careful: float) -> tuple[float, str]:
-        """What is left of a Kelly exposure, and what set it."""
+    def _share(self, kelly_fraction: float | None) -> float:
+        if kelly_fraction is None:
+            return self._settings.default_kelly_fraction
+        return checked_number(kelly_fraction, "kelly_fraction", zero=True, most=1.0)
+
+    def _advised(self, symbol: str, careful: float, share: float) -> tuple[float, str]:
+        """What is left of a share of a Kelly exposure, and what set it."""
         if careful <= 0.0:
             return 0.0, "no_edge"
         groups = group_caps(self.state, self.config, (symbol,))
         bounds = {
-            "kelly_fraction": careful * self._settings.default_kelly_fraction,
+            "kelly_fraction": careful * share,
             **name_caps(instrument_of(self.state, symbol), self.config),
             **{name: cap for name, (_, cap) in groups.items()},
             **book_caps(self.config),
@@ -273,15 +287,13 @@ class KellyOptimizer(Front):
         InvalidRequest
         """
         chosen = _checked_symbols(symbols)
-        share = self._settings.default_kelly_fraction
-        if kelly_fraction is not None:
-            share = checked_number(kelly_fraction, "kelly_fraction", zero=True, most=1.0)
+        share = self._share(kelly_fraction)
         fall = _fall(worst_wealth, worst_chance)
         matrix = self.state.model.matrix
         _require_history(matrix, chosen)
         rows = np.logical_and.reduce([_own_rows(matrix, s) for s in chosen])
         returns = matrix.values[np.ix_(rows, [matrix.columns[s] for s in chosen])]
-        problem = GrowthProgram.of(self.state, self.config, chosen, share)
+        problem = GrowthProgram.of(self.state, self.config, chosen, share, fall)
         least = self.config.market_data_config.min_observations
         if len(returns) < least:
             return self._portfolio(problem, returns, None, "insufficient", _lacking(len(returns), least))
@@ -295,21 +307,32 @@ class KellyOptimizer(Front):
             return self._portfolio(problem, moved, None, "unsolved", str(failure))
         weights = np.where(np.abs(full.weights) * share < DUST, 0.0, full.weights * share)
         status = "optimal" if weights.any() else "no_edge"
-        return self._portfolio(problem, moved, weights, status, ADVICE)
+        note = f"{ADVICE}; held back so that {problem.promise()}" if full.fall_bound else ADVICE
+        return self._portfolio(problem, moved, weights, status, note, fall_bound=full.fall_bound)
 
     def _portfolio(
-        self, problem: GrowthProgram, moved: Float, weights: Float | None, status: str, note: str
+        self,
+        problem: GrowthProgram,
+        moved: Float,
+        weights: Float | None,
+        status: str,
+        note: str,
+        *,
+        fall_bound: bool = False,
     ) -> KellyPortfolioResult:
         matrix = self.state.model.matrix
         periods = _periods(matrix)
         held = np.zeros(len(problem.symbols)) if weights is None else weights
-        bound_by = problem.reached(held) if held.any() else (status,)
+        bound_by = problem.reached(held, fall_bound=fall_bound) if held.any() else (status,)
+        if problem.share <= 0.0:
+            bound_by = ("kelly_fraction",)
         multiplier = self.state.drawdown.effective_multiplier
         if multiplier < 1.0:
             held, bound_by = held * multiplier, (*bound_by, "drawdown")
         means = moved.mean(axis=0) if len(moved) else np.full(len(problem.symbols), math.nan)
         return KellyPortfolioResult(
             optimal_weights=_by_symbol(problem.symbols, held),
+            unit=UNIT,
             growth_rate=growth_rate(moved, held) * periods if len(moved) else math.nan,
             kelly_fraction=problem.share,
             shrunken_means=_by_symbol(problem.symbols, means * periods),
@@ -338,20 +361,24 @@ class KellyOptimizer(Front):
         InvalidReturns, InvalidRequest
         """
         values = _checked_series(returns) if np.size(returns) else np.empty(0)
-        share = self._settings.default_kelly_fraction
-        if kelly_fraction is not None:
-            share = checked_number(kelly_fraction, "kelly_fraction", zero=True, most=1.0)
+        share = self._share(kelly_fraction)
         least = self._settings.min_trades
         enough = len(values) >= least
         tail = self._settings.lower_bound
         ways = _Ways.of(values) if len(values) else _Ways(*([math.nan] * 7))
-        low, high = _bootstrap(values, tail, self.config.var_config.seed)
+        low, high = _bounds(values, tail)
         most = self._settings.max_exposure
-        bound_by = "max_exposure" if low * share > most else "kelly_fraction" if low > 0.0 else "no_edge"
-        note = f"lower {tail:.0%} bound of {RESAMPLES:,} resamples, times {share:g}, at most {most:g}"
+        recommended = 0.0 if math.isnan(low) else min(low * share, most)
+        note = f"lower {tail:.0%} confidence bound of mean / variance, times {share:g}, at most {most:g}"
         if not enough:
             bound_by = "insufficient"
             note = f"{len(values)} closed trades of the {least} that bind; until then probation caps the bot"
+        elif math.isnan(low) and float(values.mean()) > 0.0:
+            bound_by = "no_spread"
+            note = "all trades gained the same: there is no spread that a bet could be sized by"
+        else:
+            edge = "max_exposure" if low * share > most else "kelly_fraction"
+            bound_by = edge if low > 0.0 else "no_edge"
         return TradeKelly(
             trades=len(values),
             win_rate=ways.win_rate,
@@ -364,7 +391,7 @@ class KellyOptimizer(Front):
             exact=ways.exact,
             lower=low,
             upper=high,
-            recommended_kelly_fraction=min(low * share, most) if enough else None,
+            recommended_kelly_fraction=recommended if enough else None,
             bound_by=bound_by,
             unit=UNIT,
             status="ok" if enough else "insufficient",
@@ -384,16 +411,16 @@ def _band(values: Float, tail: float, seed: int) -> tuple[float, float]:
     Politis and Romano (1994), "The stationary bootstrap", Journal of the American Statistical Association
     89(428).
     """
-    if len(values) < LEAST_OF_BAND or float(values.std()) == 0.0:
+    if len(values) < LEAST_OF_BAND or math.isnan(_continuous(values)):
         return math.nan, math.nan
     from arch.bootstrap import StationaryBootstrap, optimal_block_length  # noqa: PLC0415 - slow to import
 
     length = float(optimal_block_length(values)["stationary"].iloc[0])
     length = min(max(length, 1.0), len(values) / 4.0) if math.isfinite(length) else 1.0
-    resampled = StationaryBootstrap(length, values, seed=seed).bootstrap(BAND_RESAMPLES)
+    resampled = StationaryBootstrap(length, values, seed=seed).bootstrap(RESAMPLES)
     found = np.array([_exact(sample) for (sample,), _ in resampled])
     found[np.isnan(found)] = math.inf
-    low, high = np.sort(found)[[int(tail * BAND_RESAMPLES), int((1.0 - tail) * BAND_RESAMPLES)]]
+    low, high = np.sort(found)[[int(tail * RESAMPLES), int((1.0 - tail) * RESAMPLES)]]
     return float(low), float(high)
 
 
@@ -437,18 +464,3 @@ def _deviation_error(values: Float) -> float:
         return 0.0
     kurtosis = float((centred**4).mean()) / variance**2
     return math.sqrt(variance * max(kurtosis - 1.0, 0.0) / (4.0 * len(values)))
-
-
-def _bootstrap(values: Float, tail: float, seed: int) -> tuple[float, float]:
-    """Bounds of max(0, mean / variance) over resamples; NaN below two values or without any spread."""
-    if len(values) < 2 or float(values.std()) == 0.0:
-        return math.nan, math.nan
-    generator = np.random.default_rng(seed)
-    found = []
-    for _ in range(RESAMPLES // BLOCK):
-        sample = values[generator.integers(0, len(values), (BLOCK, len(values)))]
-        variance = sample.var(axis=1, ddof=1)
-        edge = np.maximum(sample.mean(axis=1), 0.0)
-        found.append(np.divide(edge, variance, out=np.zeros(BLOCK), where=variance > 0.0))
-    low, high = np.quantile(np.concatenate(found), (tail, 1.0 - tail))
-    return float(low), float(high)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
@@ -12,22 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtr
 
+from risk_management.calculators._breaking import BREAKABLE, Break, Holdings, LinearBreak
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.entry import checked_number
 from risk_management.core.risk_model import present_covariance
-from risk_management.core.var_record import var_limit
 from risk_management.errors import InvalidRequest, UndefinedMeasure, shown
-from risk_management.measures.conditional import most_plausible_loss
-from risk_management.measures.tail import tails_of
-from risk_management.model.instrument import ContractKind
-from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PortfolioState
 
-__all__ = ["BREAKABLE", "ReverseStressResult", "reverse_stress"]
+__all__ = ["ReverseStressResult", "reverse_stress"]
 
 Float = NDArray[np.float64]
 FAT: Final = 4.0
 """Degrees of freedom of daily returns, about."""
+LOSSES: Final = frozenset({"drawdown", "liquidation", "daily_loss"})
+"""Limits on equity alone: the money that breaks them is known, whether or not the book can lose it."""
+HARDLY: Final = 0.1
+"""Deviation in the scenarios over that of the covariance below which the latter is shrinkage."""
+STANDING: Final = "volatility is held as it stands: a fall that raises it breaks the limit sooner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +40,27 @@ class ReverseStressResult:
     limit : str
         One of `BREAKABLE`.
     loss : float
-        Money that must be lost for it; 0 where it is broken already.
+        Money that the move costs; 0 where the limit is broken already. Below 0 the move is a gain:
+        exposures grow faster than equity. NaN where nothing breaks a limit that is no sum of money.
     loss_pct : float
         The same as a fraction of equity.
     horizon_days : int
     distance : float
-        Of the move, in standard deviations of the book over the horizon.
+        Of the move, in standard deviations over the horizon.
     probability, fat_probability : float
-        Chance of so large a loss or a larger one, were returns normal (they are not), and by a Student-t law
-        of 4 degrees of freedom with the same deviation, near what daily returns show.
+        Chance of that move or a further one the same way, were returns normal (they are not), and by a
+        Student-t law of 4 degrees of freedom with the same deviation, near what daily returns show.
     moves : Mapping of str to float
-        Return of each held name.
+        Return of each held name; after it the exposures are revalued, and the limit is reached.
     contributions : Mapping of str to float
         Money that each adds to the loss, the largest first; they sum to it.
     worst_days : int
-        Days of the window on which the present book, at present volatility, would have lost as much; None
-        but for a horizon of one day.
+        Days of the window that, at present volatility, would have broken the limit; None but for a
+        horizon of one day.
     observations : int
     status : str
-        ``ok``, ``broken`` (the limit is passed already), or ``unreachable`` (the book can't lose as much).
+        ``ok``, ``broken`` (the limit is passed already), or ``unreachable`` (no move breaks it, such as
+        where the book can't lose as much).
     notes, leans_on : tuple of str
     """
 
@@ -80,14 +83,11 @@ class ReverseStressResult:
         """The result in a few lines for a person."""
         if self.status == "broken":
             return f"The limit {self.limit} is passed already."
-        lines = [
-            f"A loss of {self.loss:,.2f} ({self.loss_pct:.1%} of equity) breaks {self.limit}: a move of "
-            f"{self.distance:.1f} standard deviations over {self.horizon_days} d."
-        ]
+        lines = [self._lead()]
         if self.worst_days is not None:
             lines.append(
-                f"  On {self.worst_days} of {self.observations:,} past days, at present volatility, the book "
-                "would have lost as much."
+                f"  {self.worst_days} of {self.observations:,} past days, at present volatility, would have "
+                "broken it."
             )
         for symbol, part in list(self.contributions.items())[:5]:
             lines.append(f"  {symbol} {self.moves[symbol]:+.1%}: {part:,.2f} of it.")
@@ -95,6 +95,18 @@ class ReverseStressResult:
         if self.leans_on:
             lines.append("Leans on: " + "; ".join(said.rstrip(".") for said in self.leans_on) + ".")
         return "\n".join(lines)
+
+    def _lead(self) -> str:
+        if self.status == "unreachable":
+            needed = f": it takes a loss of {self.loss:,.2f} ({self.loss_pct:.1%} of equity)"
+            return f"The book can't break {self.limit}{'' if math.isnan(self.loss) else needed}."
+        if self.distance == 0.0:
+            return f"The book stands exactly at the limit {self.limit}: any move against it breaks it."
+        what = "loss" if self.loss >= 0.0 else "gain"
+        return (
+            f"A {what} of {abs(self.loss):,.2f} ({abs(self.loss_pct):.1%} of equity) breaks {self.limit}: "
+            f"a move of {self.distance:.1f} standard deviations over {self.horizon_days} d."
+        )
 
 
 def reverse_stress(
@@ -106,8 +118,9 @@ def reverse_stress(
 ) -> ReverseStressResult:
     """The most plausible move of the held names that breaks a limit.
 
-    The covariance is that of present EWMA volatilities and the configured correlation, times the horizon;
-    exposures are taken as they stand. See `measures.conditional.most_plausible_loss`.
+    The covariance is that of present EWMA volatilities and the configured correlation, times the horizon.
+    Exposures are revalued by the move, and no name loses more than all. See
+    `measures.conditional.most_plausible_loss`.
 
     Parameters
     ----------
@@ -124,52 +137,59 @@ def reverse_stress(
     InvalidRequest
         For an unknown limit, an empty book, or a book without known equity.
     """
-    if limit not in BREAKABLE:
-        known = ", ".join(BREAKABLE)
-        raise InvalidRequest("UNKNOWN_LIMIT", "limit", f"limit is one of {known}; got {shown(limit)}")
+    limit = _checked_limit(limit)
     days = checked_number(horizon_days, "horizon_days", most=250.0)
     if days != int(days):
         raise InvalidRequest("OUT_OF_RANGE", "horizon_days", f"a horizon is whole days; got {days:g}")
-    held = {s: n for s, n in sorted(state.totals.names.items()) if n.sides.net}
-    equity = state.totals.equity
-    if not held or equity is None or equity <= 0.0:
-        raise InvalidRequest(
-            "EMPTY_BOOK", "limit", "nothing is held, or equity is unknown: nothing can break"
-        )
-    exposures = np.array([n.sides.net / SCALE for n in held.values()])
-    columns = [n.column for n in held.values()]
-    loss = BREAKABLE[limit](state, config, equity)
-    if not math.isfinite(loss):
-        raise InvalidRequest("NOT_HELD", "limit", f"no position has a {limit}: it can't break")
-    if loss <= 0.0:
-        return _said(limit, 0.0, equity, horizon_days, "broken", leans_on)
-    covariance = present_covariance(state.model)[np.ix_(columns, columns)] * horizon_days
+    held = Holdings.of(state)
+    broken = BREAKABLE[limit](state, config, held)
+    if broken.passed:
+        return _said(limit, 0.0, held.equity, horizon_days, "broken", leans_on)
+    covariance = present_covariance(state.model, held.columns, config)
     try:
-        move = most_plausible_loss(exposures, covariance, loss)
+        _require_variation(held, broken, covariance)
+        move = broken.nearest(covariance * horizon_days)
     except UndefinedMeasure as problem:
-        said = _said(limit, loss, equity, horizon_days, "unreachable", leans_on)
+        needed = broken.room if limit in LOSSES and isinstance(broken, LinearBreak) else math.nan
+        said = _said(limit, needed, held.equity, horizon_days, "unreachable", leans_on)
         return replace(said, notes=(str(problem),))
-    parts = dict(zip(held, move.contributions.tolist(), strict=True))
-    reachable = loss <= float(np.maximum(exposures, 0.0).sum()) or bool((exposures < 0.0).any())
-    notes = []
-    if float(move.returns.min()) < -1.0:
-        notes.append("a name would have to lose more than all: the move is further away than it says")
+    parts = dict(zip(held.symbols, (-held.net * move.returns + 0.0).tolist(), strict=True))
+    loss = -float(held.net @ move.returns) + 0.0
     return ReverseStressResult(
         limit=limit,
         loss=loss,
-        loss_pct=loss / equity,
+        loss_pct=loss / held.equity,
         horizon_days=horizon_days,
         distance=move.distance,
         probability=float(ndtr(-move.distance)),
         fat_probability=float(stdtr(FAT, -move.distance * math.sqrt(FAT / (FAT - 2.0)))),
-        moves=MappingProxyType(dict(zip(held, move.returns.tolist(), strict=True))),
+        moves=MappingProxyType(dict(zip(held.symbols, (move.returns + 0.0).tolist(), strict=True))),
         contributions=MappingProxyType(dict(sorted(parts.items(), key=lambda item: -item[1]))),
-        worst_days=int((state.totals.pnl <= -loss).sum()) if horizon_days == 1 else None,
-        observations=len(state.totals.pnl),
-        status="ok" if reachable else "unreachable",
-        notes=tuple(notes),
+        worst_days=broken.days(held.scenarios) if horizon_days == 1 else None,
+        observations=len(held.scenarios),
+        status="ok",
+        notes=(STANDING,) if limit == "var" else (),
         leans_on=leans_on,
     )
+
+
+def _checked_limit(limit: object) -> str:
+    if isinstance(limit, str) and limit in BREAKABLE:
+        return limit
+    known = ", ".join(BREAKABLE)
+    raise InvalidRequest("UNKNOWN_LIMIT", "limit", f"limit is one of {known}; got {shown(limit)}")
+
+
+def _require_variation(held: Holdings, broken: Break, covariance: Float) -> None:
+    """A hedge that is perfect in the data varies by the shrinkage of the correlations alone."""
+    for weights in (held.net, broken.slopes):
+        said = math.sqrt(max(float(weights @ covariance @ weights), 0.0))
+        seen = float((held.scenarios @ weights).std())
+        if seen < HARDLY * said:
+            raise UndefinedMeasure(
+                f"the book hardly varies: {seen:,.2f} a day, against the {said:,.2f} that shrunken "
+                "correlations leave, and no figure is to rest on those alone"
+            )
 
 
 def _said(
@@ -192,58 +212,3 @@ def _said(
         status=status,
         leans_on=leans_on,
     )
-
-
-def _to_drawdown(share: float, state: PortfolioState, equity: float) -> float:
-    return equity - state.high_water_mark * (1.0 - share)
-
-
-def _drawdown(state: PortfolioState, config: RiskManagementConfig, equity: float) -> float:
-    return _to_drawdown(config.drawdown_config.max_portfolio_drawdown, state, equity)
-
-
-def _liquidation(state: PortfolioState, config: RiskManagementConfig, equity: float) -> float:
-    return _to_drawdown(config.emergency_config.liquidation_drawdown, state, equity)
-
-
-def _daily_loss(state: PortfolioState, config: RiskManagementConfig, equity: float) -> float:
-    start = state.drawdown.day_start * state.drawdown.units
-    return equity - start * (1.0 - config.drawdown_config.daily_loss_limit)
-
-
-def _var(state: PortfolioState, config: RiskManagementConfig, equity: float) -> float:
-    """The same exposures over less equity: VaR in money stands, its share of equity grows."""
-    ((var, _),) = tails_of(state.totals.pnl + state.totals.reserved_pnl, (0.95,))
-    allowed = var_limit(state, config)
-    return equity - var / allowed if allowed > 0.0 else 0.0
-
-
-def _leverage(state: PortfolioState, config: RiskManagementConfig, equity: float) -> float:
-    gross = (state.totals.long + state.totals.short) / SCALE
-    allowed = config.portfolio_limits.max_leverage
-    return equity - gross / allowed if allowed > 0.0 else 0.0
-
-
-def _margin(state: PortfolioState, config: RiskManagementConfig, equity: float) -> float:  # noqa: ARG001
-    """Maintenance margin of contracts; infinite where none are held."""
-    needed = 0.0
-    for symbol, name in state.totals.names.items():
-        instrument = state.instruments[symbol]
-        if instrument.kind is ContractKind.LINEAR:
-            needed += abs(name.sides.net) / SCALE * instrument.maintenance_margin
-    return equity - needed if needed else math.inf
-
-
-BREAKABLE: Final[Mapping[str, Callable[[PortfolioState, RiskManagementConfig, float], float]]] = (
-    MappingProxyType(
-        {
-            "drawdown": _drawdown,
-            "liquidation": _liquidation,
-            "daily_loss": _daily_loss,
-            "var": _var,
-            "leverage": _leverage,
-            "margin": _margin,
-        }
-    )
-)
-"""Limits that a loss can break, each with the money it takes."""

@@ -25,7 +25,7 @@ from risk_management.calculators.scenarios import (
     resolve_shocks,
     scenario_pnl,
 )
-from risk_management.calculators.scenarios.scenario import SECTORS, STABLECOIN, Source
+from risk_management.calculators.scenarios.scenario import HIGHEST, SECTORS, STABLECOIN, Source
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.entry import checked_name, checked_number
 from risk_management.core.front import Front
@@ -101,7 +101,7 @@ class StressResult:
         outcome = "passed" if self.passed else ("critical" if self.critical else "not passed")
         lines = [
             f"{self.name} ({self.use}, horizon {self.horizon_days} d): {self.portfolio_pnl:,.2f}, "
-            f"{self.portfolio_pnl_pct:.1%} of equity; limit {-self.limit:.1%}: {outcome}."
+            f"{self.portfolio_pnl_pct:z.1%} of equity; limit {-self.limit:.1%}: {outcome}."
         ]
         for symbol, pnl in sorted(self.by_symbol.items(), key=lambda item: item[1]):
             basis = self.basis[symbol]
@@ -195,7 +195,7 @@ def stress_result(
         passed=not money or (not critical and -share <= limit + slack),
         critical=critical,
         sources=scenario.sources,
-        notes=_notes(money, shocks, equity),
+        notes=_notes(money, shocks, equity, holds=any(n.keys for n in state.totals.names.values())),
         leans_on=tuple(dict.fromkeys((*leans_on, *stand_ins))),
     )
 
@@ -223,14 +223,20 @@ def _stand_ins(shocks: Shocks) -> list[tuple[str, Basis]]:
     return [(symbol, basis) for symbol, basis in pairs if basis.kind is BasisKind.STAND_IN]
 
 
-def _notes(money: Mapping[str, float], shocks: Shocks, equity: float | None) -> tuple[str, ...]:
+def _notes(
+    money: Mapping[str, float], shocks: Shocks, equity: float | None, *, holds: bool
+) -> tuple[str, ...]:
+    if not money and holds:
+        return ("what is held nets to zero in every name: nothing to lose",)
     if not money:
         return ("the book is empty: nothing to lose",)
     said = ["equity is unknown: the loss is no share of it"] if equity is None else []
+    values = dict(zip(shocks.symbols, shocks.values.tolist(), strict=True))
     said += [
-        f"the short in {symbol} gains by a stand-in: nothing is known of its own moves"
+        f"the {'long' if money[symbol] > 0.0 else 'short'} in {symbol} "
+        f"{'gains' if values[symbol] else 'loses nothing'} by a stand-in: nothing is known of its own moves"
         for symbol, _ in _stand_ins(shocks)
-        if money[symbol] < 0.0 and shocks.rule is ScenarioRule.LINEAR
+        if money[symbol] * values[symbol] >= 0.0 and shocks.rule is ScenarioRule.LINEAR
     ]
     return tuple(said)
 
@@ -311,8 +317,12 @@ class StressTester(Front):
         Raises
         ------
         InvalidRequest
-            A symbol without history, or a return below -1.
+            A symbol without history, or a return below -1 or above 100.
         """
+        if not isinstance(given, Mapping):
+            raise InvalidRequest(
+                "WRONG_TYPE", "given", "the given returns are a mapping of symbol to fraction"
+            )
         if not given:
             raise InvalidRequest("EMPTY_SCENARIO", "given", "name the return of at least one symbol")
         state = self.state
@@ -320,14 +330,16 @@ class StressTester(Front):
         for symbol in given:
             if symbol not in columns:
                 raise _unknown("given", symbol, tuple(s for s in columns if not s.startswith("?")), "symbol")
-        shocks = {columns[s]: _checked_shock(value, f"given[{s}]") for s, value in given.items()}
-        covariance = present_covariance(state.model)
+        held = {s: n.column for s, n in state.totals.names.items() if n.sides.net}
+        fitted = sorted({*held.values(), *(columns[s] for s in given)})
+        row = {column: number for number, column in enumerate(fitted)}
+        shocks = {row[columns[s]]: _checked_shock(value, f"given[{s}]") for s, value in given.items()}
+        covariance = present_covariance(state.model, fitted, self.config)
         try:
             expected = conditional_mean(shocks, covariance)
         except UndefinedMeasure as problem:
             raise InvalidRequest("UNDEFINED", "given", str(problem)) from None
         explained = _explained(sorted(shocks), covariance)
-        held = {s: n.column for s, n in state.totals.names.items() if n.sides.net}
         said = ", ".join(f"{s} {value:+.1%}" for s, value in given.items())
         scenario = Scenario(
             id="given",
@@ -338,13 +350,16 @@ class StressTester(Front):
             horizon_days=1,
             sources=(Source("the given returns", "assumption of the user"),),
             rest=0.0,
-            symbols=MappingProxyType({s: max(-1.0, float(expected[c])) for s, c in held.items()}),
+            symbols=MappingProxyType({s: max(-1.0, float(expected[row[c]])) for s, c in held.items()}),
         )
         basis = {
             s: Basis(BasisKind.SYMBOL, "given")
             if s in given
             else Basis(
-                BasisKind.CONDITIONAL, f"expected with {said}, R2 {explained[c]:.2f}", None, explained[c]
+                BasisKind.CONDITIONAL,
+                f"expected with {said}, R2 {explained[row[c]]:.2f}",
+                None,
+                explained[row[c]],
             )
             for s, c in held.items()
         }
@@ -372,7 +387,7 @@ class StressTester(Front):
         Raises
         ------
         InvalidRequest
-            For a name that is no symbol, sector or class, or a shock below -1.
+            For a name that is no symbol, sector or class, or a shock below -1 or above 100.
         """
         if not isinstance(shocks, Mapping):
             raise InvalidRequest("WRONG_TYPE", "shocks", "shocks are a mapping of name to fraction")
@@ -433,8 +448,10 @@ def _explained(given: list[int], covariance: Float) -> Float:
 
 def _checked_shock(value: object, field: str) -> float:
     shock = checked_number(value, field, signed=True, zero=True)
-    if shock < -1.0:
-        raise InvalidRequest("OUT_OF_RANGE", field, f"{field} is a fraction of at least -1; got {shock:g}")
+    if not -1.0 <= shock <= HIGHEST:
+        raise InvalidRequest(
+            "OUT_OF_RANGE", field, f"{field} is a fraction from -1 to {HIGHEST:g}; got {shock:g}"
+        )
     return shock
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,6 @@ from risk_management.core.front import Front
 from risk_management.core.var_record import var_limit
 from risk_management.errors import InvalidRequest, shown
 from risk_management.measures.tail import component_es, component_var, incremental_var, marginal_var, var_es
-from risk_management.measures.volatility import adaptive_returns
 from risk_management.model.instrument import AssetClass
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PortfolioState
@@ -37,6 +36,7 @@ from risk_management.registry import Registry
 
 __all__ = ["RiskComponent", "VaRCalculator", "VaRResult", "VaRSummary", "var_summary"]
 
+T = TypeVar("T")
 Float = NDArray[np.float64]
 
 HEADLINE: Final = 0.95
@@ -103,14 +103,7 @@ class _Report:
         """Plain and scaled daily returns of the names held."""
         model, chosen = self.state.model, list(self.held.columns)
         plain = model.matrix.values[:, chosen]
-        settings = self.config.var_config
-        if settings.default_method == "volatility_scaled":
-            scaled = model.scenarios[:, chosen]
-        elif plain.size:
-            weights = (settings.scaling_decay, settings.downside_weight, settings.long_run_weight)
-            scaled = np.maximum(adaptive_returns(plain, *weights), -1.0)
-        else:
-            scaled = plain
+        scaled = model.scaled[:, chosen]
         return Sample(plain, self.held.exposures), Sample(scaled, self.held.exposures)
 
     def result(
@@ -161,7 +154,7 @@ def var_summary(
     state : PortfolioState
     config : RiskManagementConfig
     methods : iterable of str, optional
-        Names in `VAR_METHODS`; by default those of the config, as with the next two.
+        Names in `VAR_METHODS`, or ``"all"``; by default those of the config, as with the next two.
     confidences : iterable of float, optional
         Each in (0.5, 1).
     horizons : iterable of int, optional
@@ -315,18 +308,33 @@ def _methods() -> Registry[VaRMethod]:
 
 
 def _known_methods(names: Iterable[str]) -> list[str]:
-    asked = [names] if isinstance(names, str) else list(names)
+    asked = [names] if isinstance(names, str) else _listed(names, "methods")
+    if "all" in asked:
+        return list(_methods().names())
     for name in asked:
         if name not in _methods():
             known = ", ".join(_methods().names())
             raise InvalidRequest(
-                "UNKNOWN_METHOD", "methods", f"no method is called {shown(name)}; known: {known}"
+                "UNKNOWN_METHOD", "methods", f"no method is called {shown(name)}; known: {known}, all"
             )
     return asked
 
 
+def _walkable(methods: Iterable[str]) -> list[str] | None:
+    """Names that `walk_forward` knows or refuses, None for all that are walked by default."""
+    _methods()
+    asked = [methods] if isinstance(methods, str) else _listed(methods, "methods")
+    return None if "all" in asked else asked
+
+
+def _listed(values: Iterable[T], field: str) -> list[T]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InvalidRequest("WRONG_TYPE", field, f"{field} must be several, in a list; got {shown(values)}")
+    return list(values)
+
+
 def _confidences(values: Iterable[float]) -> list[float]:
-    checked = [checked_number(value, "confidences") for value in values]
+    checked = [checked_number(value, "confidences") for value in _listed(values, "confidences")]
     for value in checked:
         if not 0.5 < value < 1.0:
             raise InvalidRequest(
@@ -336,7 +344,7 @@ def _confidences(values: Iterable[float]) -> list[float]:
 
 
 def _horizons(values: Iterable[int]) -> list[int]:
-    checked = [checked_number(value, "horizons", most=250.0) for value in values]
+    checked = [checked_number(value, "horizons", most=250.0) for value in _listed(values, "horizons")]
     for value in checked:
         if value != int(value):
             raise InvalidRequest("OUT_OF_RANGE", "horizons", f"a horizon is whole days; got {value:g}")
@@ -376,7 +384,7 @@ class VaRCalculator(Front):
 
     def backtest(
         self,
-        methods: Sequence[str] | None = None,
+        methods: Iterable[str] | None = None,
         *,
         years: float | None = None,
         executor: Executor | None = None,
@@ -391,6 +399,8 @@ class VaRCalculator(Front):
         InvalidRequest, InsufficientData
         """
         state, held = self.state, _Held.of(self.state)
+        if years is not None:
+            checked_number(years, "years")
         equity = state.totals.equity
         if equity is None or equity <= 0.0:
             raise InvalidRequest("EQUITY_UNKNOWN", "positions", "without equity there are no fractions of it")
@@ -398,7 +408,7 @@ class VaRCalculator(Front):
             self._foundation.whole_matrix(),
             {s: float(x) / equity for s, x in zip(held.symbols, held.exposures, strict=True)},
             self.config.var_config,
-            methods=methods,
+            methods=None if methods is None else _walkable(methods),
             confidences=self.config.var_config.confidence_levels,
             window=self.config.market_data_config.window,
             years=years,

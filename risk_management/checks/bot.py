@@ -19,6 +19,8 @@ def check(p: Proposal) -> Finding:
     if name in ACCOUNT_WIDE:
         return _NO_BOT
     if p.bot is None:
-        cap = math.inf if p.config.bot_config.register_unknown else 0.0
+        settings = p.config.bot_config
+        may_come = settings.register_unknown and len(p.state.bots) < settings.max_bots
+        cap = math.inf if may_come else 0.0
         return Finding("bot", "UNKNOWN_BOT", cap, subject=name)
     return Finding("bot", "BOT_DISABLED", math.inf if p.bot.enabled else 0.0, subject=name)

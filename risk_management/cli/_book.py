@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from risk_management.clock import ManualClock, SystemClock
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.dashboard.snapshot import Snapshot
@@ -51,7 +52,7 @@ def open_book(rows: Sequence[PositionRow], config: RiskManagementConfig, name: s
     file gives. Without a portfolio value in the settings equity is the sum of the positions. With several
     accounts it lies in each by what it holds.
     """
-    foundation = lay_foundation(config)
+    foundation = _standing(lay_foundation(config))
     rows = [
         replace(row, symbol=_known(row.symbol, foundation), account_id=row.account_id or config.account_id)
         for row in rows
@@ -79,6 +80,13 @@ def open_book(rows: Sequence[PositionRow], config: RiskManagementConfig, name: s
         manager.record_cash("deposit", value * shares[account], account_id=account)
     manager.import_positions(rows, one_shot=True)
     return OpenedBook(manager, name, tuple(notes))
+
+
+def _standing(foundation: Foundation) -> Foundation:
+    """On the sample the clock stands still, so that a command says the same each time."""
+    if not foundation.history.is_sample or isinstance(foundation.clock, SystemClock):
+        return foundation
+    return replace(foundation, clock=ManualClock(foundation.preparation.matrix.as_of))
 
 
 def _known(written: str, foundation: Foundation) -> str:

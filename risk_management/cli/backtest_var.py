@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,7 +21,7 @@ __all__ = ["run"]
 
 HIGH = 0.99
 WIDE = 100
-"""Columns that all tests need beside each other."""
+"""Columns that the tests and the mean loss need beside each other."""
 ZONES = {"green": "green", "yellow": "yellow", "red": "bold red"}
 
 
@@ -57,7 +58,7 @@ def run(
         show_json(backtest_view(seen, found))
     else:
         _show(found, book.name)
-        screen().print(footer(seen, (*book.notes, *_said(found))))
+        screen().print(footer(seen, (*book.notes, *_said(found, wide=screen().width >= WIDE))))
     if any(record.light.zone == "red" for record in found.records.get(found.default, ())):
         raise typer.Exit(BREACH)
 
@@ -74,24 +75,23 @@ def _show(found: BookBacktest, name: str) -> None:
 
 
 def _by_method(found: BookBacktest, confidence: float, *, wide: bool) -> Table:
-    heads = ["over", "number", "both", "ES", "worst", "zone"]
-    if wide:
-        heads[2:2] = ["clustering"]
-        heads.append("loss")
+    heads = ["over", "number", "cluster", "both", "ES", "worst", "zone", *(["loss"] if wide else [])]
     made = table(f"One day at {100.0 * confidence:g}%", "method", *heads)
+    if not wide:
+        made.padding = (0, 1, 0, 0)
     for method, records in found.records.items():
         one = next(record for record in records if record.confidence == confidence)
         cells: list[Text | str] = [
             f"{one.exceptions}/{one.expected:.0f}",
             _verdict(one.kupiec),
+            _verdict(one.independence),
             _verdict(one.coverage),
             _verdict(one.z2),
             f"{one.worst_year}",
             Text(one.light.zone, ZONES[one.light.zone]),
         ]
         if wide:
-            cells[2:2] = [_verdict(one.independence)]
-            cells.append(f"{one.joint_loss:.3f}")
+            cells.append("-" if isnan(one.joint_loss) else f"{one.joint_loss:.3f}")
         made.add_row(Text(method, "bold" if method == found.default else ""), *cells)
     return made
 
@@ -99,8 +99,8 @@ def _by_method(found: BookBacktest, confidence: float, *, wide: bool) -> Table:
 def _verdict(result: BacktestResult | None) -> Text:
     if result is None:
         return Text("-", "dim")
-    said = "<0.001" if result.p_value < 0.001 else f"{result.p_value:.3f}"
-    return Text(f"{said} ✗", "red") if result.reject else Text(f"{said}  ")
+    said = "<.001" if result.p_value < 0.001 else f"{result.p_value:.3f}".removeprefix("0")
+    return Text(f"{said}✗", "red") if result.reject else Text(f"{said} ")
 
 
 def _years(found: BookBacktest) -> list[Text]:
@@ -129,14 +129,25 @@ def _years(found: BookBacktest) -> list[Text]:
     return lines
 
 
-def _said(found: BookBacktest) -> list[str]:
-    left_out = ", ".join(found.left_out)
+def _said(found: BookBacktest, *, wide: bool) -> list[str]:
+    left_out = ", ".join(f"{symbol} (it has {why})" for symbol, why in found.lacking.items())
     return [
         "over: days whose loss passed the VaR, and how many were promised; worst: most of them in 250 days; "
         "zone: Basel's, of the last 250",
-        "number, clustering, both: p-values of Kupiec's, Christoffersen's and the conditional-coverage test; "
+        "number, cluster, both: p-values of Kupiec's, Christoffersen's and the conditional-coverage test; "
         "ES: of Acerbi and Szekely's second; ✗ fails, below 0.05",
-        "weights are those of today; fitted parameters are renewed every 20 days",
+        *(["loss: mean joint loss of VaR and ES; less is better"] if wide else []),
+        "weights are those of today; fitted parameters and simulations are renewed every 20 days",
         *([f"without a history of their own, and left out: {left_out}"] if left_out else []),
         *(f"{method}: {why}" for method, why in found.refusals.items()),
+        *(f"{method}: no VaR on {said}; never green" for method, said in _silent(found).items()),
     ]
+
+
+def _silent(found: BookBacktest) -> dict[str, str]:
+    """On how many days a method gave no figure, where it is too many for a clean record."""
+    from risk_management.calculators.var_backtest import REFUSED  # noqa: PLC0415 - help must be quick
+
+    days = len(found.dates)
+    refused = {m: max(record.refused for record in records) for m, records in found.records.items()}
+    return {m: f"{count:,} of {days:,} days" for m, count in refused.items() if count > REFUSED * days}

@@ -91,9 +91,9 @@ def _summary(found: CorrelationMetrics) -> list[str]:
     lines = [
         f"By {found.method} over {found.observations} days, a short with its sign turned: "
         f"average {said(found.average_correlation)}, largest {said(found.max_pairwise_correlation)}{pair}.",
-        f"Absorption ratio {said(found.absorption_ratio)}, diversification ratio "
-        f"{said(found.diversification_ratio)}, effective bets {said(found.effective_bets)}, "
-        f"volatility {said(found.volatility_ratio)} of its usual.",
+        f"Over those days, at present volatilities: absorption ratio {said(found.absorption_ratio)}, "
+        f"diversification ratio {said(found.diversification_ratio)}, effective bets "
+        f"{said(found.effective_bets)}. Volatility {said(found.volatility_ratio)} of its usual.",
     ]
     if found.spike is not None:
         lines.append(f"Spike: {found.spike.explain()}.")
@@ -101,7 +101,7 @@ def _summary(found: CorrelationMetrics) -> list[str]:
 
 
 def _over_time(book: OpenedBook) -> list[Text]:
-    """Crises, the present regime, and independent bets over time; nothing for a book too small."""
+    """Crises, the present regime, and effective bets over time; nothing for a book too small."""
     from risk_management.demo.charts import curve  # noqa: PLC0415 - help must be quick
     from risk_management.errors import InvalidRequest  # noqa: PLC0415
 
@@ -113,7 +113,7 @@ def _over_time(book: OpenedBook) -> list[Text]:
     line = curve(bets, WIDEST_CURVE, 0.0, max(bets)) if all(map(math.isfinite, bets)) else ""
     ends = f"{study.dates[0]} to {study.dates[-1]}"
     lines = [Text("Beside their own past, with today's exposures", "bold"), Text(study.explain())]
-    return [*lines, *([Text(f"{line}  bets, {ends}", "dim")] if line else []), Text("")]
+    return [*lines, *([Text(f"{line}  effective bets, {ends}", "dim")] if line else []), Text("")]
 
 
 def _matrix(found: CorrelationMetrics) -> Table:

@@ -37,7 +37,7 @@ def run(
     book = options_of(context).opened([], value, "an empty book")
     chosen = list(dict.fromkeys(map(book.symbol, symbols)))
     kelly, seen = book.manager.kelly_optimizer, book.look()
-    alone = [kelly.calculate_kelly_single_asset(symbol) for symbol in chosen]
+    alone = [kelly.calculate_kelly_single_asset(symbol, kelly_fraction=fraction) for symbol in chosen]
     together = kelly.optimize_portfolio_kelly(chosen, fraction)
     if as_json:
         show_json({**headline(seen), "assets": plain(alone), "portfolio": plain(together)})
@@ -45,14 +45,20 @@ def run(
     console = screen()
     names = (", ".join(chosen), "bold")
     console.print(heading("Kelly of ", names, f", {together.observations} common days."))
-    console.print("What history alone would justify is advice; a bot is held to its own record of trades.\n")
+    console.print("What history alone would justify is advice; a bot is held to its own record of trades.")
+    tail = book.manager.config.kelly_config.lower_bound
+    console.print(
+        "Every size is an exposure, a multiple of equity: 0.50 or 50 % puts half of equity at the asset. "
+        f"Of resampled histories {tail:.0%} give a full Kelly below the first figure of the band, and "
+        f"{tail:.0%} one above the second.\n"
+    )
     console.print(_alone(alone), _weights(together, alone, seen.equity))
     console.print(footer(seen, _notes(alone, together), together.leans_on))
 
 
 def _alone(results: Sequence[KellyResult]) -> Table:
     made = table(
-        "Each alone, a year", "symbol", "mean", "shrunken", "volatility", "full Kelly", "between", "advised"
+        "Each alone, a year", "symbol", "mean", "shrunken", "volatility", "full Kelly", "band", "advised"
     )
     for one in results:
         made.add_row(
@@ -69,7 +75,7 @@ def _alone(results: Sequence[KellyResult]) -> Table:
 
 def _weights(together: KellyPortfolioResult, alone: Sequence[KellyResult], equity: float) -> Table:
     heading = f"Together, {share(together.kelly_fraction, 0)} Kelly within all limits"
-    made = table(heading, "symbol", "weight", "money", "held alone by")
+    made = table(heading, "symbol", "exposure", "money", "held alone by")
     made.columns[3].justify = "left"
     for one in alone:
         weight = together.optimal_weights[one.symbol]
@@ -84,5 +90,6 @@ def _notes(alone: Sequence[KellyResult], together: KellyPortfolioResult) -> list
     """What held the weights back, and which results are none."""
     bound = ", ".join(together.bound_by)
     grown = f"growth {share(together.growth_rate)} a year on the shrunken means"
-    notes = [f"the weights are {together.status}, held by {bound}; {grown}"]
+    held = any(together.optimal_weights.values())
+    notes = [f"together held by {bound}; {grown}" if held else f"together all cash: {together.note}"]
     return notes + [f"{one.symbol}: {one.note}" for one in alone if one.status != "ok"]

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from risk_management import __version__
 from risk_management.cli import (
     assess,
+    audit,
     backtest_var,
     check,
     config,
@@ -20,8 +21,11 @@ from risk_management.cli import (
     demo,
     heat,
     kelly,
+    replay,
     selftest,
+    serve,
     stress,
+    token,
     var,
 )
 from risk_management.cli._options import Options
@@ -124,6 +128,10 @@ app.command("backtest-var", rich_help_panel=BOOK)(backtest_var.run)
 app.command("stress", rich_help_panel=BOOK)(stress.run)
 app.command("correlation", rich_help_panel=BOOK)(correlation.run)
 app.command("kelly", rich_help_panel=BOOK)(kelly.run)
+app.command("replay", rich_help_panel=BOOK)(replay.run)
+app.command("serve", rich_help_panel=SYSTEM)(serve.run)
+app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
+app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)
 app.command("selftest", rich_help_panel=SYSTEM)(selftest.run)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -117,11 +118,14 @@ def _asked(tester: StressTester, scenario: str | None, book: OpenedBook) -> Stre
 
 def _moves(given: list[str], book: OpenedBook) -> dict[str, float]:
     """``SPY=-0.10`` as a symbol and a return."""
-    moves = {}
+    moves: dict[str, float] = {}
     for written in given:
-        symbol, _, number = written.partition("=")
+        name, _, number = written.partition("=")
+        symbol = book.symbol(name.strip())
+        if symbol in moves:
+            raise WrongUsage(f"--given names {symbol} twice; give it one return")
         try:
-            moves[book.symbol(symbol.strip())] = float(number)
+            moves[symbol] = float(number)
         except ValueError:
             raise WrongUsage(f"{written!r} is no move; write it like SPY=-0.10") from None
     return moves
@@ -130,18 +134,19 @@ def _moves(given: list[str], book: OpenedBook) -> dict[str, float]:
 def _show_reverse(found: ReverseStressResult) -> None:
     console = screen()
     lead = found.explain().splitlines()[0]
-    console.print(lead, style="bold" if found.status == "ok" else COLOURS["breached"])
+    console.print(lead, style=COLOURS["breached"] if found.status == "broken" else "bold")
     for note in found.notes:
         console.print(f"Note: {note}.")
     if not found.contributions:
         return
     if found.worst_days is not None:
-        past = f"{found.worst_days} of {found.observations:,} past days, at present volatility"
-        console.print(f"The book would have lost as much on {past}.")
+        past = f"{found.worst_days} of {found.observations:,} past days"
+        console.print(f"At present volatility, {past} would have broken it.")
     console.print(f"With tails as fat as those of daily returns: a chance of {found.fat_probability:.2g}.\n")
     rows = table("The move, and what drives it", "symbol", "moves", "costs", "share")
     for symbol, part in first_rows(list(found.contributions.items()), rows):
-        rows.add_row(symbol, f"{found.moves[symbol]:+.1%}", money(part), share(part / found.loss))
+        whole = part / found.loss if found.loss else math.nan
+        rows.add_row(symbol, f"{found.moves[symbol]:+.1%}", money(part), share(whole))
     console.print(rows)
 
 

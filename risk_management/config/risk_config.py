@@ -335,6 +335,8 @@ class BotConfig(Settings):
 
     register_unknown: bool = True
     """Whether a bot that asks for the first time is registered with these limits, or refused."""
+    max_bots: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Bots that may be known; beyond them one that asks for the first time is refused."""
     max_exposure: Leverage = 0.25
     """Gross exposure of one bot."""
     probation_share: Fraction = 0.5
@@ -432,6 +434,8 @@ class MarketDataConfig(Settings):
         default_factory=lambda: {"equity": 60.0, "index_fund": 60.0, "crypto": 15.0, "other": 60.0}
     )
     """Seconds after which a quote authorises nothing, by asset class."""
+    poll_interval: Seconds = 15.0
+    """Seconds between two pulls of a living source's prices while monitoring runs; 0 leaves it to others."""
     quote_jump: Annotated[float, Field(gt=0.0, le=100.0)] = 0.5
     """Change of a price in one step, as a fraction, that a second quote must confirm."""
     stand_in_volatility: dict[str, PositiveMoney] = Field(

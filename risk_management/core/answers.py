@@ -56,8 +56,10 @@ class Answers:
         self._order = deque(i for i in self._order if i not in lost)
 
 
-def same_answer(known: TradeDecided, request: TradeRequest) -> TradeDecision:
+def same_answer(known: TradeDecided, request: TradeRequest, *, names_strategy: bool) -> TradeDecision:
     """The answer that was given, where the same is asked again.
+
+    A strategy that the caller does not name is the bot's own, which may be another one by now.
 
     Raises
     ------
@@ -65,8 +67,8 @@ def same_answer(known: TradeDecided, request: TradeRequest) -> TradeDecision:
         ``REQUEST_ID_REUSED``: the id was given before with another request.
     """
     before = known.request
-    # a strategy that was not named is the bot's own of that time
-    again = amended(request, requested_at=before.requested_at, strategy=request.strategy or before.strategy)
+    strategy = request.strategy if names_strategy else before.strategy
+    again = amended(request, requested_at=before.requested_at, strategy=strategy)
     if again != before:
         raise reused(request.request_id)
     return known.decision

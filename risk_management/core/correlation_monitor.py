@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from risk_management.config.risk_config import CorrelationConfig, RiskManagementConfig
 from risk_management.core.correlation_study import CorrelationStudy, correlation_study, or_nan
 from risk_management.core.front import Front
-from risk_management.core.risk_model import book_correlation
-from risk_management.measures._inputs import is_constant
+from risk_management.core.risk_model import book_correlation, founded, moves
 from risk_management.measures.concentration import diversification_ratio, effective_bets
 from risk_management.measures.dependence import absorption_ratio
 from risk_management.measures.volatility import ewma_forecasts
@@ -198,6 +197,8 @@ class _Held:
         Present daily volatility.
     labels, signs : ndarray of int of shape (K,)
         Signed clusters.
+    known : ndarray of bool of shape (K,)
+        False for a stand-in.
     """
 
     symbols: tuple[str, ...]
@@ -207,6 +208,7 @@ class _Held:
     volatility: Float
     labels: Index
     signs: Index
+    known: NDArray[np.bool_]
 
     @property
     def sides(self) -> Float:
@@ -234,15 +236,16 @@ def _held(state: PortfolioState) -> _Held:
         volatility=model.volatility[columns],
         labels=np.array([model.cluster[c] for c in columns], dtype=np.intp),
         signs=np.array([model.cluster_sign[c] for c in columns], dtype=np.intp),
+        known=founded(model.matrix)[columns],
     )
 
 
 def _matrix(held: _Held, config: RiskManagementConfig) -> Float:
     """Correlations, shape (K, K), NaN in the rows of names that did not move."""
     rho = held.unknown
-    moving = ~is_constant(held.returns[-config.correlation_config.window :])
+    moving = moves(held.returns[-config.correlation_config.window :])
     if moving.any():
-        rho[np.ix_(moving, moving)] = book_correlation(held.returns[:, moving], config)
+        rho[np.ix_(moving, moving)] = book_correlation(held.returns[:, moving], config, held.known[moving])
     return rho
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.risk_model import book_correlation
+from risk_management.core.risk_model import book_correlation, founded, moves
 from risk_management.errors import InvalidRequest, MeasureError
 from risk_management.measures.concentration import diversification_ratio, effective_bets
 from risk_management.measures.dependence import absorption_ratio, matrix_distance
@@ -41,7 +41,7 @@ class CorrelationStudy:
     dates : ndarray of datetime64[D] of shape (M,)
         Ends of the windows, `STEP` trading days apart; the last is today.
     average_correlation, diversification_ratio, effective_bets, absorption_ratio : ndarray of shape (M,)
-        In each window, by the sides held.
+        In each window, by the sides held. The first is NaN where a name stands still, as `distance` is.
     distance : ndarray of shape (M,)
         Of each window's matrix from that of all days: 0 is the same, 1 has nothing in common.
     regime_percentile : float
@@ -79,12 +79,14 @@ class CorrelationStudy:
         """The study in a few lines for a person."""
         lines = [
             f"On the {self.crisis_days} worst days of {self.market} the names correlate by "
-            f"{self.crisis_average:.2f} on average, on all days by {self.usual_average:.2f}.",
-            f"Today's {self.span} days stand {self.distance[-1]:.2f} from the whole, further than "
-            f"{self.regime_percentile:.0%} of the past.",
-            f"Independent bets: {self.effective_bets[-1]:.1f} now, "
-            f"{np.nanmedian(self.effective_bets):.1f} at the median, {np.nanmin(self.effective_bets):.1f} at "
-            "the least.",
+            f"{self.crisis_average:z.2f} on average, on all days by {self.usual_average:z.2f}.",
+            f"The last {self.span} days stand {self.distance[-1]:.2g} from the whole, further than "
+            f"{self.regime_percentile:.0%} of the past."
+            if math.isfinite(self.distance[-1])
+            else f"In the last {self.span} days a name stands still: they have no distance from the whole.",
+            f"Effective bets over {self.span} days, at the volatilities of those days: "
+            f"{self.effective_bets[-1]:.2f} in the last, {np.nanmedian(self.effective_bets):.2f} at the "
+            f"median, {np.nanmin(self.effective_bets):.2f} at the least.",
         ]
         return "\n".join([*lines, *(f"  {note}." for note in self.notes)])
 
@@ -117,7 +119,7 @@ def correlation_study(
     columns = [n.column for n in names.values()]
     returns = state.model.matrix.values[:, columns]
     money = np.array([n.sides.net / SCALE for n in names.values()])
-    moving = returns.std(axis=0) > 0.0 if names else np.zeros(0, dtype=np.bool_)
+    moving = moves(returns) if names else np.zeros(0, dtype=np.bool_)
     span = config.correlation_config.spike_window
     if moving.sum() < 2 or len(returns) < 2 * span:
         raise InvalidRequest(
@@ -128,9 +130,10 @@ def correlation_study(
         )
     symbols = tuple(s for s, moves in zip(names, moving, strict=True) if moves)
     returns, money = returns[:, moving], money[moving]
-    whole = _correlation(returns, config)
+    known = founded(state.model.matrix)[columns][moving]
+    whole = _correlation(returns, config, known)
     ends = np.arange(len(returns), span - 1, -STEP)[::-1]
-    rows = [_point(returns[end - span : end], money, whole, config) for end in ends]
+    rows = [_point(returns[end - span : end], money, whole, config, known) for end in ends]
     average, ratio, bets, absorbed, distance = (np.array(column) for column in zip(*rows, strict=True))
     past = distance[:-1][np.isfinite(distance[:-1])]
     market, crowd = _market(state, returns)
@@ -149,7 +152,9 @@ def correlation_study(
         effective_bets=bets,
         absorption_ratio=absorbed,
         distance=distance,
-        regime_percentile=float((past < distance[-1]).mean()) if len(past) else math.nan,
+        regime_percentile=(
+            float((past < distance[-1]).mean()) if len(past) and math.isfinite(distance[-1]) else math.nan
+        ),
         crisis_matrix=crisis,
         crisis_average=_average(crisis, money),
         usual_average=_average(_together(returns), money),
@@ -162,10 +167,10 @@ def correlation_study(
     )
 
 
-def _correlation(returns: Float, config: RiskManagementConfig) -> Float:
+def _correlation(returns: Float, config: RiskManagementConfig, known: NDArray[np.bool_]) -> Float:
     """By the configured method over all rows that are handed in."""
     settings = config.correlation_config.model_copy(update={"window": len(returns)})
-    return book_correlation(returns, config.model_copy(update={"correlation_config": settings}))
+    return book_correlation(returns, config.model_copy(update={"correlation_config": settings}), known)
 
 
 def _together(returns: Float) -> Float:
@@ -176,17 +181,18 @@ def _together(returns: Float) -> Float:
 
 
 def _point(
-    returns: Float, money: Float, whole: Float, config: RiskManagementConfig
+    returns: Float, money: Float, whole: Float, config: RiskManagementConfig, known: NDArray[np.bool_]
 ) -> tuple[float, float, float, float, float]:
-    rho = _correlation(returns, config)
+    rho = _correlation(returns, config, known)
     deviation = returns.std(axis=0, ddof=1)
     covariance = rho * np.outer(deviation, deviation)
+    all_move = bool(moves(returns).all())  # a name that stands still correlates with none
     return (
-        _average(rho, money),
+        _average(rho, money) if all_move else math.nan,
         or_nan(lambda: diversification_ratio(money, covariance)),
         or_nan(lambda: effective_bets(money, covariance)),
         or_nan(lambda: absorption_ratio(covariance)),
-        matrix_distance(rho, whole),
+        matrix_distance(rho, whole) if all_move else math.nan,
     )
 
 

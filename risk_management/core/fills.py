@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import ndtri
 
 from risk_management.config.risk_config import KellyConfig
+from risk_management.errors import MeasureError
+from risk_management.measures.growth import kelly_bounds
 from risk_management.model.amend import amended
 from risk_management.model.events import Filled
 from risk_management.model.instrument import ContractKind
@@ -30,7 +31,6 @@ __all__ = ["ACCOUNT_WIDE", "Booked", "book_fill"]
 ACCOUNT_WIDE: Final = frozenset({OPERATOR, SYSTEM, EXTERNAL})
 """Owners whose orders close the account's positions, not only their own."""
 KEPT_RETURNS: Final = 500
-ROUNDING: Final = 1e-24
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +163,11 @@ def _with_profit(
 def _kelly_bound(returns: tuple[float, ...], settings: KellyConfig) -> float | None:
     """Lower confidence bound of mean / variance of a bot's own trades; None while there are too few.
 
-    The bound shifts the mean by its standard error (normal approximation); 0 where no edge is left.
+    0 where no edge is left, or no spread that a bet could be sized by.
     """
-    count = len(returns)
-    if count < settings.min_trades:
+    if len(returns) < settings.min_trades:
         return None
-    values = np.array(returns)
-    mean, variance = float(values.mean()), float(values.var(ddof=1))
-    if variance <= ROUNDING * mean * mean:
-        return 0.0  # equal to the last digit: no spread that a bet could be sized by
-    low = mean + float(ndtri(settings.lower_bound)) * (variance / count) ** 0.5
-    return float(max(0.0, low / variance))
+    try:
+        return kelly_bounds(np.array(returns), settings.lower_bound)[0]
+    except MeasureError:
+        return 0.0

@@ -13,11 +13,14 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from risk_management.calculators.scenarios import Scenario, ScenarioRule, ScenarioUse, load_scenarios
 from risk_management.clock import AnchoredClock, Clock, SystemClock
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.book import Book
-from risk_management.core.risk_model import ModelPreparation, stand_in_symbols
+from risk_management.core.risk_model import ModelPreparation, rows_remembered, stand_in_symbols
 from risk_management.errors import InsufficientData
 from risk_management.market_data.instruments import load_instrument_facts
 from risk_management.market_data.returns import build_returns
@@ -65,13 +68,14 @@ class Foundation:
     def under(self, config: RiskManagementConfig) -> Foundation:
         """The same prices with the market model prepared under other settings."""
         old = self.preparation
-        fresh = ModelPreparation.of(old.matrix, config, old.instruments, old.scenarios, old.closes)
+        earlier = _earlier(config, self.history, self.instruments, old.matrix)
+        fresh = ModelPreparation.of(old.matrix, config, old.instruments, old.scenarios, old.closes, earlier)
         return replace(self, config=config, preparation=fresh, model=fresh.model())
 
     def whole_matrix(self) -> ReturnMatrix:
         """Returns over the whole history of the source, up to the day on which the model stands."""
-        whole = self.config.update(market_data_config={"window": LONGEST_WINDOW})
-        return _matrix(whole, self.history, self.instruments, self.preparation.matrix.as_of)
+        as_of = self.preparation.matrix.as_of
+        return _matrix(self.config, self.history, self.instruments, as_of, LONGEST_WINDOW)
 
     def new_book(self, portfolio_value: float | None = None) -> Book:
         """An empty book on these prices, with the configured capital or the given one."""
@@ -115,7 +119,7 @@ def lay_foundation(
     history = _history(config, prices)
     moment = as_of or (clock.now() if clock is not None else None)
     instruments = _instruments(config, history.symbols, sectors or {})
-    matrix = _matrix(config, history, instruments, moment)
+    matrix = _matrix(config, history, instruments, moment, config.market_data_config.window)
     _enough(matrix, config)
     own_clock = clock
     if own_clock is None:
@@ -124,7 +128,8 @@ def lay_foundation(
     gates = tuple(
         s for s in scenarios.values() if s.use is ScenarioUse.GATE and s.rule is ScenarioRule.LINEAR
     )
-    preparation = ModelPreparation.of(matrix, config, instruments, gates, history)
+    earlier = _earlier(config, history, instruments, matrix)
+    preparation = ModelPreparation.of(matrix, config, instruments, gates, history, earlier)
     model = preparation.model()
     known = MappingProxyType(instruments)
     return Foundation(config, history, preparation, model, known, scenarios, own_clock)
@@ -187,25 +192,40 @@ def _enough(matrix: ReturnMatrix, config: RiskManagementConfig) -> None:
         )
 
 
+def _earlier(
+    config: RiskManagementConfig,
+    history: PriceHistory,
+    instruments: Mapping[str, Instrument],
+    matrix: ReturnMatrix,
+) -> NDArray[np.float64]:
+    """Returns before those of a matrix, shape (E, N): as many as the volatility recursion remembers."""
+    window = min(len(matrix.dates) + rows_remembered(config.var_config), LONGEST_WINDOW)
+    longer = _matrix(config, history, instruments, matrix.as_of, window, matrix.symbols)
+    return longer.values[: np.searchsorted(longer.dates, matrix.dates[0])]
+
+
 def _matrix(
     config: RiskManagementConfig,
     history: PriceHistory,
     instruments: Mapping[str, Instrument],
     moment: datetime | None,
+    window: int,
+    symbols: tuple[str, ...] | None = None,
 ) -> ReturnMatrix:
+    """By default of all symbols of the history, of those with a proxy and of the stand-ins."""
     settings = config.market_data_config
     stand_ins = stand_in_symbols()
-    proxied = tuple(s for s in settings.proxies if s not in history.symbols)
-    symbols = (*history.symbols, *proxied, *stand_ins)
-    classes = {s: instruments[s].asset_class for s in (*history.symbols, *proxied)}
+    if symbols is None:
+        proxied = (s for s in settings.proxies if s not in history.symbols)
+        symbols = (*history.symbols, *proxied, *stand_ins)
     return build_returns(
         history,
         symbols=symbols,
-        window=settings.window,
+        window=window,
         min_observations=settings.min_observations,
         max_gap=settings.max_gap,
         proxies=settings.proxies,
-        asset_classes={**classes, **stand_ins},
+        asset_classes={s: stand_ins.get(s) or instruments[s].asset_class for s in symbols},
         as_of=moment,
         stand_in_volatility=settings.stand_in_volatility,
         stale_days=settings.stale_days,

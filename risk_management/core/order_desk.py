@@ -146,7 +146,7 @@ class OrderDesk:
             request = self._request(ticket, reserves=True)
             known = self._answers.find(request.request_id) if ticket.request_id is not None else None
             if known is not None:
-                return same_answer(known, request)
+                return same_answer(known, request, names_strategy=bool(ticket.strategy))
             if ticket.request_id is not None:
                 self._may_be_new(ticket.request_id)
             self._register(request)
@@ -317,7 +317,9 @@ class OrderDesk:
 
     def decision(self, request_id: str) -> TradeDecision | None:
         """The answer that a request got, None for an unknown id."""
-        known = self._answers.find(checked_name(request_id, "request_id"))
+        name = checked_name(request_id, "request_id")
+        with self._book.lock:  # leaving it waits for the disk: nobody sees an answer that may yet be lost
+            known = self._answers.find(name)
         return None if known is None else known.decision
 
     def _refuse_outlier(self, reservation: Reservation, report: FillReport) -> NoReturn:
@@ -380,9 +382,10 @@ class OrderDesk:
         self._alarm("RUNAWAY_BOT", text)
 
     def _register(self, request: TradeRequest) -> None:
-        if request.bot == OPERATOR or request.bot in self._book.state.bots:
+        known, settings = self._book.state.bots, self._book.config.bot_config
+        if request.bot == OPERATOR or request.bot in known:
             return
-        if self._book.config.bot_config.register_unknown:
+        if settings.register_unknown and len(known) < settings.max_bots:
             bot = Bot(request.bot, request.strategy, request.requested_at, auto_registered=True)
             self._book.apply(BotChanged(at=request.requested_at, actor=request.bot, bot=bot))
 
@@ -424,6 +427,9 @@ class OrderDesk:
         """Raise where a new id names something already though its answer is forgotten, or may come to."""
         state = self._book.state
         if request_id in state.reservations or request_id in state.settled:
+            if self._book.outage:
+                said = f"the answer of {request_id!r} can't be read now: {self._book.outage}; ask again"
+                raise StoreUnavailable(said)
             raise reused(request_id)
         if request_id.startswith(f"{self._boot}-"):
             said = f"ids that begin with {self._boot}- are given out here; choose your own"

@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,7 @@ logger = logging.getLogger(__name__)
 
 FUTURE = timedelta(seconds=5)
 MOST_SPLIT = 1e4
+MOST_QUOTES = 20_000
 MODEL_SECTIONS = ("heat_config", "correlation_config", "var_config", "stress_config", "market_data_config")
 """Settings that the market model is prepared with."""
 
@@ -317,6 +319,9 @@ class AdvancedRiskManager:
         if moment > now + FUTURE:
             raise InvalidRequest("FUTURE_TIMESTAMP", "at", f"prices of {moment} lie in the future of {now}")
         checked = {checked_symbol(s): checked_price(p, f"price of {s}") for s, p in prices.items()}
+        if len(checked.keys() | self.state.quotes.keys()) > MOST_QUOTES:
+            said = f"prices of more than {MOST_QUOTES:,} symbols are not kept; give those that are traded"
+            raise InvalidRequest("OUT_OF_RANGE", "prices", said)
         with self.book.lock:
             update = price_events(self.state, self.config, checked, moment, source, daily=daily, now=now)
             for event in update.events:
@@ -324,7 +329,13 @@ class AdvancedRiskManager:
         return update
 
     def record_cash(
-        self, kind: CashKind | str, amount: float, *, account_id: str | None = None, symbol: str = ""
+        self,
+        kind: CashKind | str,
+        amount: float,
+        *,
+        account_id: str | None = None,
+        symbol: str = "",
+        actor: str = OPERATOR,
     ) -> None:
         """Book cash that came (positive) or went (negative): deposit, withdrawal, fee, funding, ...
 
@@ -332,9 +343,9 @@ class AdvancedRiskManager:
         opened by its first deposit.
         """
         event = cash_event(self.state, self.clock.now(), kind, amount, account_id, symbol)
-        self.book.apply(event)
+        self.book.apply(replace(event, actor=actor))
 
-    def report_equity(self, equity: float, *, confirmed: bool = False) -> bool:
+    def report_equity(self, equity: float, *, confirmed: bool = False, actor: str = OPERATOR) -> bool:
         """Take in what the account is worth by its broker; cash makes up the difference.
 
         Parameters
@@ -343,6 +354,7 @@ class AdvancedRiskManager:
             Money.
         confirmed : bool
             Believe it although it jumps by more than `quarantine_jump` without a reason.
+        actor : str
 
         Returns
         -------
@@ -358,7 +370,7 @@ class AdvancedRiskManager:
         value = checked_number(equity, "equity", zero=True, signed=True)
         with self.book.lock:
             for _ in range(1 + confirmed):  # a confirmation is the second report that the rules wait for
-                self._apply_now(EquityReported, equity=value)
+                self._apply_now(EquityReported, actor=actor, equity=value)
                 if self.state.drawdown.quarantined is None:
                     return True
         return False
@@ -576,6 +588,8 @@ class AdvancedRiskManager:
         strategy_type: str = "",
         max_position_size: float | None = None,
         kelly_fraction: float | None = None,
+        *,
+        actor: str = OPERATOR,
     ) -> Bot:
         """Register a bot, or change the limits of a known one; its record is kept."""
         name = checked_bot(bot_name)
@@ -596,10 +610,12 @@ class AdvancedRiskManager:
                 disabled_reason=known.disabled_reason if known else "",
                 record=known.record if known else Bot(name, "", self.clock.now()).record,
             )
-            self._apply_now(BotChanged, bot=bot)
+            self._apply_now(BotChanged, actor=actor, bot=bot)
         return bot
 
-    def set_bot_enabled(self, bot_name: str, *, enabled: bool, reason: str = "") -> tuple[str, ...]:
+    def set_bot_enabled(
+        self, bot_name: str, *, enabled: bool, reason: str = "", actor: str = ""
+    ) -> tuple[str, ...]:
         """Enable or disable a bot. Disabled, its exits pass; its open entries are cancelled and returned.
 
         Raises
@@ -609,6 +625,7 @@ class AdvancedRiskManager:
         """
         if not isinstance(enabled, bool):
             raise InvalidRequest("WRONG_TYPE", "enabled", f"enabled is True or False; got {shown(enabled)}")
+        who = actor or library_actor()
         with self.book.lock:
             bot = self.state.bots.get(checked_name(bot_name, "bot_name"))
             if bot is None:
@@ -617,10 +634,10 @@ class AdvancedRiskManager:
                     "UNKNOWN_BOT", "bot_name", f"no bot is called {bot_name!r}; known: {known}"
                 )
             changed = amended(bot, enabled=enabled, disabled_reason="" if enabled else reason)
-            self._apply_now(BotChanged, bot=changed)
+            self._apply_now(BotChanged, actor=who, bot=changed)
             if enabled:
                 if not bot.enabled:  # else the old peak would switch it off again at once
-                    self.book.apply(fresh_start(self.state, self.clock.now(), library_actor(), bot=bot_name))
+                    self.book.apply(fresh_start(self.state, self.clock.now(), who, bot=bot_name))
                 return ()
             mine = [r for r in self.state.reservations.values() if r.key.bot == bot_name and r.opening > 0]
             self.desk.cancel_all(reason or "bot disabled", bot=bot_name, openings_only=True)
@@ -739,7 +756,7 @@ class AdvancedRiskManager:
 
     # -- settings -----------------------------------------------------------------------------------
 
-    def reconfigure(self, config: RiskManagementConfig) -> None:
+    def reconfigure(self, config: RiskManagementConfig, *, actor: str = "") -> None:
         """Use other settings, whole or not at all. Tightening sells nothing; it blocks what increases.
 
         The prices stay as they are; the market model is prepared anew on them where a setting asks for it.
@@ -757,7 +774,7 @@ class AdvancedRiskManager:
         emergency_rows(fresh)  # unknown metrics and double names, before anything is replaced
         old = self.config
         with self.book.lock:
-            self.book.reconfigure(fresh, self.clock.now(), library_actor())
+            self.book.reconfigure(fresh, self.clock.now(), actor or library_actor())
             self.protocol.reconfigured()
             self.alert_manager.reconfigure(fresh)
             if any(getattr(old, name) != getattr(fresh, name) for name in MODEL_SECTIONS):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,12 +16,13 @@ from risk_management.calculators.scenarios import Scenario, shock_matrix
 from risk_management.config.risk_config import RiskManagementConfig, VaRConfig
 from risk_management.errors import MeasureError
 from risk_management.market_data.returns import rows_until
-from risk_management.measures.dependence import cluster, correlation
+from risk_management.measures._inputs import is_constant
+from risk_management.measures.dependence import cluster, correlation, ledoit_wolf
 from risk_management.measures.tail import var_es
 from risk_management.measures.volatility import ewma_forecasts, long_run_blend, with_downside_weight
 from risk_management.model.amend import amended
 from risk_management.model.instrument import AssetClass, Instrument
-from risk_management.model.market import PriceHistory, ReturnMatrix, frozen_columns
+from risk_management.model.market import HistoryKind, PriceHistory, ReturnMatrix, frozen_columns
 from risk_management.model.risk_model import STAND_IN, RiskModel
 
 __all__ = [
@@ -28,7 +30,10 @@ __all__ = [
     "adaptive_variances",
     "book_correlation",
     "build_risk_model",
+    "founded",
+    "moves",
     "present_covariance",
+    "rows_remembered",
     "scaled_to_present",
     "stand_in_symbols",
     "with_stable_labels",
@@ -38,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 WARM_UP = 20
 YEAR = 250
+ROUNDING = 1e-12
+FORGOTTEN = 2.0**-56
 LARGEST_FACTOR = 10.0
 """A quiet day of a name is scaled up by no more than this."""
 
@@ -56,11 +63,12 @@ class ModelPreparation:
     Parameters
     ----------
     matrix : ReturnMatrix
-        The whole history (T, N).
+        The history of which models are made (T, N).
     deviations : ndarray of shape (T + 1, N)
         EWMA volatility forecast for each row made before it; the last row looks past the end.
     variances : ndarray of shape (T + 1, N)
-        The same as variances, with losses weighed more than gains: scaling to the present uses them.
+        The same as variances, with losses weighed more than gains, and begun on the rows before those of
+        the matrix: scaling to the present uses them.
     weighted : ndarray of shape (T, N)
         The returns that `variances` rest on.
     market_deviations : ndarray of shape (T + 1,)
@@ -91,10 +99,18 @@ class ModelPreparation:
         instruments: Mapping[str, Instrument],
         scenarios: tuple[Scenario, ...],
         closes: PriceHistory | None,
+        earlier: Float | None = None,
     ) -> ModelPreparation:
-        """Run the volatility recursion over the whole history once."""
+        """Run the volatility recursion over the whole history once.
+
+        `earlier`, of shape (E, N), are the returns before those of the matrix, as many as
+        `rows_remembered` says: without them the first rows of the matrix take a forecast that has seen
+        them.
+        """
         settings = config.var_config
-        variances, weighted = adaptive_variances(matrix.values, settings)
+        before = 0 if earlier is None else len(earlier)
+        known = matrix.values if earlier is None else np.vstack((earlier, matrix.values))
+        variances, weighted = (part[before:].copy() for part in adaptive_variances(known, settings))
         real = [matrix.columns[s] for s in matrix.symbols if not s.startswith(STAND_IN)]
         market = matrix.values[:, real].mean(axis=1, keepdims=True)
         return cls(
@@ -117,7 +133,7 @@ class ModelPreparation:
         rows : int, optional
             Number of rows that are known; all by default.
         like : RiskModel, optional
-            Take clusters, correlations and shocks from it: they are refitted less often.
+            Take clusters and shocks from it: they are refitted less often.
         """
         end = len(self.matrix.dates) if rows is None else rows
         matrix = rows_until(self.matrix, end, self.config.market_data_config.window)
@@ -125,26 +141,25 @@ class ModelPreparation:
         now = self.deviations[end]
         settings = self.config.var_config
         parts = (
-            _Slow(like.cluster, like.cluster_sign, like.correlation, like.scenario_ids, like.shocks)
+            _Slow(like.cluster, like.cluster_sign, like.scenario_ids, like.shocks)
             if like
             else _slow(self, matrix)
         )
-        scenarios = matrix.values
-        if settings.default_method == "volatility_scaled":
-            scenarios = scaled_to_present(
-                matrix.values, self.variances[start : end + 1], self.weighted[start:end], settings
-            )
+        scaled = scaled_to_present(
+            matrix.values, self.variances[start : end + 1], self.weighted[start:end], settings
+        )
+        scenarios = scaled if settings.default_method == "volatility_scaled" else matrix.values
         stop_free = _stop_free_risk(matrix, now, self.config)
         return RiskModel(
             matrix=matrix,
             scenarios=scenarios,
+            scaled=scaled,
             volatility=_sealed(now.copy()),
             es99_long=_tails(scenarios, 1.0, stop_free),
             es99_short=_tails(scenarios, -1.0, stop_free),
             stop_free_risk=stop_free,
             cluster=parts.labels,
             cluster_sign=parts.signs,
-            correlation=parts.correlation,
             scenario_ids=parts.scenario_ids,
             shocks=parts.shocks,
             market_volatility_ratio=_ratio(self.market_deviations[max(start, end - YEAR) : end + 1]),
@@ -152,9 +167,21 @@ class ModelPreparation:
         )
 
 
-def present_covariance(model: RiskModel) -> Float:
-    """Daily covariance of all columns: present EWMA volatilities about the configured correlation, (N, N)."""
-    return np.asarray(model.correlation * np.outer(model.volatility, model.volatility))
+def present_covariance(model: RiskModel, columns: Sequence[int], config: RiskManagementConfig) -> Float:
+    """Daily covariance of some columns, shape (K, K): present EWMA volatilities about their correlation.
+
+    The correlation is fitted on these columns alone, so that no other name has a say in it. A column may be
+    named several times: names that share a stand-in move as one.
+    """
+    chosen, place = np.unique(np.asarray(columns, dtype=np.intp), return_inverse=True)
+    rho = book_correlation(model.matrix.values[:, chosen], config, founded(model.matrix)[chosen])
+    scale = model.volatility[columns]
+    return np.asarray(rho[np.ix_(place, place)] * np.outer(scale, scale))
+
+
+def founded(matrix: ReturnMatrix) -> NDArray[np.bool_]:
+    """Which columns have returns of their own or a proxy's, shape (N,): the others are stand-ins."""
+    return np.array([matrix.coverage[s].kind is not HistoryKind.STAND_IN for s in matrix.symbols])
 
 
 def build_risk_model(
@@ -194,22 +221,41 @@ def with_stable_labels(fresh: RiskModel, old: RiskModel) -> RiskModel:
     return amended(fresh, cluster=tuple(names[own] for own in fresh.cluster))
 
 
-def book_correlation(values: Float, config: RiskManagementConfig) -> Float:
-    """Correlation of all columns by the configured estimator over the configured window, shape (N, N).
+def moves(returns: Float) -> NDArray[np.bool_]:
+    """Whether each column of simple returns (T, N) moves; a steady rate of interest does not, shape (N,).
 
-    A constant column has no correlation: it is taken as uncorrelated here, for clusters only.
+    Prices of 16 digits leave noise of some 1e-15 in its returns, which would correlate with others' noise.
+    """
+    return np.asarray(~is_constant(returns) & (np.ptp(returns, axis=0) > ROUNDING))
+
+
+def book_correlation(values: Float, config: RiskManagementConfig, known: NDArray[np.bool_]) -> Float:
+    """Correlation of columns by the configured estimator over the configured window, shape (N, N).
+
+    Ledoit and Wolf's shrinkage is that of standardised returns: raw ones of unlike volatility would be drawn
+    to a common variance, and the wildest column would decide on the correlation of all others. Its intensity
+    is that of the columns that are `known`, shape (N,); stand-ins, which are made from the others, are
+    shrunk alike and have no say. A constant column has no correlation: it is taken as uncorrelated here.
     """
     settings = config.correlation_config
     recent = values[-settings.window :]
     if settings.overlap_days > 1 and len(recent) >= 2 * settings.overlap_days:
         # markets that close at different hours share their news a day apart
         recent = sliding_window_view(recent, settings.overlap_days, axis=0).sum(axis=-1)
-    moving = recent.std(axis=0) > 0.0
+    moving = moves(recent)
     result = np.eye(values.shape[1])
-    if moving.sum() >= 2:
-        chosen = np.ix_(moving, moving)
-        options = {"decay": settings.ewma_decay} if settings.method == "ewma" else {}
-        result[chosen] = correlation(np.ascontiguousarray(recent[:, moving]), settings.method, **options)
+    if moving.sum() < 2:
+        return result
+    recent = np.ascontiguousarray(recent[:, moving])
+    if settings.method == "ewma":
+        rho = correlation(recent, "ewma", settings.ewma_decay)
+    else:
+        rho = correlation(recent)
+        if settings.method == "ledoit_wolf" and known[moving].any():
+            standard = recent[:, known[moving]]
+            rho *= 1.0 - ledoit_wolf(standard / standard.std(axis=0)).intensity
+            np.fill_diagonal(rho, 1.0)
+    result[np.ix_(moving, moving)] = rho
     return result
 
 
@@ -219,14 +265,13 @@ class _Slow:
 
     labels: tuple[int, ...]
     signs: tuple[int, ...]
-    correlation: Float
     scenario_ids: tuple[str, ...]
     shocks: Float
 
 
 def _slow(preparation: ModelPreparation, matrix: ReturnMatrix) -> _Slow:
     config = preparation.config
-    rho = book_correlation(matrix.values, config)
+    rho = book_correlation(matrix.values, config, founded(matrix))
     try:
         groups = cluster(rho, threshold=config.correlation_config.cluster_threshold)
         labels, signs = tuple(map(int, groups.labels)), tuple(map(int, groups.signs))
@@ -249,7 +294,7 @@ def _slow(preparation: ModelPreparation, matrix: ReturnMatrix) -> _Slow:
         closes=preparation.closes,
         unknown_beta=config.stress_config.unknown_beta,
     )
-    return _Slow(labels, signs, _sealed(rho), tuple(s.id for s in known), _sealed(np.asfortranarray(shocks)))
+    return _Slow(labels, signs, tuple(s.id for s in known), _sealed(np.asfortranarray(shocks)))
 
 
 def _has_happened(scenario: Scenario, today: date) -> bool:
@@ -270,6 +315,11 @@ def _forecasts(values: Float, decay: float) -> Float:
     settled = min(WARM_UP, len(values))
     result[:settled] = result[settled]
     return result
+
+
+def rows_remembered(settings: VaRConfig) -> int:
+    """Rows after which the start of the volatility recursion is gone to rounding: 307 at a decay of 0.88."""
+    return math.ceil(math.log(FORGOTTEN) / math.log(settings.scaling_decay))
 
 
 def adaptive_variances(values: Float, settings: VaRConfig) -> tuple[Float, Float]:

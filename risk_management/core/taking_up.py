@@ -73,7 +73,7 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
             book.reconfigure(foundation.config, now, SYSTEM)
         else:
             book.adopt(foundation.config)
-    journal.latch(in_memory="", stopped="")  # what was noted is a hold in the journal now
+    journal.latch(in_memory="", stopped="")  # the journal holds it now: what a person releases stays released
     logger.info("taken up at entry %d with %d positions", book.state.version, len(book.state.positions))
     return foundation, book
 

@@ -41,9 +41,10 @@ def evening(state: PortfolioState) -> Evening | None:
         day=state.drawdown.day,
         var=max(var, 0.0) / equity,
         book=tuple(
-            (symbol, name.sides.net / SCALE / equity, state.quotes[symbol].price)
+            (symbol, name.sides.net / SCALE / equity, quote.price if quote else None)
             for symbol, name in state.totals.names.items()
-            if name.keys and symbol in state.quotes
+            for quote in (state.quotes.get(symbol),)
+            if name.keys
         ),
     )
 
@@ -89,11 +90,11 @@ def _is_next(before: date, after: date, config: RiskManagementConfig) -> bool:
 
 
 def _hypothetical(pending: Evening, last: PortfolioState) -> float | None:
-    """Return of an evening's book to the next evening's prices; a name without one leaves it unknown."""
+    """Return of an evening's book to the next evening's prices; a name without either leaves it unknown."""
     total = 0.0
     for symbol, exposure, price in pending.book:
         quote = last.quotes.get(symbol)
-        if quote is None:
+        if quote is None or price is None:
             return None
         total += exposure * (quote.price / price - 1.0)
     return total

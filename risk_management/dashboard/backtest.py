@@ -34,4 +34,5 @@ def backtest_view(seen: Snapshot, found: BookBacktest) -> Plain:
         },
         "refusals": dict(found.refusals),
         "left_out": dict(found.left_out),
+        "lacking": dict(found.lacking),
     }

@@ -24,7 +24,7 @@ def plain(value: object) -> Any:  # noqa: PLR0911 - one line a kind
     ----------
     value : object
         A frozen record, mapping, sequence, array, enum, time or scalar, nested at will. A number that is
-        NaN or infinite becomes None; a time is written in ISO 8601.
+        NaN or infinite becomes None, and -0.0 is 0.0; a time is written in ISO 8601.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def plain(value: object) -> Any:  # noqa: PLR0911 - one line a kind
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return value + 0.0 if math.isfinite(value) else None  # -0.0 becomes 0.0
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, Path):

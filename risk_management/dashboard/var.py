@@ -1,4 +1,4 @@
-"""Value at risk and expected shortfall by every method, with components and the limits of the gate."""
+"""Value at risk and expected shortfall by several methods, with components and the limits of the gate."""
 
 from __future__ import annotations
 

@@ -16,6 +16,8 @@ from risk_management.dashboard.plain import Plain
 from risk_management.dashboard.snapshot import Snapshot
 from risk_management.dashboard.stress import stress_view
 from risk_management.dashboard.var import var_view
+from risk_management.errors import ConfigurationError
+from risk_management.integration.client import RiskClient
 from risk_management.integration.trading_integration import TradingSystemIntegration, get_integration
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ class RiskDashboardAPI:
     def manager(self) -> AdvancedRiskManager:
         """The manager whose book is shown."""
         given = get_integration() if self._given is None else self._given
+        if isinstance(given, RiskClient):
+            raise ConfigurationError("RISK_URL: the book is in another process; ask its own addresses")
         return given.risk_manager if isinstance(given, TradingSystemIntegration) else given
 
     def metrics(self) -> Plain:
@@ -71,7 +75,7 @@ class RiskDashboardAPI:
         return correlation_view(self._look())
 
     def var(self) -> Plain:
-        """VaR and expected shortfall by every method, confidence and horizon, with components."""
+        """VaR and expected shortfall by every method, confidence and horizon of the settings."""
         manager = self.manager
         summary = self._var.get(_exposed(manager), manager.var_calculator.calculate_portfolio_var)
         return var_view(self._look(), summary)
@@ -140,11 +144,12 @@ def _same(one: object, other: object) -> bool:
 def create_risk_routes(
     app: Flask, api: RiskDashboardAPI | None = None, url_prefix: str = "/api/risk"
 ) -> None:
-    """Serve the views as JSON from a Flask app; a second call on the same app does nothing.
+    """Serve the risk system from a Flask app; a second call on the same app does nothing.
 
-    They answer GET, from this machine only: both the caller's address and the name that it calls must be
-    loopback, so that neither a neighbour nor a web page that rebinds its name reads positions. The guard
-    stands on these routes alone; nothing else of the app changes.
+    All addresses answer this machine only: both the caller's address and the name that it calls must be
+    loopback, so that neither a neighbour nor a web page that rebinds its name reads positions. The seven
+    views are open there; everything else takes a token: the one in the variable ``RISK_TOKEN``, or one of
+    the store. The guard stands on these addresses alone; nothing else of the app changes.
 
     Parameters
     ----------
@@ -153,10 +158,20 @@ def create_risk_routes(
         By default one on the process-wide instance.
     url_prefix : str
         Where the views are, ``/api/risk/metrics`` and so on.
-    """
-    from risk_management.dashboard.routes import BLUEPRINT, risk_blueprint  # noqa: PLC0415 - flask is late
 
-    if BLUEPRINT not in app.blueprints:
-        app.register_blueprint(
-            risk_blueprint(RiskDashboardAPI() if api is None else api, ENDPOINTS), url_prefix=url_prefix
-        )
+    Raises
+    ------
+    ConfigurationError
+        ``RISK_TOKEN`` could be guessed.
+    """
+    from risk_management.service.blueprint import BLUEPRINT, make_blueprint  # noqa: PLC0415 - flask is late
+    from risk_management.service.guard import Guard  # noqa: PLC0415
+    from risk_management.service.keyring import EmbeddedKeyring  # noqa: PLC0415
+    from risk_management.service.routes import API  # noqa: PLC0415
+
+    if BLUEPRINT in app.blueprints:
+        return
+    views = RiskDashboardAPI() if api is None else api
+    readable = frozenset({"", *(f"/{name}" for name in ENDPOINTS)})
+    guard = Guard(views, EmbeddedKeyring(views), open_paths=readable)
+    app.register_blueprint(make_blueprint(API, guard, views), url_prefix=url_prefix)

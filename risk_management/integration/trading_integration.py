@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from threading import Event as Signal
-from threading import Lock, Thread, current_thread
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -18,9 +16,13 @@ from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.protocol import Executor
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.errors import AlreadyInitialized, InvalidRequest, StoreUnavailable
+from risk_management.errors import AlreadyInitialized, ConfigurationError, InvalidRequest, StoreUnavailable
+from risk_management.integration.client import DEADLINE, RiskClient
+from risk_management.integration.monitoring import Watcher
+from risk_management.integration.trade_response import TradeResponse
+from risk_management.market_data.source import load_source
 from risk_management.model.portfolio import Bot
-from risk_management.model.trade import Execution, Finding, TradeDecision
+from risk_management.model.trade import Execution
 from risk_management.store.journal import Journal, MemoryJournal
 
 if TYPE_CHECKING:
@@ -40,61 +42,9 @@ logger = logging.getLogger(__name__)
 
 DETAILS = frozenset({"strategy", "price", "risk_amount", "request_id", "account_id", "reduce_only"})
 """Further words of a request."""
-LARGEST_SAID = 10**15
-
-
-@dataclass(frozen=True, slots=True)
-class TradeResponse:
-    """The answer to a bot.
-
-    Parameters
-    ----------
-    request_id : str
-        Name it in every report.
-    approved : bool
-    recommended_size : float
-        Money that may be sent to the broker, 0 when refused.
-    requested_size : float
-    rejection_reasons : tuple of str
-        Stable codes of every check that refused or cut, the binding one first.
-    explanation : str
-        The same for a person.
-    decision : TradeDecision or None
-        Every number; None when the request was malformed and nothing was judged.
-    """
-
-    request_id: str
-    approved: bool
-    recommended_size: float
-    requested_size: float
-    rejection_reasons: tuple[str, ...]
-    explanation: str
-    decision: TradeDecision | None = None
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What every check measured."""
-        return () if self.decision is None else self.decision.findings
-
-    def explain(self) -> str:
-        """The same as `explanation`: the words of `TradeDecision.explain`."""
-        return self.explanation
-
-    def __str__(self) -> str:
-        return self.explanation
-
-    @classmethod
-    def of(cls, decision: TradeDecision) -> TradeResponse:
-        """The answer that a decision gives."""
-        return cls(
-            decision.request_id,
-            decision.approved,
-            decision.recommended_size,
-            decision.requested_size,
-            decision.rejection_reasons,
-            decision.explain(),
-            decision,
-        )
+LONGEST_DEADLINE = 60.0
+AT_REST = frozenset({"sample", "files"})
+"""Sources that have no newer price than their history."""
 
 
 class TradingSystemIntegration:
@@ -107,7 +57,7 @@ class TradingSystemIntegration:
     prices, sectors, clock, executor
         Handed to `AdvancedRiskManager`.
     journal : Journal, optional
-        Keeps every event; in memory by default.
+        Keeps every event; by default the store that the settings name, or memory.
     monitoring_interval : float
         Seconds between assessments of the monitoring thread.
     """
@@ -123,20 +73,28 @@ class TradingSystemIntegration:
         journal: Journal | None = None,
         monitoring_interval: float = 5.0,
     ) -> None:
-        self.journal: Journal = MemoryJournal() if journal is None else journal
+        settings = load_risk_config() if config is None else config
+        if journal is None and settings.store is None:
+            journal = MemoryJournal()
         self.risk_manager = AdvancedRiskManager(
-            load_risk_config() if config is None else config,
+            settings,
             prices=prices,
             sectors=sectors,
             clock=clock,
             executor=executor,
-            journal=self.journal,
+            journal=journal,
         )
-        self._interval = monitoring_interval
-        self._signal = Signal()
-        self._thread: Thread | None = None
-        self._thread_lock = Lock()
+        self.journal = self.risk_manager.book.journal
         self.last_assessment: RiskAssessment | None = None
+        data = self.risk_manager.config.market_data_config
+        is_living = prices is None and data.source not in AT_REST and data.poll_interval > 0.0
+        self._watcher = Watcher(
+            self.risk_manager,
+            self._assess,
+            monitoring_interval,
+            load_source(data) if is_living else None,
+            data.poll_interval,
+        )
 
     # -- orders -------------------------------------------------------------------------------------
 
@@ -291,38 +249,24 @@ class TradingSystemIntegration:
     # -- monitoring ---------------------------------------------------------------------------------
 
     def start_monitoring(self) -> None:
-        """Assess the book in the background; a second call changes nothing."""
-        with self._thread_lock:
-            if self._thread is not None and self._thread.is_alive():
-                return
-            self._signal.clear()
-            self._thread = Thread(target=self._monitor, name="risk-monitoring", daemon=True)
-            self._thread.start()
+        """Assess the book and pull prices in the background; a second call changes nothing.
+
+        Prices are pulled where the settings name a living source, such as ``yahoo`` or ``exchange``; the
+        sample and files have no newer ones, and a frame that was handed in leaves them to be pushed.
+        """
+        self._watcher.start()
 
     def stop_monitoring(self) -> None:
-        """End the background assessments and wait for the last one."""
-        with self._thread_lock:
-            self._signal.set()
-            thread, self._thread = self._thread, None
-        if thread is not None and thread is not current_thread():
-            thread.join()
+        """End the background rounds and wait for the last ones."""
+        self._watcher.stop()
 
     @property
     def is_monitoring(self) -> bool:
-        """Whether the background thread runs."""
-        thread = self._thread
-        return thread is not None and thread.is_alive()
+        """Whether the background rounds run."""
+        return self._watcher.is_running
 
-    def _monitor(self) -> None:
-        while not self._signal.is_set():
-            try:
-                self.last_assessment = self.risk_manager.assess_overall_risk()
-            except StoreUnavailable as problem:
-                logger.warning("an assessment is kept in memory alone: %s", problem)
-            except Exception as problem:  # the service loop: one failure must not end the watch
-                logger.exception("an assessment failed")
-                self.risk_manager.report_system_error(f"an assessment failed: {type(problem).__name__}")
-            self._signal.wait(self._interval)
+    def _assess(self) -> None:
+        self.last_assessment = self.risk_manager.assess_overall_risk()
 
     def close(self) -> None:
         """End the background assessments and let another process have the store."""
@@ -347,27 +291,38 @@ class _Default:
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.instance: TradingSystemIntegration | None = None
+        self.instance: TradingSystemIntegration | RiskClient | None = None
         self.digest = ""
 
 
 _default = _Default()
 
 
-def initialize_risk_management(config: RiskManagementConfig | None = None) -> TradingSystemIntegration:
+def initialize_risk_management(
+    config: RiskManagementConfig | None = None,
+) -> TradingSystemIntegration | RiskClient:
     """The process-wide instance, made at the first call.
+
+    With the variables ``RISK_URL`` and ``RISK_TOKEN`` it is a client of the risk system there, which has
+    settings of its own; ``RISK_DEADLINE`` is how many seconds a question may take, 0.25 without it.
 
     Raises
     ------
     AlreadyInitialized
         It exists with another configuration.
+    ConfigurationError
+        Settings were handed over although another process decides, or the token is missing.
     """
-    settings = load_risk_config() if config is None else config
+    url = os.environ.get("RISK_URL")
+    settings = config if config is not None or url else load_risk_config()
     with _default.lock:
         if _default.instance is None:
-            _default.instance = TradingSystemIntegration(settings)
-            _default.digest = settings.digest()
-        elif config is not None and settings.digest() != _default.digest:
+            if settings is None or url:
+                _default.instance, _default.digest = _client(str(url), config), ""
+            else:
+                _default.instance = TradingSystemIntegration(settings)
+                _default.digest = settings.digest()
+        elif config is not None and config.digest() != _default.digest:
             raise AlreadyInitialized(
                 "risk management runs already with another configuration; use reconfigure() on its manager "
                 "or shutdown_risk_management() first"
@@ -375,7 +330,26 @@ def initialize_risk_management(config: RiskManagementConfig | None = None) -> Tr
         return _default.instance
 
 
-def get_integration() -> TradingSystemIntegration:
+def _client(url: str, config: RiskManagementConfig | None) -> RiskClient:
+    token = os.environ.get("RISK_TOKEN")
+    if not token:
+        raise ConfigurationError(
+            "RISK_TOKEN is missing: 'risk token create --bot NAME' makes one for RISK_URL"
+        )
+    if config is not None:
+        raise ConfigurationError("RISK_URL: the risk system there has its own settings; hand over none")
+    written = os.environ.get("RISK_DEADLINE", str(DEADLINE))
+    try:
+        deadline = float(written)
+    except ValueError:
+        deadline = 0.0
+    if not 0.0 < deadline <= LONGEST_DEADLINE:
+        said = f"seconds above 0 and up to {LONGEST_DEADLINE:g}; got {written!r}"
+        raise ConfigurationError(f"RISK_DEADLINE: {said}")
+    return RiskClient(url, token, deadline=deadline)
+
+
+def get_integration() -> TradingSystemIntegration | RiskClient:
     """The process-wide instance, made with the loaded configuration where there is none yet."""
     return initialize_risk_management()
 
@@ -410,25 +384,10 @@ def request_trade_approval(
         )
     except InvalidRequest as problem:
         logger.warning("malformed request of %.60r: %s", bot_name, problem)
-        return _not_judged(size, problem.code, problem.message)
+        return TradeResponse.not_judged(size, problem.code, problem.message)
     except StoreUnavailable as problem:
         logger.critical("a request of %.60r could not be kept: %s", bot_name, problem)
-        return _not_judged(size, "STORE_UNAVAILABLE", str(problem))
-
-
-def _not_judged(size: object, code: str, text: str) -> TradeResponse:
-    """The refusal of a request that nobody judged; its id is still free."""
-    asked = size if type(size) is float else math.nan
-    if type(size) is int and abs(size) < LARGEST_SAID:
-        asked = float(size)
-    return TradeResponse(
-        request_id="",
-        approved=False,
-        recommended_size=0.0,
-        requested_size=asked,
-        rejection_reasons=(code,),
-        explanation=text,
-    )
+        return TradeResponse.not_judged(size, "STORE_UNAVAILABLE", str(problem))
 
 
 def report_trade_execution(

@@ -395,13 +395,19 @@ def _stand_in(
             f"{symbol} needs a stand-in, but no price in the history moves; hand in prices that do"
         )
     values = np.maximum(grid.market * (volatility / spread), _WORST)
-    few = (
-        f"only {own.observations} returns of its own"
-        if own and own.observations
-        else "no history on this calendar"
-    )
-    note = f"{symbol} has {few}: the market stands in, scaled to a volatility of {volatility:.0%} a year."
-    return _Column(values, _coverage(symbol, HistoryKind.STAND_IN, own, grid, rules, [note]))
+    lacks = _lacking(own, min(rules.min_observations, len(grid.dates)))
+    note = f"{symbol} has {lacks}: the market stands in, scaled to a volatility of {volatility:.0%} a year."
+    coverage = _coverage(symbol, HistoryKind.STAND_IN, own, grid, rules, [note])
+    return _Column(values, replace(coverage, lacks=lacks))
+
+
+def _lacking(own: OwnReturns | None, need: int) -> str:
+    """What is wrong with the returns of a symbol that a stand-in serves."""
+    if own is None or not own.observations:
+        return "no history on this calendar"
+    if own.observations < need:
+        return f"only {own.observations} returns of its own"
+    return "a price that stands still"
 
 
 def _coverage(

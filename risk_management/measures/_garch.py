@@ -23,6 +23,8 @@ __all__ = [
 
 LEAST_ROWS: Final = 250
 """Fewest returns of a fit: below, its parameters are noise."""
+DIGITS: Final = 10
+"""Decimals of a standardised return: what is beyond them is rounding."""
 MEANS: Final = {"constant": "Constant", "zero": "Zero"}
 
 
@@ -94,16 +96,18 @@ def fit_garch(returns: ArrayLike, mean: str = "constant") -> GarchFit:
     choice(mean, "mean", tuple(MEANS))
     values = varying(vector(returns, minimum=LEAST_ROWS)[:, None], "GARCH")[:, 0]
     scale = float(np.std(values))  # the optimiser works best near a variance of one
-    centre = float(values.mean()) if mean == "constant" else 0.0
-    start = float(np.mean((values - centre) ** 2))
-    found = _library_fit(values / scale, MEANS[mean], start / scale**2)
+    # without ARCH the likelihood is flat: the last digits, which change with the unit, must not lead it
+    standard = np.round(values / scale, DIGITS)
+    centre = float(standard.mean()) if mean == "constant" else 0.0
+    start = float(np.mean((standard - centre) ** 2))
+    found = _library_fit(standard, MEANS[mean], start)
     parameters = dict(found.params)
     fit = GarchFit(
         mu=float(parameters.get("mu", 0.0)) * scale,
         omega=float(parameters["omega"]) * scale**2,
         alpha=float(parameters["alpha[1]"]),
         beta=float(parameters["beta[1]"]),
-        start=start,
+        start=start * scale**2,
         log_likelihood=float(found.loglikelihood) - len(values) * float(np.log(scale)),
         observations=len(values),
         converged=bool(found.convergence_flag == 0),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from risk_management.measures._garch import filtered_returns
-from risk_management.measures._inputs import FloatArray, level, number, vector
+from risk_management.measures._inputs import FloatArray, level, levels, number, vector
 from risk_management.measures._order import quantile_position, tail_plan
 from risk_management.measures.volatility import volatility_scaled_returns
 
@@ -84,7 +84,7 @@ def historical_es(returns: ArrayLike, confidence: float) -> float:
     Rockafellar and Uryasev (2002), "Conditional value-at-risk for general loss distributions",
     Journal of Banking & Finance 26, Proposition 8.
     """
-    return var_es(returns, (confidence,))[0][1]
+    return tails_of(vector(returns), (level(confidence),))[0][1]
 
 
 def var_es(pnl: ArrayLike, confidences: Sequence[float]) -> tuple[tuple[float, float], ...]:
@@ -106,7 +106,7 @@ def var_es(pnl: ArrayLike, confidences: Sequence[float]) -> tuple[tuple[float, f
     ------
     InvalidReturns, InsufficientData, UndefinedMeasure
     """
-    return tails_of(vector(pnl, "pnl"), tuple(confidences))
+    return tails_of(vector(pnl, "pnl"), levels(confidences))
 
 
 def tails_of(values: FloatArray, confidences: tuple[float, ...]) -> tuple[tuple[float, float], ...]:

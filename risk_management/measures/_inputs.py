@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -15,11 +16,14 @@ __all__ = [
     "covariance_matrix",
     "exact_count",
     "is_constant",
+    "is_symmetric",
     "level",
+    "levels",
     "matrix",
     "number",
     "series",
     "symmetric",
+    "unit_of",
     "varying",
     "vector",
     "weight_vector",
@@ -29,6 +33,8 @@ FloatArray = NDArray[np.float64]
 
 _LARGEST: Final = 1e60  # fourth powers of it still add up without overflow
 _SAME: Final = 1e-12  # spread over size below which a series is rounding noise about a constant
+
+_NEGATIVE: Final = 1e-8  # least eigenvalue over the largest one that is still rounding
 
 
 def series(values: ArrayLike, name: str = "returns", minimum: int = 2) -> FloatArray:
@@ -70,17 +76,30 @@ def symmetric(values: ArrayLike, name: str = "matrix") -> FloatArray:
     array = matrix(values, name, 1)
     if array.shape[0] != array.shape[1]:
         raise InvalidReturns(f"{name} must be square, not {array.shape}")
-    if not np.allclose(array, array.T, rtol=1e-8, atol=1e-10 * float(np.abs(array).max())):
+    if not is_symmetric(array):
         raise InvalidReturns(f"{name} must be symmetric")
     return array
 
 
+def is_symmetric(array: FloatArray) -> bool:
+    """Whether an array of shape (M, N) is square and symmetric up to rounding."""
+    if array.shape[0] != array.shape[1]:
+        return False
+    return np.allclose(array, array.T, rtol=1e-8, atol=1e-10 * float(np.abs(array).max()))
+
+
 def covariance_matrix(values: ArrayLike, name: str = "covariance") -> FloatArray:
-    """Symmetric array of shape (N, N) without negative variances."""
+    """Symmetric array of shape (N, N) under which no name and no book has a negative variance."""
     array = symmetric(values, name)
     negative = np.flatnonzero(array.diagonal() < 0.0)
     if negative.size:
         raise UndefinedMeasure(f"{name} has a negative variance in column {negative[0]}")
+    power = np.linalg.eigvalsh(array)
+    if float(power[0]) < -_NEGATIVE * float(power[-1]):
+        raise UndefinedMeasure(
+            f"{name} is not positive semi-definite: its least eigenvalue is {power[0]:.3g}, and some book "
+            "would have a negative variance; nearest_psd mends it"
+        )
     return array
 
 
@@ -102,14 +121,26 @@ def number(value: object, name: str, low: float, high: float = np.inf, *, closed
 
 
 def level(confidence: object) -> float:
-    """A confidence in (0, 1), such as 0.99."""
-    return number(confidence, "confidence", 0.0, 1.0)
+    """A confidence in (0, 1), such as 0.99, whose complement is in (0, 1) too."""
+    value = number(confidence, "confidence", 0.0, 1.0)
+    if 1.0 - value == 1.0:
+        raise UndefinedMeasure(f"confidence must lie in (0, 1), not {value}: nothing of it is left beside 1")
+    return value
+
+
+def levels(confidences: object) -> tuple[float, ...]:
+    """Several confidences, such as (0.95, 0.99)."""
+    if isinstance(confidences, str) or not isinstance(confidences, Iterable):
+        raise InvalidReturns(
+            f"confidences must be several numbers, such as (0.95,), not {shown(confidences)}"
+        )
+    return tuple(map(level, confidences))
 
 
 def choice(value: object, name: str, allowed: tuple[object, ...]) -> None:
     """Refuse a value that is not among the allowed ones."""
-    if isinstance(value, bool) or value not in allowed:
-        raise UndefinedMeasure(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, str | int | np.integer) or value not in allowed:
+        raise UndefinedMeasure(f"{name} must be one of {', '.join(map(repr, allowed))}, not {shown(value)}")
 
 
 def exact_count(count: float) -> float:
@@ -132,6 +163,15 @@ def varying(columns: FloatArray, measure: str) -> FloatArray:
         where = f"column {still[0]} is constant" if columns.ndim == 2 else "the series is constant"
         raise UndefinedMeasure(f"{measure} is undefined: {where}")
     return columns
+
+
+def unit_of(values: FloatArray) -> FloatArray:
+    """By what each column (or the series) is divided before it is squared, so that no square vanishes.
+
+    1, but for values that are minute: their largest size.
+    """
+    largest = np.abs(values).max(axis=0)
+    return np.asarray(np.where((largest > 0.0) & (largest < 1 / _LARGEST), largest, 1.0))
 
 
 def _numbers(values: ArrayLike, name: str) -> FloatArray:

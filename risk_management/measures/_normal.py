@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from risk_management.errors import UndefinedMeasure
-from risk_management.measures._inputs import level, varying, vector
+from risk_management.measures._inputs import level, unit_of, varying, vector
 
 __all__ = ["cornish_fisher_es", "cornish_fisher_var", "normal_density", "normal_es", "normal_var"]
 
@@ -129,7 +129,9 @@ def cornish_fisher_es(returns: ArrayLike, confidence: float) -> float:
 
 def _mean_and_deviation(returns: ArrayLike, *, zero_mean: bool) -> tuple[float, float]:
     values = vector(returns)
-    return 0.0 if zero_mean else float(values.mean()), float(values.std(ddof=1))
+    unit = float(unit_of(values))
+    deviation = unit * float((values / unit).std(ddof=1))
+    return 0.0 if zero_mean else float(values.mean()), deviation
 
 
 def _moments(returns: ArrayLike) -> tuple[float, float, float, float]:

@@ -45,6 +45,21 @@ class StudentT:
     infinite_variance: bool
     near_normal: bool
 
+    def var(self, confidence: float) -> float:
+        """Loss at a confidence."""
+        return float(-(self.loc + self.scale * stdtrit(self.df, 1.0 - level(confidence))))
+
+    def es(self, confidence: float) -> float:
+        """Mean loss beyond `var`; infinite, and so refused, at 1 degree of freedom or fewer."""
+        share, df = 1.0 - level(confidence), self.df
+        if df <= 1.0:
+            raise UndefinedMeasure(
+                f"the expected shortfall is infinite: {df:.2f} degrees of freedom have no mean"
+            )
+        q = float(stdtrit(df, share))
+        density = float(np.exp(_log_constant(df) - (df + 1.0) / 2.0 * np.log1p(q * q / df)))
+        return -self.loc + self.scale * density / share * (df + q * q) / (df - 1.0)
+
 
 def fit_student_t(returns: ArrayLike) -> StudentT:
     """Location, scale and degrees of freedom of greatest likelihood.
@@ -109,9 +124,8 @@ def student_t_var(returns: ArrayLike, confidence: float) -> float:
     ----------
     McNeil, Frey and Embrechts (2015), Quantitative Risk Management, 2nd ed., example 2.12.
     """
-    share = 1.0 - level(confidence)
-    fit = fit_student_t(returns)
-    return float(-(fit.loc + fit.scale * stdtrit(fit.df, share)))
+    level(confidence)
+    return fit_student_t(returns).var(confidence)
 
 
 def student_t_es(returns: ArrayLike, confidence: float) -> float:
@@ -130,15 +144,8 @@ def student_t_es(returns: ArrayLike, confidence: float) -> float:
     ----------
     McNeil, Frey and Embrechts (2015), Quantitative Risk Management, 2nd ed., example 2.15.
     """
-    share = 1.0 - level(confidence)
-    fit = fit_student_t(returns)
-    if fit.df <= 1.0:
-        raise UndefinedMeasure(
-            f"the expected shortfall is infinite: {fit.df:.2f} degrees of freedom have no mean"
-        )
-    q = float(stdtrit(fit.df, share))
-    density = float(np.exp(_log_constant(fit.df) - (fit.df + 1.0) / 2.0 * np.log1p(q * q / fit.df)))
-    return -fit.loc + fit.scale * density / share * (fit.df + q * q) / (fit.df - 1.0)
+    level(confidence)
+    return fit_student_t(returns).es(confidence)
 
 
 def _log_constant(df: float) -> float:

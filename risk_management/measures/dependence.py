@@ -14,6 +14,7 @@ from risk_management.measures._inputs import (
     FloatArray,
     choice,
     covariance_matrix,
+    is_symmetric,
     matrix,
     number,
     symmetric,
@@ -32,6 +33,7 @@ __all__ = [
     "nearest_psd",
 ]
 
+_FAINT: Final = 1e-280  # a variance whose inverse still has a product with another's
 METHODS: Final = ("sample", "ewma", "ledoit_wolf", "constant_correlation")
 
 
@@ -86,7 +88,13 @@ def correlation(returns: ArrayLike, method: str = "sample", decay: float = 0.94)
     if method == "sample":
         return _as_correlation(_gram(values - values.mean(axis=0)))
     weights = np.sqrt(fade ** np.arange(len(values) - 1.0, -1.0, -1.0))
-    return _as_correlation(_gram(values * weights[:, None]))
+    weighted = _gram(values * weights[:, None])
+    faint = np.flatnonzero(weighted.diagonal() < _FAINT)
+    if faint.size:
+        raise UndefinedMeasure(
+            f"the correlation is undefined: column {faint[0]} does not move on the days that weigh"
+        )
+    return _as_correlation(weighted)
 
 
 def ledoit_wolf(returns: ArrayLike) -> Shrinkage:
@@ -276,7 +284,7 @@ def absorption_ratio(covariance_or_returns: ArrayLike, fraction: float = 0.2) ->
     """
     values = matrix(covariance_or_returns, "covariance_or_returns", 1)
     share = number(fraction, "fraction", 0.0, np.nextafter(1.0, 2.0))
-    if values.shape[0] == values.shape[1] and np.allclose(values, values.T, rtol=1e-8, atol=0.0):
+    if is_symmetric(values):
         covariance = covariance_matrix(values)
     else:
         values = matrix(values)

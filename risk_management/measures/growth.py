@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import xlog1py
+from scipy.special import ndtri, xlog1py
 
 from risk_management.errors import UndefinedMeasure
 from risk_management.measures._growth_programs import (
@@ -27,6 +27,7 @@ __all__ = [
     "GrowthPortfolio",
     "KellyConstraints",
     "growth_rate",
+    "kelly_bounds",
     "kelly_continuous",
     "kelly_discrete",
     "kelly_empirical",
@@ -34,8 +35,11 @@ __all__ = [
     "kelly_risk_constrained",
 ]
 
-
 LEAST_LOSS: Final = 1e-150
+LARGEST: Final = 1e60
+"""Exposures above it are no exposures: their squares still add up without overflow."""
+NO_SPREAD: Final = 1e-24
+"""Variance over the squared mean that is rounding: returns that are equal to the last digit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,9 @@ def kelly_discrete(p: float, win: float, loss: float) -> DiscreteKelly:
     chance = number(p, "p", 0.0, 1.0, closed=True)
     gain, cost = number(win, "win", 0.0), number(loss, "loss", 0.0)
     stake = max(0.0, chance - (1.0 - chance) * cost / gain)
-    growth = xlog1py(chance, stake * gain / cost) + xlog1py(1.0 - chance, -stake)
-    return DiscreteKelly(stake_fraction=stake, exposure=stake / cost, growth=float(growth))
+    exposure = _finite(stake / cost, "loss", cost)
+    growth = xlog1py(chance, exposure * gain) + xlog1py(1.0 - chance, -stake)
+    return DiscreteKelly(stake_fraction=stake, exposure=exposure, growth=float(growth))
 
 
 def kelly_continuous(mu: float, sigma: float, rf: float = 0.0) -> float:
@@ -114,10 +119,50 @@ def kelly_continuous(mu: float, sigma: float, rf: float = 0.0) -> float:
     Merton (1969), Review of Economics and Statistics 51; Thorp (2006), section 7.1.
     """
     edge = number(mu, "mu", -np.inf) - number(rf, "rf", -np.inf)
-    variance = number(sigma, "sigma", 0.0) ** 2
-    if variance == 0.0:
-        raise UndefinedMeasure(f"sigma is too small to divide by: {sigma}")
-    return max(0.0, edge / variance)
+    deviation = number(sigma, "sigma", 0.0)
+    return max(0.0, _finite(edge / deviation / deviation, "sigma", deviation))
+
+
+def kelly_bounds(returns: ArrayLike, tail: float) -> tuple[float, float]:
+    """Confidence bounds of mean / variance: the mean moved by its standard error, over the variance.
+
+    With z the standard normal quantile at `tail` and s the standard deviation (ddof 1)::
+
+        lower, upper = (mean + z s / sqrt(T)) / s**2, (mean - z s / sqrt(T)) / s**2
+
+    Parameters
+    ----------
+    returns : array_like of shape (T,)
+        Simple returns, such as those of closed trades; T >= 2.
+    tail : float
+        Chance that the true one lies below the lower bound, in (0, 1), such as 0.25.
+
+    Returns
+    -------
+    tuple of two float
+        Multiples of capital, at least 0. The variance is taken as known: its own error is of a smaller order.
+
+    Raises
+    ------
+    UndefinedMeasure
+        The returns are equal up to rounding: there is no spread that a bet could be sized by.
+    InvalidReturns, InsufficientData
+
+    References
+    ----------
+    Thorp (2006), "The Kelly criterion in blackjack, sports betting, and the stock market", section 7.1; the
+    bound is that of the mean (Student 1908, by the normal law).
+    """
+    quantile = float(ndtri(number(tail, "tail", 0.0, 1.0)))
+    values = vector(returns)
+    count = len(values)
+    mean = float(values.sum()) / count
+    centred = values - mean
+    variance = float(centred @ centred) / (count - 1)
+    if variance <= NO_SPREAD * mean * mean:
+        raise UndefinedMeasure("the returns are equal: there is no spread that a bet could be sized by")
+    reach = quantile * (variance / count) ** 0.5
+    return max(0.0, (mean + reach) / variance), max(0.0, (mean - reach) / variance)
 
 
 def kelly_empirical(returns: ArrayLike, max_exposure: float | None = None) -> float:
@@ -193,10 +238,16 @@ def growth_rate(returns: ArrayLike, fraction: float | ArrayLike) -> float:
     """
     values = series(returns, minimum=1)
     if values.ndim == 1:
-        book = values * number(fraction, "fraction", -np.inf)
+        book = values * number(fraction, "fraction", -LARGEST, LARGEST)
     else:
         book = values @ weight_vector(fraction, values.shape[1])
     return _mean_log(book)
+
+
+def _finite(value: float, name: str, divisor: float) -> float:
+    if not np.isfinite(value):
+        raise UndefinedMeasure(f"{name} is too small to divide by: {divisor:.3g}")
+    return value
 
 
 def _mean_log(book: FloatArray) -> float:

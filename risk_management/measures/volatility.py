@@ -13,7 +13,7 @@ from risk_management.measures._garch import (
     garch_forecasts,
     garch_volatility,
 )
-from risk_management.measures._inputs import FloatArray, exact_count, number, series
+from risk_management.measures._inputs import FloatArray, exact_count, number, series, unit_of
 
 __all__ = [
     "GarchFit",
@@ -162,6 +162,8 @@ def volatility_scaled_returns(returns: ArrayLike, decay: float = 0.94, floor: fl
     value at risk", Journal of Risk 1(1), equation 2.
     """
     values = series(returns)
+    unit = unit_of(values)
+    values = values / unit
     least = number(floor, "floor", 0.0, np.nextafter(1.0, 2.0))
     forecasts = ewma_forecasts(values, decay)
     now, before = forecasts[-1], forecasts[:-1].copy()
@@ -170,7 +172,7 @@ def volatility_scaled_returns(returns: ArrayLike, decay: float = 0.94, floor: fl
     # where nothing moves now (now == 0) every return is scaled to nothing
     np.maximum(before, least * now, out=before)
     before[before == 0.0] = 1.0
-    return np.asarray(values * (now / before))
+    return np.asarray(values * (now / before) * unit)
 
 
 def adaptive_returns(
@@ -215,6 +217,8 @@ def adaptive_returns(
     stocks", Journal of Finance 48(5), for the filter.
     """
     values = series(returns)
+    unit = unit_of(values)
+    values = values / unit
     least = number(floor, "floor", 0.0, np.nextafter(1.0, 2.0))
     weighted = with_downside_weight(values, downside)
     variances = ewma_forecasts(weighted, decay) ** 2
@@ -223,7 +227,7 @@ def adaptive_returns(
     forecasts = long_run_blend(variances, weighted, long_run)
     before = np.maximum(forecasts[:-1], least * forecasts[-1])
     before[before == 0.0] = 1.0
-    return np.asarray(values * (forecasts[-1] / before))
+    return np.asarray(values * (forecasts[-1] / before) * unit)
 
 
 def with_downside_weight(returns: FloatArray, downside: float) -> FloatArray:

@@ -103,6 +103,8 @@ class Coverage:
         The series ends before the others.
     note : str
         One sentence that says what the column leans on, empty for a full own history.
+    lacks : str
+        Why a stand-in serves, after "it has": ``a price that stands still``; empty for the other kinds.
     """
 
     symbol: str
@@ -113,6 +115,7 @@ class Coverage:
     gaps: int = 0
     stale: bool = False
     note: str = ""
+    lacks: str = ""
 
 
 @dataclass(frozen=True, slots=True)

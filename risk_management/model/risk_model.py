@@ -27,7 +27,9 @@ class RiskModel:
     matrix : ReturnMatrix
         Plain simple returns (T, N).
     scenarios : ndarray of shape (T, N), column-major
-        Returns that the gate and the headline VaR use: by default scaled to present volatility.
+        Returns that the gate and the headline VaR use: by default `scaled`, else those of the matrix.
+    scaled : ndarray of shape (T, N), column-major
+        Returns scaled to present volatility, by forecasts that each row's past alone has made.
     volatility : ndarray of shape (N,)
         Present daily EWMA volatility.
     es99_long, es99_short : ndarray of shape (N,)
@@ -39,7 +41,6 @@ class RiskModel:
         Label of the signed cluster of each column.
     cluster_sign : tuple of int of length N
         +1 or -1: the side on which the column moves with the first member of its cluster.
-    correlation : ndarray of shape (N, N)
     scenario_ids : tuple of str of length S
         Names of the gate scenarios.
     shocks : ndarray of shape (S, N), column-major
@@ -51,13 +52,13 @@ class RiskModel:
 
     matrix: ReturnMatrix
     scenarios: Float
+    scaled: Float
     volatility: Float
     es99_long: Float
     es99_short: Float
     stop_free_risk: Float
     cluster: tuple[int, ...]
     cluster_sign: tuple[int, ...]
-    correlation: Float
     scenario_ids: tuple[str, ...]
     shocks: Float
     market_volatility_ratio: float

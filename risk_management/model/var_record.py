@@ -18,13 +18,13 @@ class Evening:
     day : date
     var : float
         One-day VaR at 99 %, as a fraction of equity.
-    book : tuple of (str, float, float)
-        Symbol, exposure as a fraction of equity, and price.
+    book : tuple of (str, float, float or None)
+        Symbol, exposure as a fraction of equity, and price; None for a name that has had no quote.
     """
 
     day: date
     var: float
-    book: tuple[tuple[str, float, float], ...]
+    book: tuple[tuple[str, float, float | None], ...]
 
 
 @dataclass(frozen=True, slots=True)

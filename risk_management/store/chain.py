@@ -15,4 +15,4 @@ START: Final = bytes(32)
 def link(before: bytes, seq: int, at: str, kind: str, actor: str, body: str) -> bytes:
     """SHA-256 of the entry before and of everything that this one says."""
     text = json.dumps([seq, at, kind, actor, body], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(before + text.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(before + text.encode()).digest()

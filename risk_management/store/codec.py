@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, make_dataclass
+from dataclasses import fields, is_dataclass, make_dataclass, replace
+from enum import Enum
 from functools import cache
 from typing import Any, Final, NamedTuple, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from risk_management.errors import StoreCorrupt
 from risk_management.model import events
-from risk_management.model.events import BookOpened, Event, ModelRefreshed
+from risk_management.model.events import BookOpened, Event, ModelRefreshed, TradeDecided
 from risk_management.model.risk_model import RiskModel
+from risk_management.model.trade import TradeDecision
 from risk_management.store.model_codec import model_digest
 
-__all__ = ["Encoded", "decode", "encode", "text_adapter"]
+__all__ = ["Encoded", "decode", "encode", "text_adapter", "written"]
 
 EXACT: Final = ConfigDict(ser_json_inf_nan="strings")
 """JSON knows no NaN and no infinity: they are written as words."""
+LEAN: Final = tuple(f.name for f in fields(TradeDecision) if f.name not in ("findings", "notes", "binding"))
 
 
 class Encoded(NamedTuple):
@@ -46,6 +50,28 @@ def text_adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(tuple[kind], config=EXACT)  # a bare dataclass takes no such setting
 
 
+def written(adapter: TypeAdapter[Any], record: Any) -> bytes:
+    """A record as JSON text. Half a surrogate pair, which no UTF-8 can hold, becomes a question mark.
+
+    A reason that somebody typed must not keep a stop from being written.
+    """
+    try:
+        return adapter.dump_json((record,))
+    except PydanticSerializationError:
+        return adapter.dump_json((_writable(record),))
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return value.encode("utf-8", "replace").decode()
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _writable(getattr(value, f.name)) for f in fields(value)})
+    if isinstance(value, tuple):
+        parts = map(_writable, value)
+        return type(value)._make(parts) if hasattr(value, "_make") else tuple(parts)
+    return value
+
+
 def encode(event: Event) -> Encoded:
     """An event as text."""
     kind = type(event).__name__
@@ -57,7 +83,7 @@ def encode(event: Event) -> Encoded:
     return Encoded(kind, form.written(event))
 
 
-def decode(kind: str, body: str, model_of: Callable[[str], RiskModel]) -> Event:
+def decode(kind: str, body: str, model_of: Callable[[str], RiskModel], *, lean: bool = False) -> Event:
     """The event that a text says.
 
     Parameters
@@ -65,6 +91,8 @@ def decode(kind: str, body: str, model_of: Callable[[str], RiskModel]) -> Event:
     kind, body : str
     model_of : callable
         The market model of a digest.
+    lean : bool
+        Leave out what no state remembers: the findings of a decision, nine tenths of a journal.
 
     Raises
     ------
@@ -74,12 +102,16 @@ def decode(kind: str, body: str, model_of: Callable[[str], RiskModel]) -> Event:
     form = _forms().get(kind)
     if form is None:
         raise StoreCorrupt(f"the journal holds a {kind!r}, which this version does not know")
+    is_lean = lean and form.event is TradeDecided
+    adapter = _lean_adapter() if is_lean else form.adapter
     try:
-        record = form.adapter.validate_json(f"[{body}]")[0]
+        record = adapter.validate_json(f"[{body}]")[0]
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"][1:])
         raise StoreCorrupt(f"a {kind} in the journal can't be read: {place}: {first['msg']}") from None
+    if is_lean:
+        return _without_findings(record)
     if form.record is form.event:
         event: Event = record
         return event
@@ -97,7 +129,7 @@ class _Form(NamedTuple):
 
     def written(self, record: Any) -> str:
         """One record as text."""
-        return self.adapter.dump_json((record,))[1:-1].decode()
+        return written(self.adapter, record)[1:-1].decode()
 
 
 @cache
@@ -110,6 +142,22 @@ def _forms() -> dict[str, _Form]:
             record = _with_digest(kind) if kind in (BookOpened, ModelRefreshed) else kind
             found[name] = _Form(kind, record, text_adapter(record))
     return found
+
+
+@cache
+def _lean_adapter() -> TypeAdapter[Any]:
+    """Reads decisions without what their checks found; pydantic passes over words that a record lacks."""
+    hints = get_type_hints(TradeDecision)
+    lean = make_dataclass("LeanDecision", [(name, hints[name]) for name in LEAN], frozen=True)
+    hints = get_type_hints(TradeDecided)
+    named = [(f.name, lean if f.name == "decision" else hints[f.name]) for f in fields(TradeDecided)]
+    return text_adapter(make_dataclass("LeanDecided", named, frozen=True))
+
+
+def _without_findings(record: Any) -> TradeDecided:
+    known = {name: getattr(record.decision, name) for name in LEAN}
+    decision = TradeDecision(findings=(), notes=(), binding=None, **known)
+    return TradeDecided(record.at, record.actor, record.request, decision, record.reservation)
 
 
 def _with_digest(kind: type[Any]) -> type[Any]:

@@ -7,11 +7,17 @@ import hmac
 import os
 import secrets
 from pathlib import Path
+from typing import Any, Final
 
 from risk_management.errors import StoreCorrupt
-from risk_management.store.small_file import SmallFile
+from risk_management.store.reader import StoreReader, Tail
+from risk_management.store.small_file import SmallFile, contents
 
-__all__ = ["SignedHead"]
+__all__ = ["SignedHead", "hold_against", "signed_head"]
+
+
+KEY: Final = 32
+"""Bytes of a key."""
 
 
 class SignedHead:
@@ -31,9 +37,10 @@ class SignedHead:
 
     def write(self, seq: int, hash_: bytes) -> None:
         """Sign where the journal ends now. The disk may learn of it later than of the journal itself."""
-        self._file.write({"seq": seq, "hash": hash_.hex(), "signature": self._signed(seq, hash_)}, sync=False)
+        signature = _signature(self._key, seq, hash_)
+        self._file.write({"seq": seq, "hash": hash_.hex(), "signature": signature}, sync=False)
 
-    def read(self) -> tuple[int, bytes] | None:
+    def read(self) -> Tail | None:
         """What was signed last, None where nothing was.
 
         Raises
@@ -42,33 +49,75 @@ class SignedHead:
             The signature is not that of the key.
         """
         known = self._file.read()
-        if not known:
-            return None
-        try:
-            seq, hash_ = int(known["seq"]), bytes.fromhex(known["hash"])
-            signature = str(known["signature"])
-        except (KeyError, ValueError, TypeError):
-            raise StoreCorrupt("the signed head of the journal can't be read") from None
-        if not hmac.compare_digest(signature.encode(), self._signed(seq, hash_).encode()):
-            raise StoreCorrupt("the signed head of the journal was not signed with the key beside the store")
-        return seq, hash_
+        return _believed(known, self._key) if known else None
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def _signed(self, seq: int, hash_: bytes) -> str:
-        return hmac.new(self._key, b"%d:" % seq + hash_, hashlib.sha256).hexdigest()
+
+def signed_head(store: Path) -> Tail:
+    """The signed end of a store that may be in use; nothing is made.
+
+    Raises
+    ------
+    StoreCorrupt
+        There is none, or it was not signed with the key beside the store.
+    """
+    try:
+        key = store.with_name(store.name + ".key").read_bytes()
+        known = contents(store.with_name(store.name + ".head").read_bytes())
+    except OSError as problem:
+        raise StoreCorrupt(f"the end of the journal can't be held against its signature: {problem}") from None
+    if not known:
+        raise StoreCorrupt("the end of the journal is not signed: the head file is empty")
+    return _believed(known, key)
+
+
+def _believed(known: dict[str, Any], key: bytes) -> Tail:
+    try:
+        seq, hash_ = int(known["seq"]), bytes.fromhex(known["hash"])
+        signature = str(known["signature"])
+    except (KeyError, ValueError, TypeError):
+        raise StoreCorrupt("the signed head of the journal can't be read") from None
+    if not hmac.compare_digest(signature.encode(), _signature(key, seq, hash_).encode()):
+        raise StoreCorrupt("the signed head of the journal was not signed with the key beside the store")
+    return Tail(seq, hash_)
+
+
+def _signature(key: bytes, seq: int, hash_: bytes) -> str:
+    return hmac.new(key, b"%d:" % seq + hash_, hashlib.sha256).hexdigest()
+
+
+def hold_against(head: Tail, reader: StoreReader) -> None:
+    """Hold a journal against its signed end.
+
+    Raises
+    ------
+    StoreCorrupt
+        The journal was cut, or rewritten.
+    """
+    found = reader.hash_of(head.seq)
+    if found is None:
+        last = reader.tail().seq
+        raise StoreCorrupt(f"the journal ends at entry {last}, but entry {head.seq} was written: it was cut")
+    if found != head.hash:
+        raise StoreCorrupt(f"entry {head.seq} of the journal is not the one that was written")
 
 
 def _key(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        fresh = secrets.token_bytes(32)
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    if not path.exists():
+        fresh = path.with_name(path.name + ".new")  # whole or not at all, whatever happens meanwhile
+        number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(number, "wb") as file:
-            file.write(fresh)
+            file.write(secrets.token_bytes(KEY))
             file.flush()
             os.fsync(file.fileno())
-        return fresh
+        fresh.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+    key = path.read_bytes()
+    if len(key) != KEY:
+        raise StoreCorrupt(f"{path} is no key: put your copy of it back")
+    return key

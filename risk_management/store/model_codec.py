@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -19,13 +22,30 @@ __all__ = ["model_bytes", "model_digest", "model_from"]
 
 ARRAYS: Final = (
     "scenarios",
+    "scaled",
     "volatility",
     "es99_long",
     "es99_short",
     "stop_free_risk",
-    "correlation",
     "shocks",
 )
+
+DAMAGE: Final = (
+    BadZipFile,
+    EOFError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What numpy and zipfile raise over bytes that are damaged."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +97,7 @@ def model_from(data: bytes, digest: str) -> RiskModel:
             arrays = {name: stored[name] for name in stored.files}
         words: _Words = _WORDS.validate_json(arrays.pop("words").tobytes())
         model = _built(words, arrays)
-    except (ValueError, KeyError, OSError, EOFError) as problem:
+    except DAMAGE as problem:
         raise StoreCorrupt(f"the market model {digest[:12]} can't be read: {problem}") from None
     if model_digest(model) != digest:
         raise StoreCorrupt(f"the market model {digest[:12]} is not what was stored")

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, MetaData, String, Table, Text
 
-__all__ = ["EXECUTIONS", "JOURNAL", "METADATA", "MODELS", "REQUESTS", "SNAPSHOTS"]
+__all__ = ["EXECUTIONS", "JOURNAL", "METADATA", "MODELS", "REQUESTS", "SNAPSHOTS", "TOKENS"]
 
 METADATA: Final = MetaData()
 
@@ -55,3 +55,18 @@ SNAPSHOTS: Final = Table(
     Column("hash", LargeBinary(32), nullable=False),
 )
 """States on the way, so that a start needn't read everything; only a cache."""
+
+TOKENS: Final = Table(
+    "tokens",
+    METADATA,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("bot", String(128)),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),
+    Column("created_at", String(32), nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("revoked_at", String(32)),
+    Column("last_used_at", String(32)),
+)
+"""Who may ask over HTTP. Of a secret only its hash is kept."""

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["SmallFile"]
+__all__ = ["SmallFile", "contents"]
 
 SIZE: Final = 4096
 
@@ -30,11 +30,7 @@ class SmallFile:
 
     def read(self) -> dict[str, Any]:
         """What stands in it, empty for a fresh or torn one."""
-        try:
-            known = json.loads(os.pread(self._number, SIZE, 0))
-        except ValueError:
-            return {}
-        return known if isinstance(known, dict) else {}
+        return contents(os.pread(self._number, SIZE, 0))
 
     def write(self, values: dict[str, Any], *, sync: bool) -> None:
         """Replace what stands in it; with `sync` it survives a power cut."""
@@ -50,3 +46,12 @@ class SmallFile:
         if self._number >= 0:
             os.close(self._number)
             self._number = -1
+
+
+def contents(data: bytes) -> dict[str, Any]:
+    """What a small file holds, empty for a torn one."""
+    try:
+        known = json.loads(data)
+    except ValueError:
+        return {}
+    return known if isinstance(known, dict) else {}

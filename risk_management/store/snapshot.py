@@ -33,7 +33,7 @@ from risk_management.model.portfolio import (
 from risk_management.model.reconciliation import Break
 from risk_management.model.risk_model import RiskModel
 from risk_management.model.var_record import VarRecord
-from risk_management.store.codec import text_adapter
+from risk_management.store.codec import text_adapter, written
 from risk_management.store.model_codec import model_digest
 
 __all__ = ["snapshot_bytes", "standing_from", "state_hash"]
@@ -105,7 +105,7 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         breaks=tuple(state.breaks.items()),
         prices_since=state.prices_since,
     )
-    return _adapter().dump_json((kept,))
+    return written(_adapter(), kept)
 
 
 def state_hash(standing: Standing) -> str:

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from risk_management.errors import ConfigurationError
+from risk_management.errors import ConfigurationError, shown
 
 __all__ = [
     "GATE_HORIZON",
+    "HIGHEST",
     "SECTORS",
     "STABLECOIN",
     "Scenario",
@@ -28,6 +29,12 @@ __all__ = [
 
 GATE_HORIZON = 10
 """Trading days: a gate asks what is lost until one is out; whole crises belong in reports."""
+
+HIGHEST = 100.0
+"""Largest shock, a rise of 10,000 %, and most standard deviations: beyond is a slip of the pen."""
+
+LONGEST = 10_000
+"""Trading days of the longest horizon, forty years."""
 
 STABLECOIN = "stablecoin"
 """A class of shocks only: coins of class ``crypto`` that are pegged to a currency."""
@@ -172,9 +179,12 @@ class Scenario:
 
     @property
     def worst(self) -> float:
-        """The deepest shock that the file names: what an unknown name gets where it has no beta."""
+        """The deepest fall that the file names: what an unknown name gets where it has no beta.
+
+        0 where all that it names rises: nothing is known of the name that it should gain by.
+        """
         named = [*self.classes.values(), *self.sectors.values(), *self.symbols.values()]
-        return min([shock for shock in (self.market, *named) if shock is not None], default=-1.0)
+        return min(0.0, min([shock for shock in (self.market, *named) if shock is not None], default=-1.0))
 
 
 def parse_scenario(path: Path) -> Scenario:
@@ -186,9 +196,19 @@ def parse_scenario(path: Path) -> Scenario:
         Names the file and every wrong key in it, all at once.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: can't be read as TOML: {error}") from error
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: can't be read as TOML: {error}") from error
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # thousands of digits, lists in lists
+        key = max(text.splitlines(), key=len).partition("=")[0].strip()
+        raise ConfigurationError(f"{path}: `{key[:60]}` is too long a value: {error}") from error
     reader = _Reader(table)
     scenario = reader.scenario(path.stem)
     if scenario is None or reader.problems:
@@ -264,36 +284,38 @@ class _Reader:
         value = self.table.get(key, default)
         if value in list(kind):
             return kind(value)
-        self.say(key, f"is {value!r}; choose one of {', '.join(kind)}")
+        self.say(key, f"is {shown(value)}; choose one of {', '.join(kind)}")
         return None
 
     def days(self) -> int:
         value = self.table.get("horizon_days")
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LONGEST:
             return value
-        self.say("horizon_days", f"is {value!r}; it must be a whole number of trading days above 0")
+        self.say("horizon_days", f"is {shown(value)}; it is a whole number of trading days, 1 to {LONGEST:,}")
         return 0
 
     def multiple(self) -> float:
         value = self.table.get("volatility_multiple", 0.0)
-        if _is_number(value) and value >= 0:
+        if _is_number(value) and 0 <= value <= HIGHEST:
             return float(value)
-        self.say("volatility_multiple", f"is {value!r}; it must be a number of at least 0")
+        self.say("volatility_multiple", f"is {shown(value)}; it is a number from 0 to {HIGHEST:g}")
         return 0.0
 
     def day(self, key: str) -> date | None:
         value = self.table.get(key)
         if value is None or type(value) is date:
             return value
-        self.say(key, f"is {value!r}; write a date such as 2020-02-19, without quotes")
+        self.say(key, f"is {shown(value)}; write a date such as 2020-02-19, without quotes")
         return None
 
     def shock(self, key: str, value: object) -> float | None:
         if value is None:
             return None
-        if isinstance(value, int | float) and _is_number(value) and value >= -1:
+        if isinstance(value, int | float) and _is_number(value) and -1 <= value <= HIGHEST:
             return float(value)
-        self.say(key, f"is {value!r}; a shock is a fraction of at least -1, such as -0.2 for -20 %")
+        self.say(
+            key, f"is {shown(value)}; a shock is a fraction from -1 to {HIGHEST:g}, such as -0.2 for -20 %"
+        )
         return None
 
     def shocks(self, key: str, allowed: Callable[[str], bool]) -> Mapping[str, float]:
@@ -319,9 +341,11 @@ class _Reader:
             figure, citation = row["figure"], row["citation"]
             if isinstance(figure, str) and isinstance(citation, str) and figure.strip() and citation.strip():
                 return Source(" ".join(figure.split()), " ".join(citation.split()))
-        self.say("sources", f"holds {row!r}; each needs a text `figure` and a text `citation`")
+        self.say("sources", f"holds {shown(row)}; each needs a text `figure` and a text `citation`")
         return None
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, int) or math.isfinite(value)  # an int may be too large for a float

@@ -331,7 +331,8 @@ def _shock(scenario: Scenario, symbol: str, context: _Context, replayed: Mapping
 def _by_beta(scenario: Scenario, symbol: str, asset_class: str | None, context: _Context) -> _Found:
     market = scenario.market
     if market is None or (scenario.rest is not None and asset_class is None):
-        return scenario.worst, Basis(BasisKind.STAND_IN, "nothing known: the deepest shock of the file")
+        deepest = "the deepest shock of the file" if scenario.worst else "no fall in the file, so no move"
+        return scenario.worst, Basis(BasisKind.STAND_IN, f"nothing known: {deepest}")
     if asset_class == STABLECOIN:
         return STABLECOIN_STAND_IN, Basis(BasisKind.STAND_IN, "stablecoin: the depeg of the gate")
     if symbol in context.betas:

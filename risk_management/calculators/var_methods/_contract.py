@@ -83,7 +83,8 @@ class TailEstimate:
     Parameters
     ----------
     var, es : float
-        Losses in money, positive; both from one P&L vector or one fitted law.
+        Losses in money, positive; both from one P&L vector or one fitted law. An infinite `es` says that the
+        law has no mean beyond the VaR: a backtest goes on with the VaR, a report refuses the pair.
     observations : int
         Rows that the estimate rests on.
     horizon_rule : HorizonRule

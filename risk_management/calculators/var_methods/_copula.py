@@ -78,7 +78,10 @@ def profits(copula: Copula, margins: Margins, exposures: Float, draws: Draws, si
 
 
 def empirical_margins(sample: Sample) -> Margins:
-    """Each name's own sorted returns: nothing further out than what has been."""
+    """Each name's own sorted returns: nothing further out than what has been.
+
+    Equal returns are a flat piece, in whose middle their shared rank lies.
+    """
     rows = sample.observations
     return Margins((np.arange(rows) + 0.5) / rows, np.sort(sample.returns, axis=0))
 
@@ -118,11 +121,21 @@ def fit_t_copula(sample: Sample) -> Copula:
 
 
 def _ranks_and_root(sample: Sample) -> tuple[NDArray[np.intp], Float]:
-    returns = sample.returns
-    order = np.argsort(returns, axis=0, kind="stable")
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(len(returns))[:, None], axis=0)
-    spearman = np.atleast_2d(np.corrcoef(ranks, rowvar=False))
+    """Twice the ranks from 0, shape (T, N), and the root of the correlation that they say.
+
+    Equal returns share the mean of their ranks: ranked by their place in time, two names that both stood
+    still on most days would seem to move together. A name that never moves is taken as independent.
+    """
+    ranks = np.empty(sample.returns.shape, dtype=np.intp)
+    for column, returns in enumerate(sample.returns.T):
+        rising = np.sort(returns)
+        ranks[:, column] = np.searchsorted(rising, returns, "left") - 1
+        ranks[:, column] += np.searchsorted(rising, returns, "right")
+    centred = ranks - ranks.mean(axis=0)
+    length = np.sqrt((centred * centred).sum(axis=0))
+    centred /= np.where(length > 0.0, length, 1.0)
+    spearman = centred.T @ centred
+    np.fill_diagonal(spearman, 1.0)
     return ranks, _root(2.0 * np.sin(np.pi / 6.0 * spearman))
 
 
@@ -138,7 +151,7 @@ def _degrees(ranks: NDArray[np.intp], correlation: Float) -> float:
 
     inverse = np.asarray(np.linalg.inv(correlation), dtype=np.float64)
     low, high = np.log(DF_RANGE)
-    probabilities = (np.arange(len(ranks)) + 0.5) / len(ranks)
+    probabilities = (np.arange(2.0 * len(ranks) - 1.0) / 2.0 + 0.5) / len(ranks)
 
     def loss(log_df: float) -> float:
         df = float(np.exp(log_df))

@@ -151,7 +151,7 @@ class VaRSummary:
                 f"({self.worst.var_pct:.2%})."
             )
         for part in sorted(self.by_symbol.values(), key=lambda p: -p.component_var)[:3]:
-            lines.append(f"  {part.name} {part.component_var:,.2f} ({part.share:.0%} of it).")
+            lines.append(f"  {part.name} {part.component_var:z,.2f} ({part.share:z.0%} of it).")
         lines += [f"  {note}." for note in self.notes]
         if self.leans_on:
             lines.append("Leans on: " + "; ".join(said.rstrip(".") for said in self.leans_on) + ".")

@@ -89,6 +89,10 @@ def _answer(method: VaRMethod, question: TailInput) -> TailEstimate | Refusal:
         return Refusal(str(refusal), question.rule)
     except (ArithmeticError, np.linalg.LinAlgError) as failure:
         return Refusal(f"the computation failed: {failure}", question.rule)
+    if math.isfinite(found.var) and found.es == math.inf:
+        return Refusal(
+            f"the expected shortfall is infinite ({found.note or 'a tail without a mean'})", question.rule
+        )
     if not (math.isfinite(found.var) and math.isfinite(found.es)):
         return Refusal("the computation gave no finite figure", question.rule)
     return found

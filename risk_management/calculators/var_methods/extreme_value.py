@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from risk_management.calculators.var_methods._contract import Sample, TailEstimate, TailInput
-from risk_management.measures.tail import GpdFit, fit_gpd, gpd_es, gpd_var
+from risk_management.measures.tail import GpdFit, fit_gpd
 
 __all__ = ["extreme_value"]
 
@@ -17,9 +19,9 @@ def extreme_value(book: TailInput) -> TailEstimate:
     series", Journal of Empirical Finance 7(3-4).
     """
     fit = book.plain.once(_fit)
-    pnl = book.plain.pnl
+    es = fit.es(book.confidence) if fit.shape < 1.0 else math.inf
     note = f"{fit.exceedances} losses beyond {fit.threshold:.4g}, shape {fit.shape:.2f}"
-    return book.estimate(gpd_var(pnl, book.confidence), gpd_es(pnl, book.confidence), note=note)
+    return book.estimate(fit.var(book.confidence), es, note=note)
 
 
 def _fit(sample: Sample) -> GpdFit:

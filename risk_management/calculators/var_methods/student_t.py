@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from risk_management.calculators.var_methods._contract import (
     HorizonRule,
     Sample,
@@ -9,7 +11,7 @@ from risk_management.calculators.var_methods._contract import (
     TailInput,
 )
 from risk_management.errors import UndefinedMeasure
-from risk_management.measures.tail import StudentT, fit_student_t, student_t_es, student_t_var
+from risk_management.measures.tail import StudentT, fit_student_t
 
 __all__ = ["student_t"]
 
@@ -25,11 +27,11 @@ def student_t(book: TailInput) -> TailEstimate:
         raise UndefinedMeasure(
             f"{fit.df:.1f} degrees of freedom have no variance: the square root of time does not hold"
         )
-    pnl = book.plain.pnl
+    es = fit.es(book.confidence) if fit.df > 1.0 else math.inf
     note = f"{fit.df:.1f} degrees of freedom"
     note += " (top of the range: near the normal)" if fit.near_normal else ""
     note += " (infinite variance)" if fit.infinite_variance else ""
-    return book.estimate(student_t_var(pnl, book.confidence), student_t_es(pnl, book.confidence), note=note)
+    return book.estimate(fit.var(book.confidence), es, note=note)
 
 
 def _fit(sample: Sample) -> StudentT:

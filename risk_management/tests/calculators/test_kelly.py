@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from risk_management.calculators.kelly_optimizer import KellyOptimizer
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.fills import _kelly_bound, _with_profit
 from risk_management.errors import InvalidRequest, InvalidReturns, MarketDataError
+from risk_management.model.portfolio import BotRecord
 from risk_management.tests.calculators.frames import normal_returns, prices_of
 from risk_management.tests.monitors.fronts import front
 
@@ -104,8 +107,30 @@ def test_what_bound_it_is_named(tuned):
 
 def test_a_better_market_never_makes_advice_bolder(kelly):
     result = kelly.calculate_kelly_single_asset("SPY")
-    assert result.shrunken_kelly > result.exact  # its mean is below that of the funds together
+    matrix = kelly.state.model.matrix
+    values = matrix.values[:, matrix.columns["SPY"]]
+    assert matrix.values[:, matrix.columns["QQQ"]].mean() > values.mean()  # so is that of both together
+    assert result.shrunken_mean == pytest.approx(252 * values.mean())
+    assert result.shrunken_kelly == pytest.approx(result.exact)
     assert result.recommended_kelly_fraction == pytest.approx(0.25 * result.exact)
+    together = kelly.optimize_portfolio_kelly(["SPY"]).optimal_weights["SPY"]
+    assert together == pytest.approx(result.recommended_kelly_fraction, abs=1e-5)
+
+
+def test_the_fraction_of_the_call_goes_before_that_of_the_config(kelly):
+    whole = kelly.calculate_kelly_single_asset("SPY")
+    tenth = kelly.calculate_kelly_single_asset("SPY", kelly_fraction=0.1)
+    assert tenth.recommended_kelly_fraction == pytest.approx(0.1 * whole.shrunken_kelly)
+    none = kelly.calculate_kelly_single_asset("SPY", kelly_fraction=0.0)
+    assert (none.recommended_kelly_fraction, none.bound_by) == (0.0, "kelly_fraction")
+    with pytest.raises(InvalidRequest):
+        kelly.calculate_kelly_single_asset("SPY", kelly_fraction=1.5)
+
+
+def test_returns_that_are_all_alike_have_no_ratio_of_mean_and_variance(kelly):
+    result = kelly.calculate_kelly_single_asset("MINE", np.full(300, 0.001))
+    assert math.isnan(result.continuous)  # numpy's standard deviation of them is 2e-19, not 0
+    assert np.isnan(result.band).all()
 
 
 def test_growth_is_that_of_the_recommendation(kelly):
@@ -277,7 +302,9 @@ def test_in_a_drawdown_its_multiplier_cuts_the_advice(kelly, monkeypatch):
 
 
 def test_a_fraction_of_nothing_holds_cash(kelly):
-    assert set(kelly.optimize_portfolio_kelly(["SPY"], 0.0).optimal_weights.values()) == {0.0}
+    result = kelly.optimize_portfolio_kelly(["SPY"], 0.0)
+    assert set(result.optimal_weights.values()) == {0.0}
+    assert result.bound_by == ("kelly_fraction",)
 
 
 def test_shorts_only_where_allowed():
@@ -288,6 +315,18 @@ def test_shorts_only_where_allowed():
     config = RiskManagementConfig(kelly_config={"allow_shorts": True})
     both = KellyOptimizer(config, prices=prices).optimize_portfolio_kelly(["A", "B"])
     assert both.optimal_weights["B"] == pytest.approx(-0.15, abs=1e-4)
+
+
+def test_the_net_of_shorts_keeps_to_its_limit():
+    names = 8
+    returns = normal_returns(600, [-0.004] * names, 1e-4 * np.eye(names))
+    config = RiskManagementConfig(
+        kelly_config={"allow_shorts": True}, portfolio_limits={"max_net_exposure": 0.3}
+    )
+    result = KellyOptimizer(config, prices=prices_of(returns)).optimize_portfolio_kelly(list("ABCDEFGH"))
+    assert sum(result.optimal_weights.values()) == pytest.approx(-0.3, abs=1e-4)
+    assert "net" in result.bound_by
+    assert result.unit == "exposure"
 
 
 @pytest.mark.parametrize("symbols", [[], ["SPY", "SPY"], "SPY", [""], [1]])
@@ -316,10 +355,43 @@ def test_from_fifty_trades_on_the_lower_bound_binds(kelly):
     assert result.lower < result.continuous < result.upper
     most = kelly.config.kelly_config.max_exposure
     assert result.recommended_kelly_fraction == pytest.approx(min(0.25 * result.lower, most))
-    # the gate shifts the mean by its standard error instead of resampling: near, not equal
-    error = trades.std(ddof=1) / math.sqrt(len(trades))
-    assert result.lower == pytest.approx((trades.mean() - 0.6745 * error) / trades.var(ddof=1), rel=0.1)
+    quartile = stats.norm.ppf(0.25, trades.mean(), stats.sem(trades))
+    assert result.lower == pytest.approx(quartile / trades.var(ddof=1))
+    assert result.upper == pytest.approx((2.0 * trades.mean() - quartile) / trades.var(ddof=1))
     assert kelly.calculate_kelly_from_trades(trades) == result
+
+
+def test_the_report_and_the_gate_say_the_same_bound(kelly):
+    """A bot's trades booked one by one, and the same returns handed in."""
+    trades = tuple(np.random.default_rng(6).normal(0.008, 0.03, 60))
+    record, config = BotRecord(), kelly.config.kelly_config
+    for trade in trades:
+        record = _with_profit(record, round(trade * 1e12), (round(trade * 1e12), 10**12), config)
+    result = kelly.calculate_kelly_from_trades(record.returns)
+    assert record.kelly_bound == result.lower
+    # resamples of the trades agree with the closed form to the noise of 2,000 draws
+    drawn = np.random.default_rng(0).choice(trades, (2_000, 60))
+    assert record.kelly_bound == pytest.approx(
+        np.quantile(np.maximum(drawn.mean(axis=1), 0.0) / drawn.var(axis=1, ddof=1), 0.25), rel=0.1
+    )
+
+
+@pytest.mark.parametrize(
+    ("trades", "bound_by"),
+    [
+        ([0.01] * 50, "no_spread"),
+        ([0.02] * 60, "no_spread"),
+        ([0.0] * 60, "no_edge"),
+        ([-0.01] * 60, "no_edge"),
+    ],
+)
+def test_trades_that_are_all_alike_size_no_bet(kelly, trades, bound_by):
+    result = kelly.calculate_kelly_from_trades(trades)
+    assert (result.status, result.bound_by, result.recommended_kelly_fraction) == ("ok", bound_by, 0.0)
+    assert math.isnan(result.continuous)
+    assert math.isnan(result.lower)
+    assert ("no spread" in result.note) == (bound_by == "no_spread")
+    assert _kelly_bound(tuple(trades), kelly.config.kelly_config) == 0.0
 
 
 def test_below_fifty_it_does_not_bind(kelly):
@@ -372,6 +444,13 @@ def test_a_portfolio_that_may_rarely_fall_is_smaller(kelly):
     assert careful.status == "optimal"
     assert careful.growth_rate < free.growth_rate
     assert sum(careful.optimal_weights.values()) < sum(free.optimal_weights.values())
+    assert "worst_chance" in careful.bound_by
+    assert careful.constraints["worst_chance"] == 0.05
+    assert "falling to 90% of the start stays under 5%" in careful.note
+    lax = kelly.optimize_portfolio_kelly(symbols, 1.0, worst_wealth=0.01, worst_chance=0.99)
+    assert lax.optimal_weights == free.optimal_weights
+    assert "worst_chance" not in lax.bound_by
+    assert "worst_chance" not in free.constraints
     with pytest.raises(InvalidRequest, match="belong together"):
         kelly.optimize_portfolio_kelly(symbols, worst_wealth=0.9)
     with pytest.raises(InvalidRequest):

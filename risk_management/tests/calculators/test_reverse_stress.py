@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from risk_management.calculators.reverse_stress import BREAKABLE
+from risk_management.calculators._breaking import BREAKABLE
+from risk_management.calculators.reverse_stress import reverse_stress
 from risk_management.calculators.stress_tester import StressTester
+from risk_management.config.risk_config import RiskLevel, RiskManagementConfig
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.core.risk_model import present_covariance
 from risk_management.errors import InvalidRequest, InvalidReturns, UndefinedMeasure
@@ -82,6 +85,20 @@ def test_two_given_names_are_a_regression_on_both():
     assert expected[2] == pytest.approx(fit @ [-0.05, 0.02], rel=1e-9)
 
 
+@pytest.mark.parametrize("wrong", [{1.0: 0.1}, {True: 0.1}, {"a": 1}, {-1: 0.1}, [0], None])
+def test_a_given_column_is_a_whole_number(wrong):
+    with pytest.raises(InvalidReturns):
+        conditional_mean(wrong, covariance(3))
+
+
+def test_a_covariance_that_gives_a_book_negative_variance_is_refused():
+    impossible = [[1.0, 1.5], [1.5, 1.0]]  # a correlation of 1.5: eigenvalues 2.5 and -0.5
+    with pytest.raises(UndefinedMeasure, match="nearest_psd"):
+        conditional_mean({0: -0.1}, impossible)
+    with pytest.raises(UndefinedMeasure, match="nearest_psd"):
+        most_plausible_loss([1.0, 1.0], impossible, 1.0)
+
+
 def test_what_cannot_be_conditioned_on_is_refused():
     sigma = covariance(3)
     twin = np.block([[sigma, sigma[:, :1]], [sigma[:1, :], sigma[:1, :1]]])
@@ -109,7 +126,7 @@ def test_the_move_breaks_the_drawdown_exactly(tester):
     assert sum(result.contributions.values()) == pytest.approx(1_500.0)
     columns = [tester.state.model.columns[s] for s in result.moves]
     x = np.array([exposures[s] for s in result.moves])
-    sigma = present_covariance(tester.state.model)[np.ix_(columns, columns)]
+    sigma = present_covariance(tester.state.model, columns, tester.config)
     assert result.distance == pytest.approx(1_500.0 / math.sqrt(x @ sigma @ x))
     assert result.probability == pytest.approx(stats.norm.sf(result.distance))
     assert result.fat_probability == pytest.approx(stats.t.sf(result.distance * math.sqrt(2.0), 4))
@@ -126,28 +143,162 @@ def test_ten_days_are_nearer_by_the_root_of_ten(tester):
 
 def test_each_limit_is_broken_by_its_loss(tester):
     config, equity = tester.config, 10_000.0
-    gross = 6_500.0
     expected = {
         "drawdown": equity * config.drawdown_config.max_portfolio_drawdown,
         "liquidation": equity * config.emergency_config.liquidation_drawdown,
         "daily_loss": equity * config.drawdown_config.daily_loss_limit,
-        "leverage": equity - gross / config.portfolio_limits.max_leverage,
     }
     for limit, loss in expected.items():
         assert tester.run_reverse_stress(limit).loss == pytest.approx(loss), limit
-    var = tester.run_reverse_stress("var")
-    pnl = tester.state.totals.pnl
-    worth = -np.quantile(pnl, 0.05) / (equity - var.loss)
-    assert worth == pytest.approx(config.var_config.daily_var_limit)
-    assert set(BREAKABLE) == {*expected, "var", "margin"}
+    assert set(BREAKABLE) == {*expected, "var", "leverage", "margin"}
+
+
+def two_name_book(foundation, exposures, level=RiskLevel.AGGRESSIVE, **changes):
+    config = RiskManagementConfig(risk_level=level).update(**changes)
+    made = StressTester(config)
+    made.update_portfolio(exposures, 10_000.0)
+    return made
+
+
+def revalued(tester, move):
+    """Exposures, equity and gross after a move, by a naive loop."""
+    net = {s: n.sides.net / 1e8 for s, n in tester.state.totals.names.items()}
+    after = {s: x * (1.0 + move[s]) for s, x in net.items()}
+    equity = tester.state.totals.equity + sum(x * move[s] for s, x in net.items())
+    return after, equity, sum(abs(x) for x in after.values())
+
+
+def use_of(tester, limit, move):
+    """What the revalued book uses of a limit, above 1 where it is broken."""
+    after, equity, gross = revalued(tester, move)
+    if limit == "leverage":
+        return gross / equity / tester.config.portfolio_limits.max_leverage
+    model = tester.state.model
+    pnl = sum(x * model.scenarios[:, model.columns[s]] for s, x in after.items())
+    return -np.quantile(pnl, 0.05) / equity / tester.config.var_config.daily_var_limit
+
+
+BOOKS = (
+    {"SPY": 12_000.0, "QQQ": 3_000.0},
+    {"SPY": 5_000.0, "XOM": -4_000.0},
+    {"AAPL": -4_000.0, "XOM": -3_000.0},
+)
+
+
+@pytest.mark.parametrize("limit", ["leverage", "var"])
+@pytest.mark.parametrize("book", BOOKS, ids=str)
+def test_the_revalued_book_breaks_there_and_no_nearer_move_does(foundation, book, limit):
+    tester = two_name_book(foundation, book)
+    result = tester.run_reverse_stress(limit)
+    assert result.status == "ok"
+    assert use_of(tester, limit, result.moves) == pytest.approx(1.0, abs=1e-6)
+    further = {s: 1.0001 * r for s, r in result.moves.items()}
+    assert use_of(tester, limit, further) > 1.0
+    # every direction of the plane, in units in which all moves of one distance are as plausible
+    symbols = list(result.moves)
+    columns = [tester.state.model.columns[s] for s in symbols]
+    root = np.linalg.cholesky(present_covariance(tester.state.model, columns, tester.config))
+    nearest = math.inf
+    for angle in np.linspace(0.0, 2.0 * math.pi, 361):
+        way = root @ [math.cos(angle), math.sin(angle)]
+        for distance in np.linspace(0.0, result.distance * 1.2, 121)[1:]:
+            move = distance * way
+            if move.min() < -1.0 or distance >= nearest:
+                break
+            if use_of(tester, limit, dict(zip(symbols, move, strict=True))) > 1.0:
+                nearest = distance
+    assert result.distance == pytest.approx(nearest, rel=0.03)
+
+
+def test_without_credit_a_rise_breaks_the_var_of_longs(foundation):
+    tester = two_name_book(foundation, {"SPY": 5_000.0, "AAPL": 2_000.0}, RiskLevel.MODERATE)
+    result = tester.run_reverse_stress("var")
+    now = use_of(tester, "var", dict.fromkeys(result.moves, 0.0))
+    assert now < 1.0
+    assert use_of(tester, "var", dict.fromkeys(result.moves, -0.2)) < now  # a fall takes VaR along
+    assert use_of(tester, "var", result.moves) == pytest.approx(1.0, abs=1e-6)
+    assert result.loss < 0.0
+    assert "gain" in result.explain()
+
+
+def test_leverage_of_longs_breaks_where_the_moved_book_does(foundation):
+    limits = {"portfolio_limits": {"max_leverage": 3.0}}
+    tester = two_name_book(foundation, {"SPY": 12_000.0, "AAPL": 8_000.0}, **limits)
+    result = tester.run_reverse_stress("leverage")
+    # (20,000 - L) / (10,000 - L) = 3 at L = 5,000; of shorts (S + L) / (E - L) = 2 at L = (2 E - S) / 3
+    assert result.loss == pytest.approx(5_000.0)
+    shorts = two_name_book(foundation, {"AAPL": -8_000.0, "XOM": -4_000.0})
+    assert shorts.run_reverse_stress("leverage").loss == pytest.approx(8_000.0 / 3.0)
+
+
+def test_exactly_at_the_leverage_limit_is_not_broken(foundation):
+    tester = StressTester(foundation.config)
+    tester.update_portfolio({"SPY": 6_000.0, "AAPL": 4_000.0}, 10_000.0)
+    longs = tester.run_reverse_stress("leverage")
+    assert longs.status == "unreachable"  # without credit a fall takes as much off gross as off equity
+    tester = StressTester(foundation.config)
+    tester.update_portfolio({"SPY": 6_000.0, "AAPL": -4_000.0}, 10_000.0)
+    hedged = tester.run_reverse_stress("leverage")
+    assert (hedged.status, hedged.loss, hedged.distance) == ("ok", 0.0, 0.0)
+    assert "exactly at the limit" in hedged.explain()
 
 
 def test_the_margin_of_contracts(foundation):
     manager = AdvancedRiskManager.on(foundation)
     future = Instrument("ES", "equity", multiplier=50.0, kind=ContractKind.LINEAR, maintenance_margin=0.1)
     manager.define_instrument(future)
-    manager.add_position("ES", 5_000.0, 100.0)
-    assert manager.stress_tester.run_reverse_stress("margin").loss == pytest.approx(10_000.0 - 500.0)
+    manager.add_position("ES", 20_000.0, 100.0)
+    # 10,000 + 20,000 r = 0.1 * 20,000 (1 + r) at r = -4/9
+    result = manager.stress_tester.run_reverse_stress("margin")
+    assert result.moves["ES"] == pytest.approx(-4.0 / 9.0)
+    assert result.loss == pytest.approx(80_000.0 / 9.0)
+
+
+def test_no_name_falls_by_more_than_all(foundation):
+    sigma = np.array([[1e-4, 2e-5], [2e-5, 4e-4]])
+    x, loss = np.array([1.0, 4.0]), 4.4
+    ours = most_plausible_loss(x, sigma, loss, -1.0)
+    inverse = np.linalg.inv(sigma)
+    found = optimize.minimize(
+        lambda r: r @ inverse @ r / 1e4,
+        np.full(2, -0.9),
+        constraints={"type": "eq", "fun": lambda r: x @ r + loss},
+        bounds=[(-1.0, None)] * 2,
+        method="SLSQP",
+        options={"ftol": 1e-14},
+    )
+    np.testing.assert_allclose(ours.returns, found.x, atol=1e-5)
+    assert ours.distance == pytest.approx(math.sqrt(found.fun * 1e4), rel=1e-5)
+    assert most_plausible_loss(x, sigma, loss).returns.min() < -1.0
+    with pytest.raises(UndefinedMeasure):
+        most_plausible_loss(x, sigma, 5.1, -1.0)
+
+
+def test_what_a_book_can_not_lose_is_no_move(foundation):
+    tester = StressTester(foundation.config)
+    tester.update_portfolio({"ZZZQ": 5_000.0}, 100_000.0)
+    result = tester.run_reverse_stress("drawdown")
+    assert (result.status, dict(result.moves), result.probability) == ("unreachable", {}, 0.0)
+    assert result.loss == pytest.approx(15_000.0)
+    assert "can't break drawdown" in result.explain()
+    assert "5,000.00 of 15,000.00" in result.explain()
+    assert "standard deviations" not in result.explain()
+
+
+def test_a_perfect_hedge_hardly_varies(foundation):
+    manager = AdvancedRiskManager.on(foundation)
+    model = manager.state.model
+    twin = manager.state.model.columns["QQQ"]
+    scenarios = np.array(model.scenarios)
+    scenarios[:, model.columns["SPY"]] = scenarios[:, twin]
+    tester = StressTester(foundation.config)
+    tester.update_portfolio({"SPY": 20_000.0, "QQQ": -20_000.0}, 10_000.0)
+    state = tester.state
+    shrunken = replace(state, model=replace(state.model, scenarios=scenarios))
+    result = reverse_stress(shrunken, tester.config, "drawdown")
+    assert result.status == "unreachable"
+    assert "hardly varies" in result.notes[0]
+    assert reverse_stress(state, tester.config, "drawdown").status == "ok"
 
 
 def test_a_limit_that_is_broken_already_says_so(foundation):
@@ -169,13 +320,36 @@ def test_a_small_long_book_can_not_lose_so_much(foundation):
 def test_one_shock_moves_the_rest_by_its_covariance(tester):
     result = tester.run_conditional_stress({"SPY": -0.1})
     model = tester.state.model
-    sigma = present_covariance(model)
-    spy, apple = model.columns["SPY"], model.columns["AAPL"]
+    columns = [model.columns[s] for s in ("SPY", "AAPL", "XOM")]
+    sigma, spy, apple = present_covariance(model, columns, tester.config), 0, 1
     assert result.by_symbol["SPY"] == pytest.approx(-400.0)
     assert result.by_symbol["AAPL"] == pytest.approx(-0.1 * sigma[apple, spy] / sigma[spy, spy] * 2_000.0)
     assert result.basis["SPY"].note == "given"
     assert "R2" in result.basis["AAPL"].note
     assert sum(result.by_symbol.values()) == pytest.approx(result.portfolio_pnl)
+
+
+def test_a_shock_moves_the_rest_by_about_its_regression(foundation):
+    """The oracle is ordinary least squares over the year, brought to present volatilities."""
+    tester = StressTester(foundation.config)
+    tester.update_portfolio({"QQQ": 1_000.0, "NEWCO": 10.0}, 10_000.0)
+    model = foundation.model
+    spy, qqq = (model.matrix.values[-250:, model.columns[s]] for s in ("SPY", "QQQ"))
+    slope = np.polyfit(spy, qqq, 1)[0] * np.std(spy) / np.std(qqq)
+    slope *= model.volatility[model.columns["QQQ"]] / model.volatility[model.columns["SPY"]]
+    moved = tester.run_conditional_stress({"SPY": -0.1}).by_symbol["QQQ"]
+    assert moved == pytest.approx(-100.0 * slope, rel=0.03)
+    assert moved < -110.0
+
+
+def test_names_that_share_a_stand_in_move_as_one(foundation):
+    tester = StressTester(foundation.config)
+    tester.update_portfolio({"NEWCO": 2_000.0, "OTHERCO": 1_000.0}, 10_000.0)
+    result = tester.run_reverse_stress("drawdown")
+    one = StressTester(foundation.config)
+    one.update_portfolio({"NEWCO": 3_000.0}, 10_000.0)
+    assert result.distance == pytest.approx(one.run_reverse_stress("drawdown").distance, rel=1e-9)
+    assert result.moves["NEWCO"] == pytest.approx(result.moves["OTHERCO"])
 
 
 def test_a_shock_of_what_is_not_held_counts_too(tester):
@@ -188,6 +362,8 @@ def test_a_shock_of_what_is_not_held_counts_too(tester):
     "call",
     [
         lambda t: t.run_reverse_stress("astrology"),
+        lambda t: t.run_reverse_stress(["drawdown"]),
+        lambda t: t.run_conditional_stress(["SPY"]),
         lambda t: t.run_reverse_stress("drawdown", 0),
         lambda t: t.run_reverse_stress("drawdown", 1.5),
         lambda t: t.run_reverse_stress("margin"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from risk_management.calculators.var_methods import VAR_METHODS, HorizonRule, Sample, TailInput
-from risk_management.calculators.var_methods._copula import fit_t_copula
+from risk_management.calculators.var_methods._copula import fit_normal_copula, fit_t_copula
 from risk_management.calculators.var_methods._runner import Refusal, ask, overlaps, questions
 from risk_management.calculators.var_methods.monte_carlo import covariance_root
 from risk_management.errors import MeasureError
@@ -22,6 +22,7 @@ MEAN = np.array([0.0005, 0.0002, 0.0])
 COVARIANCE = np.array([[1.0, 0.6, 0.2], [0.6, 2.0, 0.3], [0.2, 0.3, 0.5]]) * 1e-4
 MONEY = np.array([5_000.0, -2_000.0, 3_000.0])
 RETURNS = np.random.default_rng(3).multivariate_normal(MEAN, COVARIANCE, size=1_000)
+SIMULATED = ["monte_carlo", "monte_carlo_full", "monte_carlo_copula", "monte_carlo_t"]
 CONFIDENCES = (0.9, 0.95, 0.975, 0.99)
 
 
@@ -130,13 +131,45 @@ def test_standard_error_is_what_other_seeds_change():
     assert np.mean([f.standard_error for f in found]) == pytest.approx(spread, rel=0.3)
 
 
+@pytest.mark.parametrize(
+    ("confidence", "simulations"), [(0.95, 4_096), (0.99, 10_000), (0.999, 10_000), (0.9, 100)]
+)
+@pytest.mark.parametrize("draws", ["antithetic", "sobol"])
+@pytest.mark.parametrize("method", ["monte_carlo", "monte_carlo_full"])
+def test_two_standard_errors_hold_the_closed_form(method, draws, confidence, simulations):
+    """A normal book in closed form, 200 seeds: unbiased, and 95 % within two errors (3 sd of 200 more)."""
+    mean = MONEY @ RETURNS.mean(axis=0)
+    deviation = math.sqrt(MONEY @ np.cov(RETURNS, rowvar=False, ddof=1) @ MONEY)
+    exact = -stats.norm.ppf(1.0 - confidence, mean, deviation)
+    book = {"confidence": confidence, "simulations": simulations, "draws": draws}
+    found = [answer(method, seed=(s, 0), **book) for s in range(200)]
+    errors = np.array([f.var for f in found]) - exact
+    said = np.array([f.standard_error for f in found])
+    assert abs(errors.mean()) < 0.3 * said.mean()
+    assert np.mean(np.abs(errors) <= 2.0 * said) > 0.90
+    assert said.mean() > 0.9 * errors.std()
+    if method == "monte_carlo_full":  # in one dimension quasi-random points are better than can be said
+        assert said.mean() < 1.5 * errors.std()
+
+
+@pytest.mark.parametrize("draws", ["antithetic", "sobol"])
+@pytest.mark.parametrize("method", SIMULATED)
+def test_too_few_draws_beyond_are_refused(method, draws):
+    """999,999 of a million in 10,000 draws: 367 was said, with an error of 2, where 479 is exact."""
+    book = {"draws": draws, "simulations": 16_384}
+    assert answer(method, confidence=1.0 - 10.0 / 16_384 - 1e-6, **book).var > 0.0
+    for confidence in (0.9995, 0.999999):
+        (found,) = ask([VAR_METHODS.get(method)], [question(confidence=confidence, **book)])
+        assert isinstance(found, Refusal)
+        assert "lie beyond" in found.reason
+        needed = int(found.reason.split("monte_carlo_simulations to ")[1].split()[0].replace(",", ""))
+        assert needed == math.ceil(10.0 / (1.0 - confidence) - 1e-3)
+
+
 @pytest.mark.parametrize("method", ["monte_carlo_full", "monte_carlo_t"])
 def test_error_falls_with_the_root_of_the_draws(method):
     small, large = (answer(method, simulations=n).standard_error for n in (5_000, 80_000))
     assert small / large == pytest.approx(4.0, rel=0.35)
-
-
-SIMULATED = ["monte_carlo", "monte_carlo_full", "monte_carlo_copula", "monte_carlo_t"]
 
 
 @pytest.mark.parametrize("method", SIMULATED)
@@ -209,6 +242,52 @@ def test_copula_finds_the_law_it_was_drawn_from():
     np.testing.assert_allclose(fit.root @ fit.root.T, shape, atol=0.05)
 
 
+def _with_ties(rows=1_000):
+    """Two independent names that stand still on 85 % of days, and one that moves with the first."""
+    rng = np.random.default_rng(7)
+    moves = np.where(rng.random((rows, 2)) < 0.85, 0.0, 0.01 * rng.normal(size=(rows, 2)))
+    return np.column_stack((moves, moves[:, 0] + 0.002 * rng.normal(size=rows)))
+
+
+def test_a_copula_ranks_as_scipy_does_and_sees_no_correlation_in_ties():
+    returns = _with_ties()
+    oracle = 2.0 * np.sin(np.pi / 6.0 * stats.spearmanr(returns).statistic)
+    for fit in (fit_normal_copula, fit_t_copula):
+        root = fit(Sample(returns, np.ones(3))).root
+        np.testing.assert_allclose(root @ root.T, oracle, atol=1e-12)
+        assert abs((root @ root.T)[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize("method", ["monte_carlo_copula", "monte_carlo_t"])
+def test_the_order_of_days_changes_no_copula(method):
+    returns = _with_ties()
+    shuffled = np.random.default_rng(2).permutation(returns)
+    one, other = (answer(method, returns=r) for r in (returns, shuffled))
+    assert other.var == pytest.approx(one.var, rel=1e-9)
+    assert other.es == pytest.approx(one.es, rel=1e-9)
+
+
+def test_the_degrees_of_freedom_on_ties_are_those_of_the_naive_likelihood():
+    returns = np.round(0.01 * stats.multivariate_t.rvs(df=5, shape=np.eye(2), size=400, random_state=3), 2)
+    fit = fit_t_copula(Sample(returns, np.ones(2)))
+    probabilities = (stats.rankdata(returns, axis=0) - 0.5) / 400
+
+    def likelihood(df):
+        scores = stats.t.ppf(probabilities, df)
+        joint = stats.multivariate_t.logpdf(scores, shape=fit.root @ fit.root.T, df=df)
+        return (joint - stats.t.logpdf(scores, df).sum(axis=1)).mean()
+
+    grid = np.exp(np.linspace(np.log(2.0), np.log(100.0), 200))
+    assert likelihood(fit.df) >= max(map(likelihood, grid)) - 1e-6
+
+
+def test_a_name_that_stands_still_is_independent_in_a_copula():
+    returns = np.column_stack((RETURNS[:, 0], np.zeros(1_000)))
+    found = answer("monte_carlo_copula", returns=returns, exposures=[1_000.0, 5_000.0], simulations=100_000)
+    alone = answer("historical", returns=RETURNS[:, :1], exposures=[1_000.0])
+    assert abs(found.var - alone.var) < 4.0 * found.standard_error
+
+
 def test_copula_sees_joint_crashes_that_the_normal_law_does_not():
     draws = 0.01 * stats.multivariate_t.rvs(shape=np.eye(4), df=3, size=3_000, random_state=4)
     book = {"returns": draws, "exposures": [1.0] * 4, "confidence": 0.99}
@@ -264,6 +343,23 @@ def test_student_t_without_variance_takes_no_square_root():
     returns = stats.t.rvs(1.5, scale=0.001, size=(300, 1), random_state=6)
     with pytest.raises(MeasureError, match="square root of time"):
         answer("student_t", returns=returns, exposures=[1.0], horizon=10)
+
+
+@pytest.mark.parametrize(
+    ("method", "heavy"),
+    [
+        ("student_t", stats.t.rvs(0.8, scale=0.001, size=(900, 1), random_state=6)),
+        ("extreme_value", -(1.0 / np.random.default_rng(1).uniform(size=(3_000, 1)) ** 1.6)),
+    ],
+)
+def test_a_tail_without_a_mean_keeps_its_var_and_is_refused_with_a_reason(method, heavy):
+    asked = question(returns=heavy, exposures=[1.0], confidence=0.99)
+    found = VAR_METHODS.get(method)(asked)
+    assert found.es == math.inf
+    assert found.var == pytest.approx(-np.quantile(heavy, 0.01), rel=0.3)
+    (said,) = ask([VAR_METHODS.get(method)], [asked])
+    assert isinstance(said, Refusal)
+    assert "shortfall is infinite" in said.reason
 
 
 # -- a contract over the registry -----------------------------------------------------------------------

@@ -16,7 +16,19 @@ from risk_management.config.risk_config import RiskManagementConfig, load_risk_c
 from risk_management.model.vocabulary import VOCABULARY
 
 BOOK = "symbol,quantity,price,strategy,stop\nSPY,2,450,momentum,430\nAAPL,-3,180,value,\nKO,10,60,value,\n"
-COMMANDS = ("demo", "assess", "check", "heat", "var", "stress", "correlation", "kelly", "config", "selftest")
+COMMANDS = (
+    "demo",
+    "assess",
+    "check",
+    "heat",
+    "var",
+    "stress",
+    "correlation",
+    "kelly",
+    "replay",
+    "config",
+    "selftest",
+)
 OF_A_BOOK = ("assess", "heat", "var", "stress", "correlation")
 
 
@@ -84,6 +96,11 @@ FINE, BREACHED, USAGE, WRONG = 0, 3, 2, 1
         (["heat", "--portfolio-value", "500"], BREACHED, "of 100, critical"),
         (["var", "--portfolio-value", "10000"], FINE, "volatility_scaled"),
         (["var", "--horizon", "1", "--portfolio-value", "500"], BREACHED, "expected_shortfall"),
+        (["var", "-m", "student_t", "--portfolio-value", "10000"], FINE, "student_t"),
+        (["var", "-m", "all", "--horizon", "10", "--portfolio-value", "10000"], FINE, "monte_carlo_full"),
+        (["var", "-m", "all", "--horizon", "10", "--portfolio-value", "10000"], FINE, "√: one day times"),
+        (["var", "--horizon", "1", "--portfolio-value", "10000"], FINE, "standard error of the VaR at 95%"),
+        (["backtest-var", "--years", "2", "-m", "monte_carlo_t"], FINE, "monte_carlo_t"),
         (["stress", "--portfolio-value", "10000"], FINE, "31 of 31 passed"),
         (["stress", "--portfolio-value", "700"], BREACHED, "too much"),
         (["stress", "-s", "covid_crash_2020", "--portfolio-value", "10000"], FINE, "where the shock comes"),
@@ -126,6 +143,7 @@ def test_commands_on_a_file(risk, book, words, code, said):
         (["stress", "--example", "-g", "SPY=-0.1", "-r", "var"], USAGE, "three questions"),
         (["stress", "--example", "-r", "astrology"], WRONG, "limit is one of"),
         (["backtest-var", "--example", "-m", "astrology"], WRONG, "one of volatility_scaled"),
+        (["var", "--example", "-m", "astrology"], WRONG, "no method is called 'astrology'"),
         (["assess", "--example"], FINE, "the example book"),
         (["assess", "none.csv"], WRONG, "can't be read"),
         (["assess", "none.csv", "--example"], USAGE, "not both"),
@@ -333,3 +351,66 @@ def test_no_colour_where_none_is_wanted(monkeypatch):
     plain = CliRunner().invoke(app, ["check", "KO", "buy", "5000"]).output
     assert "\x1b[33mCut: buy KO" in coloured
     assert "\x1b[33m" not in plain
+
+
+def test_a_loss_that_a_book_can_not_make_is_said_to_be_none(risk, tmp_path):
+    path = tmp_path / "small.csv"
+    path.write_text("symbol,quantity,price\nZZZQ,50,100\n")
+    words = ("stress", path, "--portfolio-value", "100000", "--reverse", "drawdown")
+    answer = risk(*words)
+    assert answer.exit_code == 0
+    assert "can't break drawdown" in answer.output
+    assert "standard deviations" not in answer.output
+    assert strict(risk(*words, "--json").stdout)["reverse"]["status"] == "unreachable"
+
+
+def test_a_name_is_given_one_return(risk, book):
+    answer = risk("stress", book, "--given", "SPY=-0.1", "--given", "SPY=-0.2")
+    assert answer.exit_code == 2
+    assert "SPY twice" in answer.output
+
+
+def test_a_book_that_nets_to_zero_is_not_called_empty(risk, tmp_path):
+    path = tmp_path / "flat.csv"
+    path.write_text("symbol,quantity,price,strategy\nSPY,2,450,a\nSPY,-2,450,b\n")
+    answer = risk("stress", path, "--given", "SPY=-0.1", "--portfolio-value", "10000")
+    assert "nets to zero" in answer.output
+    assert "empty" not in answer.output
+
+
+def test_at_80_columns_nothing_is_dropped_that_the_legend_explains(risk, book):
+    answer = risk("backtest-var", book, "--years", "2", "-m", "historical", width=80)
+    head = next(line for line in answer.output.splitlines() if line.strip().startswith("method"))
+    assert head.split() == ["method", "over", "number", "cluster", "both", "ES", "worst", "zone"]
+    legend = " ".join(answer.output.split("Note:")[1].split())
+    for word in head.split()[1:]:
+        assert word in legend
+    assert max(map(len, answer.output.splitlines())) <= 80
+
+
+def test_a_row_says_which_figures_the_root_of_time_has_made(risk, book):
+    """5 days at 95 % overlap on the sample, at 97.5 and 99 % they can't."""
+    words = ("var", book, "-m", "historical", "--horizon", "5", "--portfolio-value", "10000")
+    answer = risk(*words, width=80)
+    row = next(line.split() for line in answer.output.splitlines() if line.strip().startswith("historical"))
+    assert ["√" in cell for cell in row[2:]] == [False, True, True]
+    data = strict(risk(*words, "--json").stdout)["total_var"]
+    assert [data[f"historical_{c}_5d"]["horizon_rule"] for c in ("0.95", "0.975")] == [
+        "overlapping",
+        "square_root_of_time",
+    ]
+    assert "strategy   momentum" in answer.output
+    assert max(map(len, answer.output.splitlines())) <= 80
+
+
+def test_years_without_end_are_an_error_and_no_traceback(risk):
+    answer = risk("backtest-var", "--example", "--years", "inf", "-m", "historical")
+    assert answer.exit_code == WRONG
+    assert "years must be a finite number" in answer.output
+
+
+@pytest.mark.parametrize("command", OF_A_BOOK)
+def test_the_same_data_give_the_same_json(risk, book, command):
+    one, other = (risk(command, book, "--json").stdout for _ in range(2))
+    assert strict(one) == strict(other)
+    assert "-0.0," not in one

@@ -27,13 +27,13 @@ LEVELS = {
     ),
     4: ("checks", "alerts", "market_data", "brokers", "store"),
     5: ("core.order_desk", "core.protocol", "core.watch", "core.risk_manager"),
-    6: ("integration", "dashboard", "report", "plots", "cli", "demo"),
+    6: ("integration", "dashboard", "service", "replay", "report", "plots", "cli", "demo"),
 }
 SANCTIONED = {"core.foundation"}
 """The one place of the core that asks for data."""
 EXCEPT_EXCEPTION = {
     "core/decision.py",
-    "integration/trading_integration.py",
+    "integration/monitoring.py",
     "alerts/telling.py",
     "errors.py",
 }

@@ -16,6 +16,7 @@ from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import InvalidRequest, StoreUnavailable
 from risk_management.model.instrument import Instrument
+from risk_management.model.market import HistoryKind
 from risk_management.model.portfolio import Hold, Scope, TradingMode
 from risk_management.model.trade import Finding
 from risk_management.store.journal import MemoryJournal
@@ -70,11 +71,9 @@ def price_missing(w):
     """A name that nobody has ever priced: it is held, and more of it is asked for."""
     quotes = {s: q for s, q in w.manager.state.quotes.items() if s != "KO"}
     model = w.manager.state.model
-    hidden = replace(
-        model,
-        columns={s: c for s, c in model.columns.items() if s != "KO"},
-        matrix=replace(model.matrix, coverage={s: c for s, c in model.matrix.coverage.items() if s != "KO"}),
-    )
+    known = {**model.matrix.coverage}
+    known["KO"] = replace(known["KO"], kind=HistoryKind.STAND_IN)
+    hidden = replace(model, matrix=replace(model.matrix, coverage=known))
     _set(w, quotes=quotes, model=hidden)
 
 

@@ -11,7 +11,7 @@ from risk_management.core import answers, evolve
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.errors import InvalidRequest, UnknownRequest
+from risk_management.errors import InvalidRequest, StoreUnavailable, UnknownRequest
 from risk_management.model.portfolio import Scope, TradingMode
 
 
@@ -90,3 +90,30 @@ def test_a_fill_of_a_refused_request_is_booked_and_its_bot_only_closes(open_mana
     (position,) = manager.state.positions.values()
     assert (position.key.bot, position.quantity) == ("rogue", 50 * 10**8)
     assert manager.state.mode_of(Scope.BOT, "rogue") is TradingMode.REDUCING
+
+
+def test_a_bot_that_got_a_strategy_since_is_given_the_same_answer(open_manager):
+    manager = open_manager()
+    first = manager.request_trade(ticket(0))
+    manager.register_bot("bot0", "trend")
+    assert manager.request_trade(ticket(0)) is first
+    with pytest.raises(InvalidRequest, match="REQUEST_ID_REUSED"):
+        manager.request_trade(replace(ticket(0), strategy="other"))
+
+
+def test_an_answer_that_can_not_be_read_is_not_called_another_one(open_manager):
+    """After a restart the store fails: while it can be read the answer is given, else nobody is told off."""
+
+    def gone(_name):
+        raise StoreUnavailable("no such file")
+
+    manager = open_manager()
+    manager.request_trade(ticket(0))
+    manager = open_manager()
+    manager.book.journal._is_broken = True
+    with pytest.raises(StoreUnavailable):
+        manager.update_prices({"PG": 140.0})
+    assert manager.request_trade(ticket(0)).recommended_size == 100.0
+    manager.book.journal.reader.decided = gone
+    with pytest.raises(StoreUnavailable, match="ask again"):
+        manager.request_trade(ticket(0))

@@ -12,6 +12,7 @@ import pytest
 
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core import risk_manager
 from risk_management.core.answers import Answers
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
@@ -673,6 +674,19 @@ def test_a_position_of_one_account_is_not_closed_in_another(make_manager):
     refused = manager.request_trade(OrderTicket("KO", "sell", 1000.0, "", "a", account_id="B"))
     assert not refused.approved
     assert refused.closing_size == 0.0
+
+
+def test_names_have_an_end(make_manager, monkeypatch):
+    manager, _ = make_manager(bot_config={"max_bots": 3})
+    answers = [buy(manager, "KO", 50.0 + n, f"bot{n}") for n in range(5)]
+    assert [a.approved for a in answers] == [True] * 3 + [False] * 2
+    assert answers[-1].rejection_reasons[0] == "UNKNOWN_BOT"
+    assert len(manager.state.bots) == 3
+    monkeypatch.setattr(risk_manager, "MOST_QUOTES", 4)
+    manager.update_prices(dict.fromkeys(("A", "B", "C", "D"), 1.0))
+    manager.update_prices(dict.fromkeys(("A", "B", "C", "D"), 1.01))
+    with pytest.raises(InvalidRequest, match="OUT_OF_RANGE"):
+        manager.update_prices({"E": 1.0})
 
 
 def test_ids_never_overwrite_an_open_approval(manager):

@@ -80,6 +80,23 @@ def test_trades_of_the_day_are_in_the_actual_and_not_in_the_hypothetical(manager
     assert outcome.hypothetical == pytest.approx(0.0)
 
 
+def test_a_name_without_a_quote_leaves_the_hypothetical_unknown(manager):
+    """Its VaR counts it: a book without it would have lost nothing on the day on which it fell by 30 %."""
+    manager.add_position("PEP", 2_000.0, 100.0, bot_name="a")
+    begun(manager)
+    next_day(manager, 100.0)
+    assert ("PEP", pytest.approx(0.2), None) in manager.state.var_record.pending.book
+    manager.update_prices({"PEP": 70.0}, daily=True)
+    manager.assess_overall_risk()
+    next_day(manager, 100.0)
+    (outcome,) = manager.state.var_record.outcomes
+    assert outcome.actual == pytest.approx(-600.0 / 10_000.0)
+    assert outcome.hypothetical is None
+    for _ in range(2):  # from here on it is quoted
+        next_day(manager, 100.0)
+    assert manager.state.var_record.outcomes[-1].hypothetical == pytest.approx(0.0)
+
+
 def test_a_deposit_is_no_gain_of_the_day(manager):
     begun(manager)
     next_day(manager, 100.0)

@@ -282,6 +282,7 @@ class Record:
 )
 def test_plain(value, wanted):
     assert plain(value) == wanted
+    assert as_json(-0.0) == "0.0"
     assert json.loads(as_json(value)) == wanted
 
 

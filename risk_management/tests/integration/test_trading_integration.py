@@ -114,9 +114,9 @@ def test_monitoring_starts_once_assesses_and_stops(monkeypatch):
     with TradingSystemIntegration(RiskManagementConfig(), monitoring_interval=0.001) as risk:
         original = risk.risk_manager.assess_overall_risk
         monkeypatch.setattr(risk.risk_manager, "assess_overall_risk", lambda: (original(), seen.set())[0])
-        thread = risk._thread
+        before = threading.active_count()
         risk.start_monitoring()
-        assert risk._thread is thread
+        assert threading.active_count() == before
         assert seen.wait(30)
         assert risk.is_monitoring
     assert not risk.is_monitoring

@@ -24,4 +24,18 @@ NOT_A_SERIES = {
     "dates": np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[D]"),
 }
 
-NOT_A_CONFIDENCE = [0.0, 1.0, 1.5, -0.5, 99, float("nan"), float("inf"), "0.99", None, True]
+NOT_A_CONFIDENCE = [
+    0.0,
+    1.0,
+    1.5,
+    -0.5,
+    99,
+    float("nan"),
+    float("inf"),
+    "0.99",
+    None,
+    True,
+    [0.99],
+    1e-300,
+    1e-17,
+]

@@ -180,7 +180,30 @@ class TestAcerbiSzekely:
     def test_no_exception_is_no_reproach(self):
         result = acerbi_szekely_z2(np.zeros(250), 0.02, 0.03, 0.975)
         assert (result.statistic, result.reject) == (1.0, False)
-        assert result.p_value > 0.95
+        assert result.p_value == 1.0
+
+    @pytest.mark.parametrize(("confidence", "total"), [(0.995, 20), (0.99, 60), (0.99, 250), (0.975, 250)])
+    def test_the_smallest_exception_is_as_likely_as_any(self, confidence, total):
+        """The binomial chance of one or more; a continuous law with the same moments gave a third of it."""
+        z = stats.norm.ppf(1.0 - confidence)
+        returns = np.zeros(total)
+        returns[3] = z * (1.0 + 1e-9)
+        result = acerbi_szekely_z2(returns, -z, stats.norm.pdf(z) / (1.0 - confidence), confidence)
+        assert result.p_value == pytest.approx(stats.binom.sf(0, total, 1.0 - confidence), abs=1e-3)
+
+    @pytest.mark.parametrize(
+        ("confidence", "total"), [(0.995, 20), (0.95, 20), (0.99, 60), (0.99, 250), (0.975, 1_000)]
+    )
+    def test_p_values_are_the_shares_of_a_simulation(self, confidence, total):
+        """8,000 paths with right forecasts: at most 0.02 apart (Kolmogorov, one in a thousand), size 5 %."""
+        rng = np.random.default_rng(6)
+        z = stats.norm.ppf(1.0 - confidence)
+        es = stats.norm.pdf(z) / (1.0 - confidence)
+        found = [acerbi_szekely_z2(rng.standard_normal(total), -z, es, confidence) for _ in range(8_000)]
+        statistics = np.sort([r.statistic for r in found])
+        share = np.searchsorted(statistics, [r.statistic for r in found], side="right") / len(found)
+        assert np.abs(share - [r.p_value for r in found]).max() < 0.022
+        assert np.mean([r.reject for r in found]) <= 0.05 + 3.0 * math.sqrt(0.05 * 0.95 / len(found))
 
     def test_forecast_for_each_day(self):
         returns = np.array([-0.05, -0.05])
@@ -277,3 +300,15 @@ class TestRefuses:
     def test_shortfalls_that_are_none(self, measure, var, es):
         with pytest.raises(MeasureError, match="es"):
             measure([0.01, -0.02], var, es, 0.99)
+
+
+def test_masked_exceptions_are_refused():
+    hits = np.ma.masked_array([True, False, False, True], mask=[True, False, False, False])
+    with pytest.raises(InvalidReturns, match="masked"):
+        kupiec_pof(hits, 0.99)
+
+
+def test_a_shortfall_of_nothing_is_refused_without_a_warning():
+    for measure in (acerbi_szekely_z2, joint_loss):
+        with pytest.raises(UndefinedMeasure, match="es must be"):
+            measure([0.01, -0.02], 0.0, 1e-300, 0.99)

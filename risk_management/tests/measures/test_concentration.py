@@ -23,6 +23,15 @@ def covariance(seed=0):
     return root @ root.T * 1e-4
 
 
+@pytest.mark.parametrize("measure", [diversification_ratio, effective_bets])
+def test_a_matrix_under_which_a_book_has_negative_variance_is_none(measure):
+    """A correlation of 1.5: long and short in equal parts would have the variance 2 - 3."""
+    with pytest.raises(UndefinedMeasure, match="nearest_psd"):
+        measure([1.0, 1.0], [[1.0, 1.5], [1.5, 1.0]])
+    on_the_edge = np.ones((3, 3)) - 1e-15 * np.eye(3)  # singular up to rounding
+    assert measure([1.0, 1.0, 1.0], on_the_edge) == pytest.approx(1.0)
+
+
 class TestHerfindahl:
     @pytest.mark.parametrize(
         ("weights", "index"),

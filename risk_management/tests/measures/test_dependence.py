@@ -327,3 +327,17 @@ class TestAbsorption:
                 absorption_ratio(np.eye(3), fraction)
         with pytest.raises(UndefinedMeasure, match="negative variance"):
             absorption_ratio(np.diag([1.0, -1.0]))
+        with pytest.raises(UndefinedMeasure, match="nearest_psd"):
+            absorption_ratio([[1.0, 1.5], [1.5, 1.0]])
+
+    def test_rounding_makes_no_returns_of_a_covariance(self):
+        sigma = np.diag([6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
+        sigma[0, 5] = 5e-16  # what a product of matrices leaves
+        assert absorption_ratio(sigma) == pytest.approx(6 / 21)
+
+
+def test_a_column_that_only_moved_long_ago_has_no_weighted_correlation():
+    values = np.random.default_rng(1).standard_normal((12_000, 3))
+    values[1:, 1] = 0.0
+    with pytest.raises(UndefinedMeasure, match="column 1"):
+        correlation(values, "ewma")

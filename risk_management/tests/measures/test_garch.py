@@ -117,6 +117,15 @@ def test_the_unit_of_the_returns_does_not_matter(spy, scale):
     )
 
 
+@pytest.mark.parametrize("factor", [7.0, 100.0, 1.0 / 3.0, 1e-3])
+def test_the_unit_does_not_lead_the_fit_where_there_is_no_arch(factor):
+    """The likelihood is flat there, and the optimiser used to stop where the last digits sent it."""
+    values = 0.01 * np.random.default_rng(19).standard_t(30, 600)
+    assert filtered_historical_var(factor * values, 0.99) == pytest.approx(
+        factor * filtered_historical_var(values, 0.99), rel=1e-12
+    )
+
+
 def test_filtered_history_is_the_tail_of_scaled_residuals(spy):
     found = fit_garch(spy, mean="zero")
     deviations = loop(spy, found)

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize
+from scipy import optimize, stats
 
 from risk_management.errors import InsufficientData, InvalidReturns, MeasureError, UndefinedMeasure
 from risk_management.measures.growth import (
     KellyConstraints,
     growth_rate,
+    kelly_bounds,
     kelly_continuous,
     kelly_discrete,
     kelly_empirical,
@@ -51,7 +52,16 @@ class TestDiscrete:
             assert p * math.log1p(x * win) + (1 - p) * math.log1p(-x * loss) <= bet.growth + 1e-12
 
     @pytest.mark.parametrize(
-        "bet", [(-0.1, 1, 1), (1.1, 1, 1), (0.5, 0, 1), (0.5, 1, -0.01), (float("nan"), 1, 1), ("p", 1, 1)]
+        "bet",
+        [
+            (-0.1, 1, 1),
+            (1.1, 1, 1),
+            (0.5, 0, 1),
+            (0.5, 1, -0.01),
+            (float("nan"), 1, 1),
+            ("p", 1, 1),
+            (0.6, 0.02, 1e-320),
+        ],
     )
     def test_refuses(self, bet):
         with pytest.raises(MeasureError):
@@ -66,10 +76,36 @@ class TestContinuous:
     def test_no_edge(self):
         assert kelly_continuous(0.01, 0.2, 0.02) == 0.0
 
-    @pytest.mark.parametrize("sigma", [0.0, -0.1, float("nan"), 1e-200, None])
+    @pytest.mark.parametrize("sigma", [0.0, -0.1, float("nan"), 1e-160, 1e-200, None])
     def test_refuses(self, sigma):
         with pytest.raises(MeasureError, match="sigma"):
             kelly_continuous(0.1, sigma)
+
+    def test_refuses_what_no_number_can_hold(self):
+        with pytest.raises(UndefinedMeasure, match="too small"):
+            kelly_continuous(1e300, 1e-100)
+        assert kelly_continuous(-0.1, 1e-100) == 0.0
+
+
+class TestBounds:
+    def test_is_the_quartile_of_the_mean_over_the_variance(self):
+        values = returns(80, 1)[:, 0]
+        low, high = kelly_bounds(values, 0.25)
+        around = stats.norm(values.mean(), stats.sem(values))
+        assert low == pytest.approx(max(0.0, around.ppf(0.25)) / values.var(ddof=1))
+        assert high == pytest.approx(around.ppf(0.75) / values.var(ddof=1))
+        middle = values.mean() / values.var(ddof=1)
+        assert kelly_bounds(values, 0.5) == pytest.approx((middle, middle))
+
+    @pytest.mark.parametrize("alike", [[0.01] * 50, [0.02] * 60, [-0.3] * 7, [0.0, 0.0]])
+    def test_without_spread_there_is_none(self, alike):
+        with pytest.raises(UndefinedMeasure, match="no spread"):
+            kelly_bounds(alike, 0.25)
+
+    @pytest.mark.parametrize("tail", [0.0, 1.0, math.nan, True])
+    def test_refuses(self, tail):
+        with pytest.raises(MeasureError, match="tail"):
+            kelly_bounds([0.01, -0.01], tail)
 
 
 class TestEmpirical:
@@ -127,6 +163,10 @@ class TestGrowthRate:
     def test_refuses(self, fraction):
         with pytest.raises(MeasureError, match="fraction"):
             growth_rate([0.1, 0.2], fraction)
+
+    def test_refuses_an_exposure_that_overflows(self):
+        with pytest.raises(MeasureError, match="fraction"):
+            growth_rate([1e20, -0.05], 1e300)
 
 
 class TestPortfolio:
@@ -187,12 +227,68 @@ class TestPortfolio:
             KellyConstraints(groups=(((), 0.5),)),
             KellyConstraints(groups=(((0,), -0.5),)),
             KellyConstraints(budget=math.inf),
+            KellyConstraints(net=-0.1),
+            KellyConstraints(groups=[((0.0,), 0.1)]),
+            KellyConstraints(groups=[((True,), 0.1)]),
+            KellyConstraints(groups=[((0.0, 1.0), 0.5)]),
+            KellyConstraints(groups=[(0, 0.5)]),
+            KellyConstraints(groups=[0.5]),
+            KellyConstraints(groups=None),
+            {"gross": 1},
         ],
         ids=str,
     )
     def test_refuses_what_contradicts_itself(self, wanted):
         with pytest.raises(MeasureError):
             kelly_portfolio(returns(60), wanted)
+
+    @pytest.mark.parametrize("fall", [0.7, (0.7,), "ab", (0.7, 0.1, 0.2), {0.7: 0.1}])
+    def test_refuses_what_is_no_fall(self, fall):
+        with pytest.raises(MeasureError):
+            kelly_portfolio(returns(60), fall=fall)
+
+    def test_columns_of_a_group_may_be_an_array(self):
+        groups = [[np.array([0, 2]), 0.3]]
+        w = kelly_portfolio(returns(), KellyConstraints(groups=groups)).weights
+        np.testing.assert_allclose(
+            w, kelly_portfolio(returns(), KellyConstraints(groups=[((0, 2), 0.3)])).weights
+        )
+        assert w[0] + w[2] <= 0.3 + 1e-7
+
+    def test_what_never_moves_is_not_held(self):
+        best = kelly_portfolio(np.zeros((5, 2)))
+        assert (best.weights.tolist(), best.growth) == ([0.0, 0.0], 0.0)
+        some = kelly_portfolio(np.column_stack((np.zeros(250), returns(columns=1))))
+        assert some.weights[0] == 0.0
+        assert some.weights[1] > 0.5
+
+    def test_the_size_of_returns_does_not_matter(self):
+        """Returns a ten-thousandth as large are held ten thousand times as much, as a root finder says."""
+        values = 1e-4 * returns()
+        best = kelly_portfolio(values, KellyConstraints(upper=1e9, gross=1e9))
+
+        def steepest(w):
+            return values.T @ (1.0 / (1.0 + values @ w)) / len(values)
+
+        oracle = optimize.root(lambda u: 1e6 * steepest(1e4 * u), np.full(3, 5.0), tol=1e-12)
+        assert oracle.success
+        assert oracle.x.min() > 0.0
+        assert best.growth == pytest.approx(growth_rate(values, 1e4 * oracle.x), rel=1e-7)
+
+    def test_the_net_of_longs_and_shorts(self):
+        values = returns(mean=-0.004)
+        w = kelly_portfolio(values, KellyConstraints(lower=-1.0, gross=3.0, net=0.3)).weights
+        assert w.sum() == pytest.approx(-0.3, abs=1e-6)
+
+    def test_says_whether_the_fall_held_it_back(self):
+        values = np.random.default_rng(3).normal(0.002, 0.02, (120, 3))
+        careful = kelly_portfolio(values, fall=(0.9, 0.05))
+        assert careful.fall_bound
+        aversion = math.log(0.05) / math.log(0.9)
+        assert np.mean((1.0 + values @ careful.weights) ** -aversion) == pytest.approx(1.0, abs=1e-6)
+        lax = kelly_portfolio(values, fall=(0.01, 0.99))
+        assert not lax.fall_bound
+        np.testing.assert_array_equal(lax.weights, kelly_portfolio(values).weights)
 
     @pytest.mark.parametrize("bad", NOT_A_SERIES.values(), ids=NOT_A_SERIES)
     def test_refuses_what_is_no_matrix(self, bad):

@@ -265,3 +265,27 @@ def test_tails_rest_on_the_smallest_values_whatever_their_order(size, shape):
             if left <= 1e-12:
                 break
         assert es == pytest.approx(max(total / ((1.0 - confidence) * size), var), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: tail.var_es(x, 0.99),
+        lambda x: tail.var_es(x, "0.99"),
+        lambda x: tail.var_es(x, ([0.99],)),
+        lambda x: tail.historical_es(x, [0.99]),
+        lambda x: tail.historical_var(x, 0.99, np.array([7, 1])),
+        lambda x: tail.historical_var(x, 0.99, [7]),
+        lambda x: tail.component_var(x[:, None], [1.0], 0.99, method=np.array(["historical", "normal"])),
+    ],
+)
+def test_settings_of_the_wrong_kind_are_refused(call):
+    with pytest.raises(MeasureError):
+        call(np.random.default_rng(1).standard_normal(300))
+
+
+def test_minute_returns_keep_their_risk():
+    """Squares of 1e-200 vanish; every tail measure scales with its returns."""
+    x = 0.01 * np.random.default_rng(2).standard_normal(400)
+    for measure in (tail.normal_var, tail.normal_es, tail.volatility_scaled_var, tail.historical_var):
+        assert measure(1e-200 * x, 0.99) == pytest.approx(1e-200 * measure(x, 0.99), rel=1e-9), measure

@@ -17,7 +17,9 @@ from risk_management.core.correlation_monitor import (
     correlation_metrics,
 )
 from risk_management.core.foundation import Foundation, lay_foundation
+from risk_management.core.risk_model import book_correlation
 from risk_management.errors import InvalidRequest, SharedBookError
+from risk_management.tests.measures.test_dependence import loop_ledoit_wolf
 from risk_management.tests.monitors.fronts import front
 
 STOCKS = ("AAPL", "BAC", "CVX", "GE", "JNJ", "JPM", "KO", "MSFT", "PEP", "PFE", "PG", "XOM")
@@ -93,8 +95,9 @@ def naive_averages(returns: pd.DataFrame, weights: dict[str, float]) -> list[flo
         ("2008-10-09", STAPLES, "average"),
         ("2008-12-01", STAPLES, "average"),
         ("2008-10-10", WEIGHTS, None),
-        ("2011-08-23", WEIGHTS, "average"),
-        ("2011-08-23", {**WEIGHTS, "CVX": -0.08, "GE": -0.08, "JPM": -0.1}, None),
+        ("2011-08-23", WEIGHTS, "pair"),
+        ("2011-09-22", WEIGHTS, "average"),
+        ("2011-09-22", {**WEIGHTS, "CVX": -0.08, "GE": -0.08, "JPM": -0.1}, None),
         ("2013-06-03", WEIGHTS, None),
         ("2017-06-01", STAPLES, None),
         ("2020-03-12", WEIGHTS, "pair"),
@@ -124,6 +127,7 @@ def test_calm_years_have_no_spike(ages):
 
 def test_the_smaller_contributor_is_named(ages):
     weights = {**WEIGHTS, "AAPL": 0.20}
+    del weights["PEP"]  # with KO it has risen more
     state, config = on_day(ages, "2020-03-12", weights)
     metrics = correlation_metrics(state, config)
     assert metrics.spike is not None
@@ -158,6 +162,32 @@ def test_matrix_is_that_of_pandas(foundation):
     assert (metrics.method, metrics.window, metrics.observations) == ("sample", 250, 250)
     with pytest.raises(ValueError, match="read-only"):
         metrics.matrix[0, 0] = 0.0
+
+
+def test_the_shrunken_matrix_is_that_of_standardised_returns(foundation):
+    """The oracle is the naive loop of Ledoit and Wolf on z-scores; scikit-learn gives 0.95833 for SPY/QQQ."""
+    book = {"SPY": 0.3, "AAPL": -0.2, "JPM": 0.15, "XOM": 0.05}
+    metrics = measured(foundation, book, RiskManagementConfig())
+    matrix = foundation.model.matrix
+    returns = matrix.values[-250:, [matrix.columns[s] for s in book]]
+    expected, _ = loop_ledoit_wolf((returns - returns.mean(axis=0)) / returns.std(axis=0))
+    np.testing.assert_allclose(metrics.matrix, expected, atol=1e-10)
+    pair = measured(foundation, {"SPY": 0.3, "QQQ": 0.2}, RiskManagementConfig())
+    assert pair.matrix[0, 1] == pytest.approx(0.958330, abs=1e-6)
+
+
+def test_no_stand_in_and_no_wild_name_pulls_a_correlation(foundation):
+    config = RiskManagementConfig()
+    pair = measured(foundation, {"SPY": 0.3, "QQQ": 0.2}, config)
+    unknown = {"SPY": 0.3, "QQQ": 0.2, "NEWCO": 0.1, "OTHERCO": 0.1}
+    beside = measured(foundation, unknown, config)
+    assert beside.matrix[0, 1] == pytest.approx(pair.matrix[0, 1], rel=1e-12)
+    assert beside.matrix[2, 3] > 0.95  # one stand-in serves both
+    matrix = foundation.model.matrix
+    values = matrix.values[:, [matrix.columns[s] for s in ("SPY", "QQQ", "BTC")]]
+    known = np.ones(3, dtype=bool)
+    tame, wild = (book_correlation(values * [1.0, 1.0, k], config, known) for k in (1.0, 30.0))
+    np.testing.assert_allclose(tame, wild, atol=1e-12)
 
 
 def test_pairs_count_by_the_sides_held(foundation):

@@ -93,6 +93,18 @@ def test_an_unknown_name_is_never_silently_zero(foundation, scenario):
         assert any("ZZZZ" in said for said in result.leans_on)
 
 
+def test_a_rise_credits_nothing_to_what_is_unknown(foundation):
+    tester = book_of(foundation, {"ZZZQ": 1_000.0, "ZZZR": -1_000.0})
+    result = tester.run_custom_scenario("melt-up", {"AAPL": 0.3})
+    assert result.portfolio_pnl == 0.0
+    assert {b.kind for b in result.basis.values()} == {BasisKind.STAND_IN}
+    assert "no fall" in result.basis["ZZZQ"].note
+    assert any("long in ZZZQ loses nothing by a stand-in" in note for note in result.notes)
+    by_beta = tester.run_custom_scenario("rally", {}, market=0.1)
+    assert any("long in ZZZQ gains by a stand-in" in note for note in by_beta.notes)
+    assert not any("ZZZR" in note for note in by_beta.notes)
+
+
 def test_a_short_that_leans_on_a_stand_in_is_told(foundation):
     result = book_of(foundation, {"ZZZZ": -1000.0}).run_scenario_test("covid_monday_2020")
     assert any("ZZZZ" in note for note in result.notes)

@@ -180,6 +180,45 @@ def test_a_file_that_can_not_be_read(tmp_path: Path):
         parse_scenario(tmp_path / "own.toml")
 
 
+HUGE = "9" * 400
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("market = -0.1", f"market = {HUGE}", "market"),
+        ("market = -0.1", "market = 1e308", "market"),
+        ("market = -0.1", "market = 100.01", "market"),
+        ("SPY = -0.1", f"SPY = {HUGE}", "symbols.SPY"),
+        ("horizon_days = 5", f"horizon_days = {HUGE}", "horizon_days"),
+        ("horizon_days = 5", "horizon_days = 10001", "horizon_days"),
+        ("market = -0.1", f"market = -0.1\nvolatility_multiple = {HUGE}", "volatility_multiple"),
+        ("market = -0.1", "market = " + "9" * 5_000, "market"),
+        ("market = -0.1", "market = " + "[" * 5_000, "market"),
+        ("[symbols]", "deep = " + "[" * 5_000 + "]" * 5_000 + "\n[symbols]", "deep"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_hostile_value_is_named_with_its_file_and_key(tmp_path: Path, old: str, new: str, key: str):
+    assert old in GOOD
+    (tmp_path / "own.toml").write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(ConfigurationError, match=rf"own\.toml: .*`{re.escape(key)}`") as caught:
+        load_scenarios(tmp_path)
+    assert len(str(caught.value)) < 600
+
+
+def test_the_bounds_themselves_are_taken(tmp_path: Path):
+    text = GOOD.replace("market = -0.1", "market = 100").replace("horizon_days = 5", "horizon_days = 10000")
+    (tmp_path / "own.toml").write_text(text)
+    assert load_scenarios(tmp_path)["own"].market == 100.0
+
+
+def test_the_deepest_fall_is_never_a_gain(tmp_path: Path):
+    text = GOOD.replace("market = -0.1", "").replace("SPY = -0.1", "SPY = 0.3\nGLD = 0.1")
+    (tmp_path / "own.toml").write_text("rest = 0.0\n" + text)
+    assert load_scenarios(tmp_path)["own"].worst == 0.0
+
+
 @EVERY
 def test_the_record_says_what_the_file_says(scenario: Scenario):
     table = tomllib.loads((SCENARIO_FOLDER / f"{scenario.id}.toml").read_text(encoding="utf-8"))

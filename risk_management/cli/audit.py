@@ -1,0 +1,162 @@
+"""``risk audit``: what happened, why a request was answered as it was, and whether the journal is whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from risk_management.cli._options import Json, options_of
+from risk_management.cli._screen import screen, show_json
+from risk_management.cli._store import Store, store_of
+from risk_management.model.explain import amount
+
+if TYPE_CHECKING:
+    from risk_management.store.reader import Entry, StoreReader
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="The journal: what happened, why, and whether it is whole. It may be read while a service runs.\n\n"
+    "[dim]risk audit why r-17[/dim]",
+    no_args_is_help=True,
+)
+SHOWN: Final = 66
+CORRUPT: Final = 1
+
+
+@app.command("tail")
+def tail(
+    context: typer.Context,
+    number: Annotated[int, typer.Option("-n", help="Entries to show.", min=1, max=10_000)] = 20,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="Of one kind, such as Filled.", show_default=False)
+    ] = None,
+    actor: Annotated[
+        str | None, typer.Option("--actor", help="By one bot, person or token.", show_default=False)
+    ] = None,
+    store: Store = None,
+    as_json: Json = False,
+) -> None:
+    """The newest entries, the latest last.
+
+    [dim]risk audit tail -n 50 --kind TradeDecided[/dim]
+    """
+    with _reader(context, store) as reader:
+        found = list(reader.newest(number, kind=kind, actor=actor))
+    if as_json:
+        show_json({"entries": [_row(entry) for entry in found]})
+        return
+    for entry in found:
+        body = entry.body if len(entry.body) <= SHOWN else f"{entry.body[:SHOWN]}..."
+        said = f"{entry.seq:>6} {entry.at[:19]} {entry.kind} by {entry.actor}"
+        screen().print(Text(said), Text(f"       {body}", style="dim"), sep="\n")
+    if not found:
+        screen().print("Nothing of that is in the journal.")
+
+
+@app.command("why")
+def why(
+    context: typer.Context,
+    request_id: Annotated[str, typer.Argument(help="Id of the request.", show_default=False)],
+    store: Store = None,
+    as_json: Json = False,
+) -> None:
+    """Why a request was answered as it was, with every number, and what became of it.
+
+    [dim]risk audit why r-17[/dim]
+    """
+    with _reader(context, store) as reader:
+        entry = reader.decided(request_id)
+        if entry is None:
+            typer.echo(f"error: no request has the id {request_id!r}", err=True)
+            raise typer.Exit(1)
+        event: Any = reader.event(entry)
+        after = [_row(later) for later in _of_request(reader, entry, request_id)]
+    decision = event.decision
+    if as_json:
+        show_json({"entry": entry.seq, "hash": entry.hash.hex(), "decision": decision, "after": after})
+        return
+    out = screen()
+    out.print(Text(f"{request_id}: {decision.outcome}, entry {entry.seq} of {entry.at[:19]}", style="bold"))
+    out.print(Text(decision.explain()))
+    out.print(
+        Text(f"Judged on the state after entry {decision.state_version}, settings {decision.config_digest}.")
+    )
+    measured = Table("check", "measured", "against", "of", box=None, pad_edge=False)
+    for finding in decision.findings:
+        if finding.measured == finding.measured:  # NaN: it had nothing to measure
+            numbers = (amount(finding.measured, finding.unit), amount(finding.limit, finding.unit))
+            measured.add_row(*map(Text, (finding.check, *numbers, finding.subject)))
+    out.print(measured)
+    for row in after:
+        out.print(Text(f"  then, entry {row['seq']}: {row['kind']} {json.dumps(row['body'])}"))
+    if not after:
+        out.print("Nothing was reported of it so far.")
+
+
+@app.command("verify")
+def verify(context: typer.Context, store: Store = None, as_json: Json = False) -> None:
+    """Hold the whole journal against its chain, its signed end, its indexes, models and snapshots.
+
+    [dim]risk audit verify[/dim]
+
+    Ends with 1 where anything was changed; the first bad entry is named.
+    """
+    from risk_management.store.verify import verify as looked_through  # noqa: PLC0415 - help must be quick
+
+    with _reader(context, store) as reader:
+        verdict = looked_through(reader)
+    if as_json:
+        show_json(asdict(verdict))
+    else:
+        for problem in verdict.problems:
+            screen().print(Text(problem, style="red"))
+        whole = "whole, and signed to its end" if verdict.is_clean else "NOT what was written"
+        screen().print(f"{verdict.entries:,} entries follow one another; the journal is {whole}.")
+    if not verdict.is_clean:
+        raise typer.Exit(CORRUPT)
+
+
+@app.command("export")
+def export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Where to; one JSON object a line.", show_default=False)],
+    store: Store = None,
+) -> None:
+    """Write all entries with their hashes, and the signed end beside them.
+
+    [dim]risk audit export journal.jsonl[/dim]
+    """
+    from risk_management.store.head import signed_head  # noqa: PLC0415 - help must be quick
+
+    count = 0
+    with _reader(context, store) as reader, file.open("x", encoding="utf-8") as out:
+        for entry in reader.chain():
+            out.write(json.dumps(_row(entry), ensure_ascii=False) + "\n")
+            count += 1
+        head = signed_head(reader.path)
+    typer.echo(f"{count:,} entries in {file}; signed to entry {head.seq}, hash {head.hash.hex()}.")
+
+
+def _reader(context: typer.Context, store: str | None) -> StoreReader:
+    from risk_management.store.reader import StoreReader  # noqa: PLC0415 - help must be quick
+
+    return StoreReader.of_store(store_of(options_of(context), store))
+
+
+def _of_request(reader: StoreReader, decided: Entry, request_id: str) -> Iterator[Entry]:
+    """What was told of a request after it was answered."""
+    for entry in reader.entries(decided.seq):
+        if request_id in entry.body and json.loads(entry.body).get("request_id") == request_id:
+            yield entry
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return {**entry._asdict(), "body": json.loads(entry.body), "hash": entry.hash.hex()}

@@ -1,0 +1,146 @@
+"""``risk serve``: the service, with a store that outlives it."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import ExitStack
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+
+import typer
+
+from risk_management.cli._options import WrongUsage, options_of
+from risk_management.cli._store import Store, store_of
+from risk_management.errors import StoreCorrupt, StoreInUse, StoreTooNew, StoreUnavailable
+
+if TYPE_CHECKING:
+    from risk_management.config.risk_config import RiskManagementConfig
+    from risk_management.integration.trading_integration import TradingSystemIntegration
+    from risk_management.service.sessions import Sessions
+    from risk_management.store.tokens import TokenStore
+
+__all__ = ["run"]
+
+IN_USE: Final = 73
+UNREADABLE: Final = 65
+NO_DISK: Final = 74
+NO_PORT: Final = 69
+
+
+def run(
+    context: typer.Context,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.", min=0, max=65535)] = 8321,
+    store: Store = None,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Listen on other than this machine; put TLS in front.")
+    ] = False,
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="A name that the server is called by; may be said twice."),
+    ] = None,
+) -> None:
+    """Serve the risk system over HTTP: every order of every bot, in any process, asks it first.
+
+    [dim]risk serve[/dim], then [dim]risk token create --bot RSI2[/dim]
+
+    Ends with 73 when the store is in use, 65 or 74 when it can't be read, 69 when the port is taken.
+    """
+    from risk_management.service.server import checked_address  # noqa: PLC0415 - help must be quick
+
+    address = checked_address(host)
+    is_local = ip_address(address).is_loopback
+    if not (is_local or allow_remote):
+        raise WrongUsage(
+            f"{address} can be reached from other machines: say --allow-remote, and put TLS in front"
+        )
+    options = options_of(context)
+    path = store_of(options, store)
+    with ExitStack() as closing:
+        integration, tokens = _opened(_config(options.config(), path))
+        closing.callback(tokens.close)
+        closing.callback(integration.close)
+        _serve(
+            integration, tokens, address, port, frozenset([*(name or []), address]), path, is_local=is_local
+        )
+        typer.echo("Stopping: what was asked is answered, the state is kept.", err=True)
+
+
+def _config(config: RiskManagementConfig, path: str) -> RiskManagementConfig:
+    """The settings with this store; a bot that nobody registered is refused, unless they say otherwise."""
+    if "register_unknown" in config.bot_config.model_fields_set:
+        return config.update(store=path)
+    return config.update(store=path, bot_config={"register_unknown": False})
+
+
+def _opened(config: RiskManagementConfig) -> tuple[TradingSystemIntegration, TokenStore]:
+    from risk_management.integration.trading_integration import (  # noqa: PLC0415 - help must be quick
+        TradingSystemIntegration,
+    )
+    from risk_management.store.tokens import TokenStore  # noqa: PLC0415 - help must be quick
+
+    try:
+        integration = TradingSystemIntegration(config)
+        return integration, TokenStore(str(config.store))
+    except StoreInUse as problem:
+        _end(problem, IN_USE)
+    except (StoreCorrupt, StoreTooNew) as problem:
+        _end(problem, UNREADABLE)
+    except StoreUnavailable as problem:
+        _end(problem, NO_DISK)
+
+
+def _serve(
+    integration: TradingSystemIntegration,
+    tokens: TokenStore,
+    host: str,
+    port: int,
+    names: frozenset[str],
+    path: str,
+    *,
+    is_local: bool,
+) -> None:
+    from risk_management.integration.dashboard_integration import RiskDashboardAPI  # noqa: PLC0415
+    from risk_management.service.application import make_app  # noqa: PLC0415
+    from risk_management.service.server import Server  # noqa: PLC0415
+    from risk_management.service.sessions import Sessions  # noqa: PLC0415
+
+    sessions = Sessions() if is_local else None
+    app = make_app(RiskDashboardAPI(integration), tokens, names=names, sessions=sessions)
+    try:
+        server = Server(app, host, port)
+    except OSError as problem:
+        _end(f"{host}:{port} can't be listened on: {problem.strerror}; choose another --port", NO_PORT)
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: server.stop())
+    _say(integration, tokens, sessions, f"http://{host}:{server.port}", path)
+    integration.start_monitoring()
+    server.run()
+
+
+def _say(
+    integration: TradingSystemIntegration,
+    tokens: TokenStore,
+    sessions: Sessions | None,
+    address: str,
+    path: str,
+) -> None:
+    state = integration.risk_manager.state
+    lines = [
+        f"Serving {address}/api/risk, store {path}.",
+        f"{state.environment} book, {state.mode.value}, {len(state.positions)} held, entry {state.version}.",
+    ]
+    if state.model.matrix.is_sample:
+        lines.append("Prices: embedded sample data, for demonstration.")
+    if not any(token.revoked_at is None for token in tokens.tokens()):
+        lines.append("There is no token yet: risk token create --bot NAME")
+    if sessions is not None:
+        lines.append(
+            f"Browser on this machine, once, within 10 minutes: {address}/login?code={sessions.code()}"
+        )
+    typer.echo("\n".join(lines))
+
+
+def _end(problem: object, code: int) -> NoReturn:
+    typer.echo(f"error: {problem}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,376 @@
+"""Ask a risk system in another process. Needs nothing but the standard library.
+
+A request that gets no answer in time is refused: who does not know must not trade.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import ssl
+import time
+import uuid
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from threading import local
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+from urllib.parse import SplitResult, quote, urlsplit
+
+from risk_management.clock import SystemClock
+from risk_management.errors import ConfigurationError, InvalidRequest, Unanswered, shown
+from risk_management.integration.trade_response import TradeResponse
+from risk_management.model.trade import Execution
+
+__all__ = ["RiskClient"]
+
+logger = logging.getLogger(__name__)
+
+PREFIX: Final = "/api/risk"
+LARGEST: Final = 2**20
+"""Bytes of an answer."""
+LOOPBACK: Final = re.compile(r"(localhost|127(\.\d{1,3}){3}|::1)\Z")
+BUSY: Final = 503
+PAUSE: Final = 0.01
+
+
+class _Reply(NamedTuple):
+    status: int
+    body: dict[str, Any]
+
+
+DEADLINE: Final = 0.25
+"""Seconds that a question may take."""
+
+
+class RiskClient:
+    """The calls of `TradingSystemIntegration`, answered by `risk serve`. Safe to use from many threads.
+
+    Parameters
+    ----------
+    url : str
+        Of the server, such as ``http://127.0.0.1:8321``.
+    token : str
+        From ``risk token create``.
+    deadline : float
+        Seconds that a question may take, all tries together.
+    patience : float
+        Seconds for reports, cancels and stops, which must not be lost.
+    tries : int
+        At most; each with the same id, so that nothing is done twice.
+
+    Raises
+    ------
+    ConfigurationError
+        The address or the token can't be used.
+    """
+
+    def __init__(
+        self, url: str, token: str, *, deadline: float = DEADLINE, patience: float = 5.0, tries: int = 3
+    ) -> None:
+        parts = urlsplit(url)
+        if not _is_address(parts):
+            raise ConfigurationError("RISK_URL is an address such as http://127.0.0.1:8321")
+        if not token.isascii() or not token.isprintable() or not token.strip():
+            raise ConfigurationError("RISK_TOKEN is a token as 'risk token create' prints it")
+        if parts.scheme == "http" and not LOOPBACK.match(str(parts.hostname)):
+            logger.warning("the token travels unencrypted to %s; put TLS in front", parts.hostname)
+        self._parts, self._token = parts, token
+        self._deadline, self._patience, self._tries = deadline, patience, max(1, tries)
+        self._clock = SystemClock()
+        self._mine = local()
+
+    def __repr__(self) -> str:
+        return f"RiskClient({self._parts.scheme}://{self._parts.netloc})"
+
+    # -- orders -------------------------------------------------------------------------------------
+
+    def request_trade(  # noqa: PLR0913 - the words of an order
+        self,
+        bot_name: str | None,
+        symbol: str,
+        action: str,
+        size: float,
+        confidence: float = 1.0,
+        *,
+        strategy: str = "",
+        price: float | None = None,
+        risk_amount: float | None = None,
+        request_id: str | None = None,
+        account_id: str | None = None,
+        reduce_only: bool = False,
+    ) -> TradeResponse:
+        """Ask before trading; see `TradingSystemIntegration.request_trade`.
+
+        Without an answer in time the response is refused with ``UNANSWERED``. It may have been approved all
+        the same: asked again with its `request_id`, the first answer comes back.
+
+        Raises
+        ------
+        InvalidRequest
+            Malformed, or the token does not reach that far; nothing was judged.
+        """
+        chosen = request_id if request_id is not None else uuid.uuid4().hex
+        words = {
+            "bot_name": bot_name,
+            "symbol": symbol,
+            "action": action,
+            "size": size,
+            "confidence": confidence,
+            "strategy": strategy,
+            "price": price,
+            "risk_amount": risk_amount,
+            "request_id": chosen,
+            "account_id": account_id,
+            "reduce_only": reduce_only,
+        }
+        try:
+            said = self._done("POST", "/trades", words, self._deadline)
+        except Unanswered as problem:
+            logger.error("a request of %.60r got no answer: %s", bot_name, problem)
+            return TradeResponse.not_judged(size, problem.code, str(problem), str(chosen))
+        return TradeResponse(
+            request_id=said["request_id"],
+            approved=said["approved"] is True,
+            recommended_size=said["recommended_size"],
+            requested_size=said["requested_size"],
+            rejection_reasons=tuple(said["rejection_reasons"]),
+            explanation=said["explanation"],
+            durable=said["durable"],
+        )
+
+    def execute_trade(  # noqa: PLR0913 - the facts of a fill
+        self,
+        request_id: str,
+        executed_size: float,
+        executed_price: float,
+        success: bool = True,
+        *,
+        execution_id: str | None = None,
+        final: bool | None = None,
+        executed_quantity: float | None = None,
+        fee: float = 0.0,
+        environment: str | None = None,
+    ) -> Execution:
+        """Report a fill, or that there was none; see `TradingSystemIntegration.execute_trade`.
+
+        Raises
+        ------
+        Unanswered
+            Report it again with the same `execution_id`, which the error names.
+        InvalidRequest
+            Malformed, or at odds with what is known.
+        """
+        chosen = execution_id if execution_id is not None else uuid.uuid4().hex
+        words = {
+            "executed_size": executed_size,
+            "executed_price": executed_price,
+            "success": success,
+            "execution_id": chosen,
+            "final": final,
+            "executed_quantity": executed_quantity,
+            "fee": fee,
+            "environment": environment,
+        }
+        try:
+            said = self._done("POST", f"/trades/{_quoted(request_id)}/executions", words, self._patience)
+        except Unanswered as problem:
+            raise Unanswered(problem.code, f"{problem}; report it again as execution {chosen}") from None
+        return Execution(
+            request_id=said["request_id"],
+            execution_id=said["execution_id"],
+            booked=said["booked"],
+            quantity=said["quantity"],
+            remaining=said["remaining"],
+            duplicate=said["duplicate"],
+            flags=tuple(said["flags"]),
+        )
+
+    def cancel_trade(self, request_id: str, reason: str = "") -> None:  # noqa: ARG002 - the token tells who
+        """Free what is left of an approval; a second call changes nothing."""
+        self._done("DELETE", f"/trades/{_quoted(request_id)}", None, self._patience)
+
+    def why(self, request_id: str) -> dict[str, Any]:
+        """A decision with all that was measured, and what became of it."""
+        return self._done("GET", f"/trades/{_quoted(request_id)}", None, self._patience)
+
+    # -- bots, prices and stops ---------------------------------------------------------------------
+
+    def register_bot(
+        self,
+        bot_name: str,
+        strategy_type: str = "",
+        max_position_size: float | None = None,
+        kelly_fraction: float | None = None,
+    ) -> dict[str, Any]:
+        """Register a bot with its own limits, or change them; takes an operator's token."""
+        words = {
+            "strategy_type": strategy_type,
+            "max_position_size": max_position_size,
+            "kelly_fraction": kelly_fraction,
+        }
+        return self._done("PUT", f"/bots/{_quoted(bot_name)}", words, self._patience)
+
+    def disable_bot(self, bot_name: str, reason: str = "") -> tuple[str, ...]:
+        """Stop a bot's entries; its exits pass. Returns its open approvals, which are cancelled."""
+        path = f"/bots/{_quoted(bot_name)}/disable"
+        return tuple(self._done("POST", path, {"reason": reason}, self._patience)["cancelled"])
+
+    def enable_bot(self, bot_name: str) -> None:
+        """Let a bot open positions again."""
+        self._done("POST", f"/bots/{_quoted(bot_name)}/enable", {}, self._patience)
+
+    def update_prices(self, prices: Mapping[str, float], *, source: str = "") -> dict[str, Any]:
+        """Push prices; takes an operator's token."""
+        return self._done("POST", "/prices", {"prices": dict(prices), "source": source}, self._patience)
+
+    def emergency_stop_all(self, reason: str) -> bool:
+        """Stop all trading; a person releases it. Returns whether it is on disk."""
+        return bool(self._done("POST", "/emergency-stop", {"reason": reason}, self._patience)["durable"])
+
+    def release_emergency(self, actor: str, reason: str) -> tuple[str, ...]:
+        """End every latched stop; returns what was released. The journal names the token as well."""
+        words = {"reason": f"{actor}: {reason}"}
+        return tuple(self._done("POST", "/emergency-release", words, self._patience)["released"])
+
+    # -- monitoring is the server's -----------------------------------------------------------------
+
+    def start_monitoring(self) -> None:
+        """Nothing: the server watches."""
+
+    def stop_monitoring(self) -> None:
+        """Nothing: the server watches."""
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self._drop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _done(
+        self, method: str, path: str, words: Mapping[str, Any] | None, seconds: float
+    ) -> dict[str, Any]:
+        """The answer, or what kept it away."""
+        given = None if words is None else {k: v for k, v in words.items() if v is not None}
+        try:
+            body = None if given is None else json.dumps(given, default=_number).encode()
+        except (TypeError, ValueError) as problem:
+            raise InvalidRequest("WRONG_TYPE", "", f"it can't be written as JSON: {problem}") from None
+        reply = self._answered(method, path, body, seconds)
+        if reply.status < 300:
+            return reply.body
+        error = reply.body.get("error", {})
+        code, text = str(error.get("code", "BAD_REQUEST")), str(error.get("message", reply.status))
+        if reply.status == BUSY:
+            raise Unanswered(code, text)
+        raise InvalidRequest(code, str(error.get("field", "")), text)
+
+    def _answered(self, method: str, path: str, body: bytes | None, seconds: float) -> _Reply:
+        ends = self._clock.monotonic() + seconds
+        problem: Exception | None = None
+        reply: _Reply | None = None
+        for number in range(self._tries):
+            left = ends - self._clock.monotonic()
+            if left <= 0.0:
+                break
+            try:
+                reply = self._tried(method, path, body, ends)
+                if reply.status != BUSY:
+                    return reply
+            except (OSError, HTTPException, ValueError) as said:
+                problem = said
+                self._drop()
+            time.sleep(max(0.0, min(PAUSE * 2**number, ends - self._clock.monotonic())))
+        if reply is not None:
+            return reply
+        kind = "no time was left" if problem is None else type(problem).__name__
+        raise Unanswered("UNANSWERED", f"{self!r} did not answer in {seconds:g} s ({kind}); do not trade")
+
+    def _tried(self, method: str, path: str, body: bytes | None, ends: float) -> _Reply:
+        connection = self._connection(ends)
+        headers = {"Authorization": f"Bearer {self._token}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        connection.request(method, self._parts.path.rstrip("/") + PREFIX + path, body, headers)
+        answer = connection.getresponse()
+        text = self._read(connection, answer, ends)
+        if answer.will_close:
+            self._drop()
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise ValueError("the answer is no JSON object")
+        return _Reply(answer.status, found)
+
+    def _read(self, connection: HTTPConnection, answer: HTTPResponse, ends: float) -> bytes:
+        """The whole answer, however slowly it drips, until the time is over."""
+        parts: list[bytes] = []
+        while part := answer.read1(LARGEST):
+            parts.append(part)
+            left = ends - self._clock.monotonic()
+            if left <= 0.0 or sum(map(len, parts)) > LARGEST:
+                raise TimeoutError
+            if connection.sock is not None:
+                connection.sock.settimeout(left)
+        answer.close()  # read to its end: the connection is free for the next request
+        return b"".join(parts)
+
+    def _connection(self, ends: float) -> HTTPConnection:
+        """The connection of this thread, with what is left of the time."""
+        left = max(0.001, ends - self._clock.monotonic())
+        known: tuple[int, HTTPConnection] | None = getattr(self._mine, "known", None)
+        if known is not None and known[0] == os.getpid():  # a forked child must not share its parent's
+            connection = known[1]
+            connection.timeout = left
+            if connection.sock is not None:
+                connection.sock.settimeout(left)
+            return connection
+        host, port = str(self._parts.hostname), self._parts.port
+        if self._parts.scheme == "https":
+            made: HTTPConnection = HTTPSConnection(
+                host, port, timeout=left, context=ssl.create_default_context()
+            )
+        else:
+            made = HTTPConnection(host, port, timeout=left)
+        self._mine.known = (os.getpid(), made)
+        return made
+
+    def _drop(self) -> None:
+        known = getattr(self._mine, "known", None)
+        self._mine.known = None
+        if known is not None:
+            known[1].close()
+
+
+def _is_address(parts: SplitResult) -> bool:
+    try:
+        is_port = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    is_plain = not (parts.username or parts.query or parts.fragment)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and is_plain and is_port
+
+
+def _number(value: object) -> object:
+    """A number of another library, such as numpy's, as Python's own."""
+    if hasattr(value, "item") and not hasattr(value, "__len__"):
+        return value.item()
+    raise TypeError(f"{shown(value)} is no number or text")
+
+
+def _quoted(name: object) -> str:
+    if isinstance(name, str) and name:
+        return quote(name, safe="", errors="replace")
+    raise InvalidRequest("INVALID_NAME", "request_id", f"it is a text; got {shown(name)}")

@@ -1,0 +1,436 @@
+"""What may be asked over HTTP, field by field; the OpenAPI document is made from these records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+from risk_management.alerts.records import AlertChannel, AlertSeverity, AlertType
+from risk_management.core.entry import (
+    checked_bot,
+    checked_name,
+    checked_number,
+    checked_price,
+    checked_symbol,
+)
+from risk_management.errors import InvalidRequest, shown
+from risk_management.model.codes import Code
+from risk_management.model.events import CashKind
+from risk_management.model.portfolio import Scope, TradingMode
+from risk_management.service.problems import Problem
+
+__all__ = [
+    "AuditPage",
+    "BotAsked",
+    "BotToggled",
+    "BrokerPositions",
+    "CashFlow",
+    "ConfigPatch",
+    "EquityReport",
+    "ExecutionReport",
+    "LoginCode",
+    "ModeAsked",
+    "Nothing",
+    "Prices",
+    "ReasonGiven",
+    "RuleAsked",
+    "TradeAsked",
+    "read",
+    "read_query",
+]
+
+M = TypeVar("M", bound=BaseModel)
+
+LARGEST: Final = 1e12
+WHOLE: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
+PRINTABLE: Final = r"^[^\u0000-\u001f\u007f\u200b-\u200f\u202a-\u202e\u2060-\u2069]+$"
+CODES: Final[dict[str, Code]] = {
+    "missing": Code.MISSING_FIELD,
+    "extra_forbidden": Code.UNKNOWN_FIELD,
+    "too_long": Code.OUT_OF_RANGE,
+    "too_short": Code.OUT_OF_RANGE,
+    "string_too_long": Code.OUT_OF_RANGE,
+    "string_too_short": Code.OUT_OF_RANGE,
+    "greater_than": Code.OUT_OF_RANGE,
+    "greater_than_equal": Code.OUT_OF_RANGE,
+    "less_than": Code.OUT_OF_RANGE,
+    "less_than_equal": Code.OUT_OF_RANGE,
+    "finite_number": Code.NOT_FINITE,
+}
+"""Codes of the mistakes that pydantic finds by itself; all others are of the wrong type."""
+
+
+def _number(**range_: Any) -> Callable[[object, ValidationInfo], float]:
+    return lambda value, info: checked_number(_given(value, info), str(info.field_name), **range_)
+
+
+def _name(*, empty: bool = False) -> Callable[[object, ValidationInfo], str]:
+    return lambda value, info: checked_name(_given(value, info), str(info.field_name), empty=empty)
+
+
+def _given(value: object, info: ValidationInfo) -> object:
+    if value is None:
+        raise Problem(Code.MISSING_FIELD, str(info.field_name), f"{info.field_name} is null; give a value")
+    return value
+
+
+def _share(value: object, info: ValidationInfo) -> float:
+    name = str(info.field_name)
+    number = checked_number(_given(value, info), name, signed=True, zero=True) if value == value else -1.0  # noqa: PLR0124 - NaN
+    if not 0.0 <= number <= 1.0:
+        raise Problem(Code.OUT_OF_RANGE, name, f"{name} is a fraction from 0 to 1; got {shown(value)}")
+    return number
+
+
+def _equity(value: object, info: ValidationInfo) -> float:
+    """Any number: what means nothing is quarantined, and that is an answer of its own."""
+    if isinstance(_given(value, info), bool) or not isinstance(value, int | float):
+        raise Problem(Code.WRONG_TYPE, "equity", f"equity must be a number; got {shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise Problem(Code.OUT_OF_RANGE, "equity", f"equity may be at most {LARGEST:g}") from None
+
+
+def _action(value: object) -> str:
+    if isinstance(value, str) and value in ("buy", "sell"):
+        return value
+    raise Problem(Code.INVALID_ACTION, "action", f"action is 'buy' or 'sell'; got {shown(value)}")
+
+
+def _request_id(value: object) -> str:
+    try:
+        return checked_name(value, "request_id")
+    except InvalidRequest as problem:
+        raise Problem(Code.INVALID_REQUEST_ID, "request_id", problem.message) from None
+
+
+def _moment(value: object, info: ValidationInfo) -> datetime:
+    name = str(info.field_name)
+    wrong = Problem(
+        Code.INVALID_TIMESTAMP,
+        name,
+        f"{name} is a time with its zone, 2026-03-02T14:30:00Z; got {shown(value)}",
+    )
+    if not isinstance(value, str):
+        raise wrong
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise wrong from None
+    if moment.tzinfo is None or not 1970 <= moment.year <= 2200:
+        raise wrong
+    return moment.astimezone(UTC)
+
+
+def _one_of(kind: type[Any], code: Code) -> Callable[[object, ValidationInfo], Any]:
+    def check(value: object, info: ValidationInfo) -> Any:
+        if isinstance(_given(value, info), str):
+            for member in kind:
+                if member.value == value:
+                    return member
+        said = f"{info.field_name} is one of {', '.join(m.value for m in kind)}; got {shown(value)}"
+        raise Problem(code, str(info.field_name), said)
+
+    return check
+
+
+def _prices(value: object) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise Problem(Code.WRONG_TYPE, "prices", f"prices map symbols to prices; got {shown(value)}")
+    return {
+        checked_symbol(symbol): checked_price(price, f"prices.{symbol}") for symbol, price in value.items()
+    }
+
+
+def _units(value: object) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise Problem(Code.WRONG_TYPE, "positions", f"positions map symbols to units; got {shown(value)}")
+    return {
+        checked_symbol(symbol): checked_number(units, f"positions.{symbol}", signed=True, zero=True)
+        for symbol, units in value.items()
+    }
+
+
+_POSITIVE: Final = {"type": "number", "exclusiveMinimum": 0, "maximum": LARGEST}
+_SIGNED: Final = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
+_PRICE: Final = {"type": "number", "minimum": 1e-9, "maximum": LARGEST}
+_SYMBOL: Final = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._/:=^-]{0,31}$", "maxLength": 32}
+_NAME: Final = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": PRINTABLE}
+_TEXT: Final = {"type": "string", "maxLength": 128}
+
+Symbol = Annotated[str, BeforeValidator(lambda v, i: checked_symbol(_given(v, i))), WithJsonSchema(_SYMBOL)]
+Action = Annotated[str, BeforeValidator(_action), WithJsonSchema({"type": "string", "enum": ["buy", "sell"]})]
+BotName = Annotated[str, BeforeValidator(lambda v, i: checked_bot(_given(v, i))), WithJsonSchema(_NAME)]
+Name = Annotated[str, BeforeValidator(_name()), WithJsonSchema(_NAME)]
+Text = Annotated[str, BeforeValidator(_name(empty=True)), WithJsonSchema(_TEXT)]
+RequestId = Annotated[str, BeforeValidator(_request_id), WithJsonSchema(_NAME)]
+Money = Annotated[float, BeforeValidator(_number()), WithJsonSchema(_POSITIVE)]
+NoLoss = Annotated[
+    float,
+    BeforeValidator(_number(zero=True)),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": LARGEST}),
+]
+SignedMoney = Annotated[
+    float,
+    BeforeValidator(_number(signed=True)),
+    WithJsonSchema({"type": "number", "minimum": -LARGEST, "maximum": LARGEST, "not": {"const": 0}}),
+]
+Price = Annotated[
+    float,
+    BeforeValidator(lambda v, i: checked_price(_given(v, i), str(i.field_name))),
+    WithJsonSchema(_PRICE),
+]
+Share = Annotated[
+    float, BeforeValidator(_share), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
+]
+Moment = Annotated[
+    datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+PricesBySymbol = Annotated[
+    dict[str, float],
+    BeforeValidator(_prices),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": _SYMBOL,
+            "additionalProperties": _PRICE,
+            "minProperties": 1,
+            "maxProperties": 2000,
+        }
+    ),
+    Field(min_length=1, max_length=2000),
+]
+
+
+UnitsBySymbol = Annotated[
+    dict[str, float],
+    BeforeValidator(_units),
+    WithJsonSchema(
+        {"type": "object", "propertyNames": _SYMBOL, "additionalProperties": _SIGNED, "maxProperties": 2000}
+    ),
+    Field(max_length=2000),
+]
+
+
+def _members(kind: type[Any], code: Code) -> Any:
+    schema = {"type": "string", "enum": [m.value for m in kind]}
+    return Annotated[kind, BeforeValidator(_one_of(kind, code)), WithJsonSchema(schema)]
+
+
+class Asked(BaseModel):
+    """The base of all bodies: nothing but what is named, and no value that needs to be guessed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class Nothing(Asked):
+    """No fields: the body is an empty object."""
+
+
+class TradeAsked(Asked):
+    """An order that a bot would like to send."""
+
+    symbol: Symbol
+    action: Action
+    size: Money
+    """Money."""
+    bot_name: BotName | None = None
+    """By default the bot of the token; an operator who names none trades for the account."""
+    strategy: Text = ""
+    confidence: Share = 1.0
+    price: Money | None = None
+    """Limit price."""
+    risk_amount: NoLoss | None = None
+    """Money lost if the stop is hit."""
+    request_id: RequestId | None = None
+    """Asked again with it, the first answer comes back, also after a restart."""
+    account_id: Name | None = None
+    reduce_only: StrictBool = False
+
+
+class ExecutionReport(Asked):
+    """What became of an order at the broker."""
+
+    executed_size: NoLoss
+    """Money filled; 0 with `success` false: nothing was."""
+    executed_price: NoLoss = 0.0
+    success: StrictBool = True
+    execution_id: Name | None = None
+    """The broker's id: a report repeated under it is booked once."""
+    final: StrictBool | None = None
+    executed_quantity: NoLoss | None = None
+    fee: NoLoss = 0.0
+    environment: Name | None = None
+    symbol: Symbol | None = None
+    """Held against the request, where it is given."""
+    action: Action | None = None
+
+
+class Prices(Asked):
+    """Prices of instruments, in each one's currency."""
+
+    prices: PricesBySymbol
+    at: Moment | None = None
+    source: Text = ""
+    """By default the name of the token."""
+    daily: StrictBool = False
+
+
+class EquityReport(Asked):
+    """What the account is worth, from outside."""
+
+    equity: Annotated[float, BeforeValidator(_equity), WithJsonSchema({"type": "number"})] = Field(
+        allow_inf_nan=True
+    )
+    confirmed: StrictBool = False
+    """Believe it although it jumps."""
+
+
+class CashFlow(Asked):
+    """Cash that came (positive) or went (negative)."""
+
+    kind: _members(CashKind, Code.INVALID_KIND)  # type: ignore[valid-type]
+    amount: SignedMoney
+    account_id: Name | None = None
+    symbol: Symbol | None = None
+
+
+class BrokerPositions(Asked):
+    """An account as its broker tells it; what is not named is not held."""
+
+    positions: UnitsBySymbol
+    cash: (
+        Annotated[float, BeforeValidator(_number(signed=True, zero=True)), WithJsonSchema(_SIGNED)] | None
+    ) = None
+    open_orders: Annotated[list[Name], Field(max_length=2000)] | None = None
+    """Request ids of the orders that work at the broker."""
+    prices: PricesBySymbol | None = None
+    """The broker's marks, for symbols that we have no price of."""
+    account_id: Name | None = None
+    settle: StrictBool = False
+    """The broker is right: book every difference now."""
+
+
+class BotAsked(Asked):
+    """A bot's own limits."""
+
+    strategy_type: Text = ""
+    max_position_size: Money | None = None
+    kelly_fraction: Share | None = None
+
+
+class BotToggled(Asked):
+    """Why a bot is disabled."""
+
+    reason: Text = ""
+
+
+class ModeAsked(Asked):
+    """What may be traded in a scope."""
+
+    mode: _members(TradingMode, Code.INVALID_MODE)  # type: ignore[valid-type]
+    scope: _members(Scope, Code.INVALID_MODE) = Scope.PORTFOLIO  # type: ignore[valid-type]
+    name: Text = ""
+    """Of the strategy, bot or symbol; empty for the portfolio."""
+    reason: Name
+
+
+class ReasonGiven(Asked):
+    """Why everything is stopped, or let go on; it is kept."""
+
+    reason: Name
+
+
+_CHANNEL: Any = _members(AlertChannel, Code.INVALID_RULE)
+
+
+class RuleAsked(Asked):
+    """An alert rule."""
+
+    rule_id: Name
+    name: Name
+    condition: Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 256})]
+    """Over the vocabulary, such as ``portfolio_heat > 80``."""
+    alert_type: _members(AlertType, Code.INVALID_RULE) = AlertType.POSITION_LIMIT  # type: ignore[valid-type]
+    severity: _members(AlertSeverity, Code.INVALID_RULE) = AlertSeverity.WARNING  # type: ignore[valid-type]
+    channels: Annotated[list[_CHANNEL], Field(max_length=7)] = []
+    cooldown: NoLoss | None = None
+    repeat: NoLoss | None = None
+    hold: NoLoss = 0.0
+
+
+class ConfigPatch(Asked):
+    """Settings to be changed, section by section; all of them or none."""
+
+    changes: dict[str, Any] = Field(max_length=20)
+    """Such as ``{"var_config": {"daily_var_limit": 0.015}}``."""
+    reason: Name
+
+
+class AuditPage(Asked):
+    """Which part of the journal."""
+
+    after: Annotated[int, Field(ge=-1, le=10**15)] = -1
+    """Number of the entry before the first one wanted."""
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+
+
+class LoginCode(Asked):
+    """The code of a printed link."""
+
+    code: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def read_query(model: type[M], query: dict[str, list[str]]) -> M:
+    """The record that the query of an address says: each word once, whole numbers in plain digits."""
+    body: dict[str, Any] = {}
+    for name, values in query.items():
+        if len(values) > 1:
+            raise Problem(Code.DUPLICATE_FIELD, ascii(name)[1:-1][:80], "a word of the query stands twice")
+        wanted = model.model_fields.get(name)
+        is_number = wanted is not None and wanted.annotation is int
+        body[name] = int(values[0]) if is_number and WHOLE.fullmatch(values[0]) else values[0]
+    return read(model, body)
+
+
+def read(model: type[M], body: dict[str, Any]) -> M:
+    """The record that a body says.
+
+    Raises
+    ------
+    Problem
+        The first mistake, with its code and field.
+    """
+    try:
+        return model.model_validate(body)
+    except ValidationError as problem:
+        raise _said(problem) from None
+
+
+def _said(problem: ValidationError) -> Problem:
+    errors = problem.errors(include_url=False, include_input=False)
+    first = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
+    field = ascii(".".join(str(part) for part in first["loc"]))[1:-1][:80]
+    inner = first.get("ctx", {}).get("error")
+    if isinstance(inner, InvalidRequest):
+        return Problem(inner.code, inner.field or field, inner.message)
+    code = CODES.get(first["type"], Code.WRONG_TYPE)
+    if code is Code.UNKNOWN_FIELD:
+        return Problem(code, field, f"{field} is no field of this request")
+    if code is Code.MISSING_FIELD:
+        return Problem(code, field, f"{field} is missing")
+    return Problem(code, field, f"{field}: {first['msg']}")

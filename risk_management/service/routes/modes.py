@@ -1,0 +1,62 @@
+"""What may be traded: modes of every scope, the stop of everything, and its release by name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from risk_management.model.access import Access
+from risk_management.service.answers import Done, ReleaseAnswer
+from risk_management.service.models import ModeAsked, ReasonGiven
+from risk_management.service.route import Answer, Call, Route
+
+__all__ = ["ROUTES"]
+
+
+def mode(call: Call) -> Answer:
+    """Hold a scope in a mode; ACTIVE ends what holds it."""
+    body = call.body
+    call.manager.set_mode(body.mode, body.reason, scope=body.scope, name=body.name, actor=call.who.actor)
+    return Answer({"durable": call.durable})
+
+
+def stop(call: Call) -> Answer:
+    """Stop all trading at once, whatever else goes on."""
+    return Answer({"durable": call.manager.emergency_stop(call.body.reason, actor=call.who.actor)})
+
+
+def release(call: Call) -> Answer:
+    """End every latched stop, in the name of the token."""
+    released = call.manager.release_emergency(call.who.actor, call.body.reason)
+    return Answer({"released": released, "durable": call.durable})
+
+
+ROUTES: Final = (
+    Route(
+        "POST",
+        "/mode",
+        Access.OPERATE,
+        "Set the mode of the portfolio, a strategy, bot or symbol",
+        mode,
+        asks=ModeAsked,
+        answers=Done,
+    ),
+    Route(
+        "POST",
+        "/emergency-stop",
+        Access.OPERATE,
+        "Stop all trading at once",
+        stop,
+        asks=ReasonGiven,
+        answers=Done,
+        urgent=True,
+    ),
+    Route(
+        "POST",
+        "/emergency-release",
+        Access.OPERATE,
+        "End every stop, with a reason",
+        release,
+        asks=ReasonGiven,
+        answers=ReleaseAnswer,
+    ),
+)

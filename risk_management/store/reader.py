@@ -1,0 +1,220 @@
+"""Reading a store: its entries, events, market models and snapshots, also while an engine writes to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from threading import Lock
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from sqlalchemy import Executable, Row, Select, select
+
+from risk_management.errors import StoreCorrupt, StoreUnavailable
+from risk_management.model.events import Event
+from risk_management.model.risk_model import RiskModel
+from risk_management.store.chain import START, link
+from risk_management.store.codec import decode
+from risk_management.store.database import clear_errors, connect, known_version, newest_version, store_file
+from risk_management.store.model_codec import model_from
+from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, REQUESTS, SNAPSHOTS
+
+__all__ = ["BEGINNING", "Entry", "Snapshot", "StoreReader", "Tail", "checked", "snapshot_hash"]
+
+
+class Entry(NamedTuple):
+    """One row of the journal."""
+
+    seq: int
+    at: str
+    kind: str
+    actor: str
+    body: Any
+    """Text, unless somebody put something else there."""
+    hash: bytes
+
+
+class Tail(NamedTuple):
+    """Where a journal ends, or a walk over it has come to: number and hash of an entry."""
+
+    seq: int
+    hash: bytes
+
+
+BEGINNING = Tail(-1, START)
+"""Before the first entry."""
+
+
+class Snapshot(NamedTuple):
+    """A state that was kept on the way."""
+
+    seq: int
+    body: Any
+    """Bytes, unless somebody put something else there."""
+    hash: bytes
+    chained: bytes
+    """Hash of the entry that it stands on."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the one that was kept at that entry."""
+        return isinstance(self.body, bytes) and self.hash == snapshot_hash(self.body, self.chained)
+
+
+def snapshot_hash(body: bytes, chained: bytes) -> bytes:
+    """Binds a snapshot to the entry that it stands on."""
+    return hashlib.sha256(chained + body).digest()
+
+
+def checked(entry: Entry, tail: Tail) -> Tail:
+    """Where a walk has come to with one more entry.
+
+    Raises
+    ------
+    StoreCorrupt
+        It does not follow what came before.
+    """
+    if entry.seq != tail.seq + 1:
+        raise StoreCorrupt(f"entry {tail.seq + 1} of the journal is missing")
+    if not isinstance(entry.body, str) or entry.hash != link(tail.hash, *entry[:5]):
+        raise StoreCorrupt(f"entry {entry.seq} of the journal was changed")
+    return Tail(entry.seq, entry.hash)
+
+
+class StoreReader:
+    """Reads a store and changes nothing in it. Its methods may be called from many threads.
+
+    Parameters
+    ----------
+    store : str
+        Path or address of the file.
+
+    Raises
+    ------
+    StoreUnavailable, StoreCorrupt, StoreTooNew
+        By every method.
+    """
+
+    def __init__(self, store: str) -> None:
+        self.path = store_file(store)
+        self._engine = connect(store, reading=True)
+        self._lock = Lock()
+
+    @classmethod
+    def of_store(cls, store: str) -> Self:
+        """A reader of a store that has to be there, with tables of this version."""
+        reader = cls(store)
+        if not reader.path.is_file():
+            raise StoreUnavailable(f"there is no store at {reader.path}; name its file")
+        known, wanted = reader.version(), newest_version()
+        if known != wanted:
+            reader.close()
+            raise StoreCorrupt(
+                f"{reader.path} holds tables of version {known}, this version reads {wanted}: start the "
+                "engine on it once, that brings them up to date"
+            )
+        return reader
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def version(self) -> str | None:
+        """The version of its tables, None for an empty file."""
+        with clear_errors(self.path), self._lock, self._engine.connect() as connection:
+            return known_version(connection)
+
+    def rows(self, query: Executable) -> list[Row[Any]]:
+        """What a query finds."""
+        with clear_errors(self.path), self._lock, self._engine.connect() as connection:
+            return list(connection.execute(query))
+
+    def entries(self, after: int = -1, *, chunk: int = 1000) -> Iterator[Entry]:
+        """The entries behind a number, oldest first."""
+        while True:
+            query = select(JOURNAL).where(JOURNAL.c.seq > after).order_by(JOURNAL.c.seq).limit(chunk)
+            rows = self.rows(query)
+            yield from map(Entry._make, rows)
+            if len(rows) < chunk:
+                return
+            after = rows[-1].seq
+
+    def newest(self, number: int, *, kind: str | None = None, actor: str | None = None) -> list[Entry]:
+        """The newest entries, oldest first, of one kind or actor where they are named."""
+        query = select(JOURNAL).order_by(JOURNAL.c.seq.desc()).limit(number)
+        for column, wanted in ((JOURNAL.c.kind, kind), (JOURNAL.c.actor, actor)):
+            if wanted is not None:
+                query = query.where(column == wanted)
+        return [Entry._make(row) for row in reversed(self.rows(query))]
+
+    def chain(self, tail: Tail = BEGINNING) -> Iterator[Entry]:
+        """The entries behind one that is known, each held against the one before.
+
+        Raises
+        ------
+        StoreCorrupt
+            The text names the first bad entry.
+        """
+        for entry in self.entries(tail.seq):
+            tail = checked(entry, tail)
+            yield entry
+
+    def event(self, entry: Entry, *, lean: bool = False) -> Event:
+        """What an entry says; see `decode`."""
+        return decode(entry.kind, entry.body, self.model, lean=lean)
+
+    def events(self) -> Iterator[Event]:
+        """All events, oldest first."""
+        return map(self.event, self.entries())
+
+    def decided(self, request_id: str) -> Entry | None:
+        """The entry that answered a request."""
+        return self._first(select(JOURNAL).join(REQUESTS).where(REQUESTS.c.request_id == request_id))
+
+    def filled(self, execution_id: str) -> Entry | None:
+        """The entry that booked an execution."""
+        return self._first(select(JOURNAL).join(EXECUTIONS).where(EXECUTIONS.c.execution_id == execution_id))
+
+    def tail(self) -> Tail:
+        """Where the journal ends."""
+        last = self._first(select(JOURNAL).order_by(JOURNAL.c.seq.desc()).limit(1))
+        return BEGINNING if last is None else Tail(last.seq, last.hash)
+
+    def hash_of(self, seq: int) -> bytes | None:
+        """The hash of an entry, None where there is none."""
+        found = self.rows(select(JOURNAL.c.hash).where(JOURNAL.c.seq == seq))
+        return bytes(found[0].hash) if found else None
+
+    def model(self, digest: str) -> RiskModel:
+        """The market model of a digest.
+
+        Raises
+        ------
+        StoreCorrupt
+            It is not there, or not what was stored.
+        """
+        rows = self.rows(select(MODELS.c.data).where(MODELS.c.digest == digest))
+        if not rows:
+            raise StoreCorrupt(f"the market model {digest[:12]} is missing")
+        return model_from(rows[0].data, digest)
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """The snapshots that stand on an entry, newest first."""
+        query = (
+            select(SNAPSHOTS.c.seq, SNAPSHOTS.c.body, SNAPSHOTS.c.hash, JOURNAL.c.hash.label("chained"))
+            .join(JOURNAL, JOURNAL.c.seq == SNAPSHOTS.c.seq)
+            .order_by(SNAPSHOTS.c.seq.desc())
+        )
+        return map(Snapshot._make, self.rows(query))
+
+    def _first(self, query: Select[Any]) -> Entry | None:
+        rows = self.rows(query)
+        return Entry._make(rows[0]) if rows else None

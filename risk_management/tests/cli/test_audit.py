@@ -1,0 +1,85 @@
+"""`risk audit` on a store that a manager wrote: also while it is in use, and after somebody changed it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from risk_management.cli.main import app
+from risk_management.clock import ManualClock
+from risk_management.core.fill_report import FillReport
+from risk_management.core.order_desk import OrderTicket
+from risk_management.core.risk_manager import AdvancedRiskManager
+
+
+@pytest.fixture
+def manager(foundation, tmp_path):
+    config = foundation.config.update(store=str(tmp_path / "book.db"))
+    made = AdvancedRiskManager.on(
+        replace(foundation, config=config, clock=ManualClock(foundation.clock.now()))
+    )
+    made.update_prices({"KO": 60.0})
+    made.request_trade(OrderTicket("KO", "buy", 3000.0, "", "a", request_id="r-1"))
+    made.execute_trade(FillReport("r-1", 500.0, 60.0, execution_id="e-1"))
+    made.desk.cancel("r-1", "changed its mind")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def audit(manager, tmp_path):
+    def run(*words):
+        return CliRunner().invoke(app, ["audit", *words, "--store", str(tmp_path / "book.db")])
+
+    return run
+
+
+def test_why_says_every_number_and_what_became_of_it(audit, manager):
+    said = audit("why", "r-1")
+    assert said.exit_code == 0, said.output
+    words = " ".join(said.output.split())
+    assert "r-1: cut" in words
+    assert " ".join(manager.desk.decision("r-1").explain().split())[:60] in words
+    assert words.index("Filled") < words.index("ReservationClosed")
+    told = json.loads(audit("why", "r-1", "--json").stdout)
+    assert told["decision"]["recommended_size"] == manager.desk.decision("r-1").recommended_size
+    assert [row["kind"] for row in told["after"]] == ["Filled", "ReservationClosed"]
+    assert audit("why", "nobody").exit_code == 1
+
+
+def test_the_tail_and_the_export_say_the_same(audit, tmp_path):
+    rows = json.loads(audit("tail", "-n", "100", "--json").stdout)["entries"]
+    assert [row["seq"] for row in rows] == list(range(len(rows)))
+    fills = json.loads(audit("tail", "--kind", "Filled", "--json").stdout)["entries"]
+    assert [row["body"]["execution_id"] for row in fills] == ["e-1"]
+    assert "Filled" in audit("tail", "-n", "3").output
+    done = audit("export", str(tmp_path / "out.jsonl"))
+    assert f"signed to entry {rows[-1]['seq']}" in done.output
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert lines == rows
+    assert audit("export", str(tmp_path / "out.jsonl")).exit_code != 0  # nothing is overwritten
+
+
+def test_verify_names_the_first_entry_that_was_changed(audit, manager, tmp_path):
+    assert "whole, and signed to its end" in audit("verify").output
+    manager.close()
+    with closing(sqlite3.connect(tmp_path / "book.db")) as connection:
+        connection.execute("DROP TRIGGER journal_no_update")
+        changed = "UPDATE journal SET body = replace(body, '60.0', '61.0') WHERE kind = 'QuotesReceived'"
+        connection.execute(changed)
+        connection.commit()
+    said = audit("verify")
+    assert said.exit_code == 1
+    assert "NOT what was written" in said.output
+    assert json.loads(audit("verify", "--json").stdout)["first_bad"] == 1
+
+
+def test_without_a_store_it_is_one_line(tmp_path):
+    said = CliRunner().invoke(app, ["audit", "tail", "--store", str(tmp_path / "none.db")])
+    assert said.exit_code == 1
+    assert "there is no store at" in said.output

@@ -1,0 +1,296 @@
+"""The client: the calls of the integration from another process; what is not answered is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.errors import AlreadyInitialized, ConfigurationError, InvalidRequest, Unanswered
+from risk_management.integration import trading_integration as module
+from risk_management.integration.client import RiskClient
+from risk_management.integration.dashboard_integration import RiskDashboardAPI
+from risk_management.model.access import Access
+
+PATIENT = 20.0
+"""Seconds for a busy machine: what is tested is the answer, not its time."""
+
+
+@pytest.fixture
+def client(service):
+    with RiskClient(
+        f"http://127.0.0.1:{service.port}", service.secrets["operate"], deadline=PATIENT, patience=PATIENT
+    ) as made:
+        yield made
+
+
+def test_the_calls_of_the_integration(service, client):
+    client.register_bot("far", "trend", max_position_size=2000, kelly_fraction=0.25)
+    answer = client.request_trade("far", "KO", "buy", np.float32(120), confidence=0.85)
+    assert answer.approved
+    assert answer.recommended_size == 120
+    part = client.execute_trade(answer.request_id, 50, 60.0)
+    assert part.remaining == pytest.approx(70)
+    assert client.why(answer.request_id)["status"] == "partial"
+    client.cancel_trade(answer.request_id)
+    client.cancel_trade(answer.request_id)
+    assert client.disable_bot("far", "odd") == ()
+    assert not client.request_trade("far", "KO", "buy", 121).approved
+    client.enable_bot("far")
+    client.start_monitoring()
+    client.stop_monitoring()
+    assert service.manager.state.bots["far"].kelly_fraction == 0.25
+
+
+def test_a_stop_from_far(fresh):
+    service = fresh()
+    client = RiskClient(f"http://127.0.0.1:{service.port}", service.secrets["operate"], deadline=PATIENT)
+    assert client.emergency_stop_all("storm") is True
+    refused = client.request_trade("RSI2", "KO", "buy", 100)
+    assert refused.rejection_reasons[0] == "HALTED"
+    assert "halted" in str(refused)
+    assert "storm" in client.release_emergency("Ann", "over")[0]
+    assert client.request_trade("RSI2", "KO", "buy", 100).approved
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ({"size": float("nan")}, "NOT_FINITE"),
+        ({"size": "100"}, "WRONG_TYPE"),
+        ({"size": None}, "MISSING_FIELD"),
+        ({"size": object()}, "WRONG_TYPE"),
+        ({"action": "hold"}, "INVALID_ACTION"),
+        ({"request_id": ""}, "INVALID_REQUEST_ID"),
+        ({"confidence": 2}, "OUT_OF_RANGE"),
+    ],
+)
+def test_malformed_raises_as_in_the_process(client, words, code):
+    with pytest.raises(InvalidRequest) as said:
+        client.request_trade(**{"bot_name": "RSI2", "symbol": "KO", "action": "buy", "size": 100, **words})
+    assert said.value.code == code
+
+
+def test_one_connection_serves_many_calls(service, client):
+    for size in range(200, 205):
+        client.request_trade("RSI2", "KO", "buy", size)
+    mine = client._mine.known[1].sock.getsockname()[1]
+    client.request_trade("RSI2", "KO", "buy", 210)
+    assert client._mine.known[1].sock.getsockname()[1] == mine
+
+
+def test_a_token_that_is_none(service):
+    client = RiskClient(f"http://127.0.0.1:{service.port}", "x" * 40, deadline=PATIENT)
+    with pytest.raises(InvalidRequest) as said:
+        client.request_trade("RSI2", "KO", "buy", 100)
+    assert said.value.code == "UNAUTHENTICATED"
+    assert "x" * 40 not in repr(client) + str(said.value)
+    client.close()
+
+
+class Broken:
+    """A server that answers each connection by the next of some ways."""
+
+    def __init__(self, *ways: bytes | None) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.bodies: list[dict] = []
+        self._ways = ways
+        self._kept: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        for way in self._ways:
+            connection, _ = self.socket.accept()
+            self._kept.append(connection)
+            data = connection.recv(65_536)
+            while b"\r\n\r\n" not in data or not data.rstrip().endswith(b"}"):
+                data += connection.recv(65_536)
+            self.bodies.append(json.loads(data.partition(b"\r\n\r\n")[2]))
+            if way is not None:
+                connection.sendall(way)
+                connection.close()
+
+    def close(self) -> None:
+        for one in (self.socket, *self._kept):
+            one.close()
+
+
+def reply(body: object, status: bytes = b"200 OK") -> bytes:
+    text = json.dumps(body).encode()
+    head = b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (status, len(text))
+    return head + text
+
+
+APPROVED = {
+    "request_id": "r",
+    "approved": True,
+    "recommended_size": 100.0,
+    "requested_size": 100.0,
+    "rejection_reasons": [],
+    "explanation": "Approved",
+    "durable": True,
+}
+BUSY = reply({"error": {"code": "OVERLOADED", "field": "", "message": "busy"}}, b"503 Service Unavailable")
+
+
+@pytest.mark.parametrize("way", [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"nonsense\r\n\r\n", BUSY, reply([])])
+def test_it_asks_again_with_the_same_id(way):
+    server = Broken(way, reply(APPROVED))
+    client = RiskClient(server.url, "t" * 32, deadline=PATIENT)
+    assert client.request_trade("b", "KO", "buy", 100).approved
+    assert len(server.bodies) == 2
+    assert server.bodies[0] == server.bodies[1]
+    assert server.bodies[0]["request_id"]
+    client.close()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("ways", "code"), [((b"", b"", b""), "UNANSWERED"), ((BUSY,) * 3, "OVERLOADED"), ((None,), "UNANSWERED")]
+)
+def test_without_an_answer_it_refuses(ways, code):
+    server = Broken(*ways)
+    client = RiskClient(server.url, "t" * 32, deadline=PATIENT if None not in ways else 0.2, patience=0.2)
+    answer = client.request_trade("b", "KO", "buy", 100)
+    assert (answer.approved, answer.recommended_size, answer.rejection_reasons) == (False, 0.0, (code,))
+    assert answer.request_id == server.bodies[0]["request_id"]
+    assert len(server.bodies) == len(ways)
+    client.close()
+    server.close()
+
+
+def test_a_report_that_was_not_taken_is_raised_with_its_id():
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    client = RiskClient(url, "t" * 32)
+    with pytest.raises(Unanswered, match="report it again as execution fill-7"):
+        client.execute_trade("r", 10, 1.0, execution_id="fill-7")
+    with pytest.raises(Unanswered):
+        client.emergency_stop_all("x")
+    client.close()
+
+
+def test_only_a_true_yes_is_a_yes():
+    server = Broken(reply({**APPROVED, "approved": "true"}))
+    client = RiskClient(server.url, "t" * 32, deadline=PATIENT)
+    assert client.request_trade("b", "KO", "buy", 100).approved is False
+    client.close()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "token"),
+    [
+        ("ftp://x", "t"),
+        ("127.0.0.1:8321", "t"),
+        ("http://", "t"),
+        ("http://me:pw@host", "t"),
+        ("http://host?token=x", "t"),
+        ("http://host:99999", "t"),
+        ("http://host", ""),
+        ("http://host", " "),
+        ("http://host", "a\r\nX: y"),
+        ("http://host", "é"),
+    ],
+)
+def test_where_it_can_not_ask(url, token):
+    with pytest.raises(ConfigurationError):
+        RiskClient(url, token)
+
+
+def test_a_token_in_the_clear_is_told(caplog):
+    RiskClient("http://risk.example", "secret-secret")
+    assert "unencrypted" in caplog.text
+    assert "secret-secret" not in caplog.text
+
+
+def test_it_needs_the_standard_library_alone():
+    code = (
+        "import sys, risk_management.integration.client\n"
+        "own = {m.partition('.')[0] for m in sys.modules} - set(sys.stdlib_module_names)\n"
+        "third = {m for m in own if m not in ('risk_management', '__main__') and not m.startswith('_')}\n"
+        "heavy = {'numpy', 'pandas', 'pydantic', 'flask', 'sqlalchemy', 'requests', 'httpx', 'scipy'}\n"
+        "assert not third & heavy, third"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+SNIPPET = """
+from risk_management.integration.trading_integration import (
+    initialize_risk_management,
+    request_trade_approval,
+    report_trade_execution
+)
+
+# Initialize integration
+integration = initialize_risk_management()
+integration.start_monitoring()
+
+# Request trade from bot
+response = request_trade_approval(
+    bot_name='RSI2-MeanReversion',
+    symbol='AAPL',
+    action='buy',
+    size=1200,
+    confidence=0.85
+)
+
+if response.approved:
+    # Execute trade and report back
+    report_trade_execution(
+        request_id=response.request_id,
+        executed_size=response.recommended_size,
+        executed_price=180.0,
+        success=True
+    )
+"""
+
+
+def test_the_specified_snippet_trades_from_another_process(fresh):
+    service = fresh()
+    _, secret = service.tokens.create("bot", Access.TRADE, bot="RSI2-MeanReversion", actor="test")
+    environment = {
+        **os.environ,
+        "RISK_URL": f"http://127.0.0.1:{service.port}",
+        "RISK_TOKEN": secret,
+        "RISK_DEADLINE": "30",  # a busy machine is no refusal here
+    }
+    code = textwrap.dedent(SNIPPET) + "\nassert response.approved, response"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], env=environment, check=True)
+    held = [p for p in service.manager.state.positions.values() if p.key.bot == "RSI2-MeanReversion"]
+    assert [p.symbol for p in held] == ["AAPL"]
+    assert held[0].cost == pytest.approx(1200e8, rel=1e-6)
+    assert not service.manager.state.reservations
+
+
+def test_the_module_level_functions(service, monkeypatch):
+    module.shutdown_risk_management()
+    module.initialize_risk_management(RiskManagementConfig())  # what came before leaves nothing behind
+    module.shutdown_risk_management()
+    monkeypatch.setenv("RISK_URL", f"http://127.0.0.1:{service.port}")
+    with pytest.raises(ConfigurationError, match="RISK_TOKEN is missing"):
+        module.initialize_risk_management()
+    monkeypatch.setenv("RISK_TOKEN", service.secrets["operate"])
+    with pytest.raises(ConfigurationError, match="its own settings"):
+        module.initialize_risk_management(RiskManagementConfig())
+    first = module.initialize_risk_management()
+    assert isinstance(first, RiskClient)
+    assert module.initialize_risk_management() is first
+    with pytest.raises(AlreadyInitialized):
+        module.initialize_risk_management(RiskManagementConfig())
+    refused = module.request_trade_approval("RSI2", "KO", "buy", "x")
+    assert refused.rejection_reasons == ("WRONG_TYPE",)
+    with pytest.raises(ConfigurationError, match="another process"):
+        RiskDashboardAPI().view("metrics")
+    module.shutdown_risk_management()

@@ -1,0 +1,385 @@
+"""What each address does, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+
+import pytest
+
+from risk_management.errors import StoreUnavailable
+from risk_management.model.portfolio import TradingMode
+from risk_management.store.chain import START, link
+
+
+def test_the_way_of_an_order(service):
+    answer = service.ask(request_id="way-1", size=300).json
+    assert (answer["approved"], answer["bot_name"], answer["durable"]) == (True, "RSI2", True)
+    assert service.manager.state.reservations["way-1"].key.bot == "RSI2"
+    part = service.call(
+        "POST",
+        "trades/way-1/executions",
+        {"executed_size": 100, "executed_price": 60.0, "execution_id": "x1"},
+        "trade",
+    )
+    assert part.json["remaining"] == pytest.approx(200)
+    again = service.call(
+        "POST",
+        "trades/way-1/executions",
+        {"executed_size": 100, "executed_price": 60.0, "execution_id": "x1"},
+        "trade",
+    )
+    assert (again.status, again.json["duplicate"], again.json["booked"]) == (200, True, 0.0)
+    other = service.call(
+        "POST",
+        "trades/way-1/executions",
+        {"executed_size": 150, "executed_price": 60.0, "execution_id": "x1"},
+        "trade",
+    )
+    assert (other.status, other.code) == (409, "EXECUTION_CONFLICT")
+    why = service.call("GET", "trades/way-1", scope="trade").json
+    assert why["status"] == "partial"
+    assert {"single_name", "var", "cash"} <= {finding["check"] for finding in why["findings"]}
+    assert service.call("DELETE", "trades/way-1", scope="trade").status == 200
+    assert service.call("DELETE", "trades/way-1", scope="trade").status == 200
+    assert service.call("GET", "trades/way-1", scope="trade").json["status"] == "cancelled"
+
+
+def test_the_same_id_gets_the_same_bytes(service):
+    first = service.ask(request_id="same-1")
+    again = service.ask(request_id="same-1")
+    assert first.data == again.data
+    changed = service.ask(request_id="same-1", size=101)
+    assert (changed.status, changed.code) == (409, "REQUEST_ID_REUSED")
+    assert service.ask(request_id="same-1").data == first.data
+
+
+def test_malformed_does_not_use_up_the_id(service):
+    assert service.ask(request_id="free-1", size="100").status == 400
+    assert service.ask(request_id="free-1").json["approved"]
+
+
+def test_denied_is_an_answer(service):
+    unknown = service.ask("operate", bot_name="nobody")
+    assert (unknown.status, unknown.json["approved"]) == (200, False)
+    assert "UNKNOWN_BOT" in unknown.json["rejection_reasons"]
+    no_price = service.ask(symbol="NEVER").json
+    assert no_price["rejection_reasons"][0] == "NO_PRICE"
+    assert no_price["binding"]["code"] == "NO_PRICE"
+
+
+def test_what_if_reserves_nothing(service):
+    before = service.manager.state.version
+    assert service.call("POST", "what-if", {"symbol": "KO", "action": "buy", "size": 100}, "read").json[
+        "approved"
+    ]
+    assert service.manager.state.version == before
+
+
+def test_a_fill_of_an_unknown_request_is_recorded(service):
+    answer = service.call(
+        "POST", "trades/nobody/executions", {"executed_size": 10, "executed_price": 1.0}, "trade"
+    )
+    assert answer.status == 200
+    assert (answer.json["recorded"], answer.json["booked"]) == (True, 0.0)
+    assert answer.json["flags"] == ["UNKNOWN_REQUEST"]
+    assert any("nobody" in alert.message for alert in service.manager.alert_manager.active)
+
+
+@pytest.mark.parametrize(("name", "value"), [("symbol", "PEP"), ("action", "sell")])
+def test_a_fill_of_another_symbol_or_side(service, name, value):
+    def told():
+        return sum(a.count for a in service.manager.alert_manager.active if a.rule_id == "EXECUTION_CONFLICT")
+
+    request_id, before = f"other-{name}", told()
+    assert service.ask(request_id=request_id).json["approved"]
+    words = {"executed_size": 100, "executed_price": 60.0, name: value}
+    answer = service.call("POST", f"trades/{request_id}/executions", words, "trade")
+    assert (answer.status, answer.code) == (409, "EXECUTION_CONFLICT")
+    assert told() == before + 1
+    assert service.call("GET", f"trades/{request_id}").json["status"] == "reserved"
+    service.call("DELETE", f"trades/{request_id}")
+
+
+def test_the_rest_of_an_unfilled_order_is_free(service):
+    service.ask(request_id="unsent")
+    done = service.call("POST", "trades/unsent/executions", {"executed_size": 0, "success": False}, "trade")
+    assert done.json["booked"] == 0.0
+    assert service.call("GET", "trades/unsent").json["status"] == "not_sent"
+
+
+def test_prices(fresh):
+    service = fresh()
+    at = service.clock.now().isoformat()
+    assert service.call("POST", "prices", {"prices": {"KO": 60.0}, "at": at}).status == 200
+    late = service.call("POST", "prices", {"prices": {"KO": 61.0}, "at": "2020-01-01T00:00:00Z"})
+    assert (late.status, late.json["ignored"]) == (200, ["KO"])
+    far = service.call("POST", "prices", {"prices": {"KO": 600.0}})
+    assert (far.status, far.json["quarantined"]) == (202, ["KO"])
+    assert service.ask().json["rejection_reasons"][0] == "REDUCING"
+    ahead = service.call("POST", "prices", {"prices": {"KO": 60.0}, "at": "2100-01-01T00:00:00Z"})
+    assert (ahead.status, ahead.code) == (400, "FUTURE_TIMESTAMP")
+    assert service.manager.state.quotes["KO"].price == 60.0
+    assert service.manager.state.quotes["KO"].source == "admin"
+
+
+@pytest.mark.parametrize("equity", [b"NaN", b"-5", b"0", b"1e400", b"30000", b"100"])
+def test_equity_that_is_not_believed_lets_nothing_open(fresh, equity):
+    service = fresh()
+    answer = service.call("POST", "equity", b'{"equity": %s}' % equity)
+    assert (answer.status, answer.json["status"]) == (202, "QUARANTINED")
+    assert service.ask().json["rejection_reasons"][0] == "EQUITY_QUARANTINED"
+    assert service.manager.state.high_water_mark == 10_000.0
+    known = service.call("POST", "equity", {"equity": 10_000})
+    assert (known.status, known.json["status"]) == (200, "ACCEPTED")
+    assert service.ask().json["approved"]
+
+
+def test_cash_flows(fresh):
+    service = fresh()
+    assert service.call("POST", "cash-flows", {"kind": "deposit", "amount": 1000}).json == {"durable": True}
+    assert service.manager.state.cash == 11_000
+    assert service.call("POST", "cash-flows", {"kind": "gift", "amount": 1}).code == "INVALID_KIND"
+    assert service.call("POST", "cash-flows", {"kind": "deposit", "amount": -1}).code == "NOT_POSITIVE"
+
+
+def test_bots(fresh):
+    service = fresh()
+    made = service.call("PUT", "bots/trend", {"strategy_type": "trend", "max_position_size": 500}, "operate")
+    assert made.json["max_position_size"] == 500
+    capped = service.ask("operate", bot_name="trend", size=2000, request_id="open").json
+    assert "BOT_PROBATION" in capped["rejection_reasons"]
+    off = service.call("POST", "bots/trend/disable", {"reason": "odd"}, "operate").json
+    assert off["enabled"] is False
+    assert off["cancelled"] == ["open"]
+    assert "BOT_DISABLED" in service.ask("operate", bot_name="trend").json["rejection_reasons"]
+    assert service.call("POST", "bots/trend/enable", {}, "operate").json["enabled"]
+    assert service.call("POST", "bots/nobody/enable", {}, "operate").code == "UNKNOWN_BOT"
+    assert service.call("PUT", "bots/operator", {}, "operate").code == "RESERVED_NAME"
+    actors = {e["actor"] for e in service.call("GET", "audit").json["entries"] if e["kind"] == "BotChanged"}
+    assert any(actor.startswith("operate (token ") for actor in actors)
+
+
+def test_stop_and_release(fresh):
+    service = fresh()
+    assert service.call("POST", "emergency-stop", {"reason": "storm"}, "operate").json == {"durable": True}
+    assert service.ask().json["rejection_reasons"][0] == "HALTED"
+    assert service.manager.state.mode is TradingMode.HALTED
+    assert service.call("POST", "emergency-release", {"reason": ""}, "operate").status == 400
+    freed = service.call("POST", "emergency-release", {"reason": "over"}, "operate").json
+    assert "storm" in freed["released"][0]
+    assert service.ask().json["approved"]
+    hold = {"mode": "reducing", "scope": "symbol", "name": "KO", "reason": "news"}
+    assert service.call("POST", "mode", hold, "operate").status == 200
+    assert service.ask().json["rejection_reasons"][0] == "REDUCING"
+    assert service.call("POST", "mode", {**hold, "mode": "active"}, "operate").status == 200
+    assert service.ask(size=120).json["approved"]
+    assert service.call("POST", "mode", {**hold, "mode": "fast"}, "operate").code == "INVALID_MODE"
+
+
+def test_rules(fresh):
+    service = fresh()
+    rule = {"rule_id": "hot", "name": "Hot", "condition": "portfolio_heat > 80", "severity": "critical"}
+    assert service.call("POST", "rules", rule, "operate").status == 200
+    assert "hot" in [one["rule_id"] for one in service.call("GET", "rules", scope="read").json["rules"]]
+    assert service.call("POST", "rules", rule, "operate").code == "RULE_EXISTS"
+    wrong = service.call("POST", "rules", {**rule, "rule_id": "b", "condition": "nonsense > 1"}, "operate")
+    assert wrong.code == "INVALID_CONDITION"
+    assert service.call("POST", "rules", {**rule, "rule_id": "a b"}, "operate").code == "INVALID_RULE"
+
+
+def test_reconciliation(fresh):
+    service = fresh()
+    told = {"positions": {"KO": 5}, "prices": {"KO": 60.0}}
+    answer = service.call("POST", "positions", told, "operate").json
+    assert answer["account_id"] == "main"
+    assert [one["subject"] for one in (*answer["adopted"], *answer["breaks"])] == ["KO"]
+
+
+def test_state_and_limits(service):
+    state = service.call("GET", "state", scope="read").json
+    assert state["mode"] == "active"
+    assert state["equity"] == service.manager.state.equity
+    rows = {row["name"]: row for row in service.call("GET", "limits", scope="read").json["limits"]}
+    assert rows["gross"]["warning"] == pytest.approx(0.8 * rows["gross"]["limit"])
+    assert rows["gross"]["room"] == pytest.approx(rows["gross"]["limit"] - rows["gross"]["used"])
+
+
+def test_the_journal_in_pages_and_its_chain(service):
+    """Oracle: the chain computed by hand over the pages is the one that the service says."""
+    entries, after = [], -1
+    while after is not None:
+        page = service.call("GET", f"audit?after={after}&limit=7", scope="read").json
+        entries += page["entries"]
+        after = page["next"]
+    assert [entry["seq"] for entry in entries] == list(range(len(entries)))
+    verified = service.call("GET", "audit/verify", scope="read").json
+    before = START
+    for entry in service.journal.reader.entries():
+        before = link(before, *entry[:5])
+    assert (verified["ok"], verified["first_bad"], verified["hash"]) == (True, None, before.hex())
+    assert verified["entries"] == len(entries)
+    assert entries[-1]["hash"] == before.hex()
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=-1", "limit=1000000000", "limit=x", "after=-2", "limit=1&limit=2", "x=1"]
+)
+def test_pages_are_bounded(service, query):
+    assert service.call("GET", f"audit?{query}", scope="read").status == 400
+
+
+def test_settings_are_tightened_by_operate_and_loosened_by_admin(fresh):
+    service = fresh()
+
+    def patch(scope, **changes):
+        return service.call("PATCH", "config", {"changes": changes, "reason": "test"}, scope)
+
+    assert patch("operate", var_config={"daily_var_limit": 0.015}).status == 200
+    assert service.manager.config.var_config.daily_var_limit == 0.015
+    refused = patch("operate", var_config={"daily_var_limit": 0.02})
+    assert (refused.status, refused.code) == (403, "NOT_ALLOWED")
+    assert service.manager.config.var_config.daily_var_limit == 0.015
+    # what is neither for sure takes an admin
+    assert patch("operate", risk_level="aggressive").status == 403
+    assert patch("operate", portfolio_limits={"allow_shorts": False}).status == 200
+    assert patch("operate", portfolio_limits={"min_cash": 0.1}).status == 200
+    assert patch("operate", portfolio_limits={"min_cash": 0.05}).status == 403
+    assert patch("admin", var_config={"daily_var_limit": 0.02}).status == 200
+    told = service.call("GET", "config", scope="read").json
+    assert told["settings"]["var_config"]["daily_var_limit"] == 0.02
+    assert told["digest"] == service.manager.config.digest()
+    kinds = [entry["kind"] for entry in service.call("GET", "audit").json["entries"]]
+    assert kinds.count("ConfigChanged") == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"var_config": {"daily_var_limit": 15}}, "OUT_OF_RANGE"),
+        ({"var_config": {"daily_var_limit": -0.1}}, "OUT_OF_RANGE"),
+        ({"var_config": {"daily_var_limit": "0.02"}}, "WRONG_TYPE"),
+        ({"var_config": {"daily_var_limit": True}}, "WRONG_TYPE"),
+        ({"var_config": {"daily_var_limit": None}}, "WRONG_TYPE"),
+        ({"var_config": 5}, "WRONG_TYPE"),
+        ({"var_config": {"nothing": 5}}, "UNKNOWN_FIELD"),
+        ({"nothing": 5}, "UNKNOWN_FIELD"),
+        ({"__class__": {"x": 1}}, "UNKNOWN_FIELD"),
+        ({"model_config": {}}, "UNKNOWN_FIELD"),
+        ({"store": "other.db"}, "UNKNOWN_FIELD"),
+        ({"alert_config": {"webhook_url": "http://169.254.169.254"}}, "UNKNOWN_FIELD"),
+        ({"environment": "live"}, "UNKNOWN_FIELD"),
+        ({"stress_config": {"scenario_dir": "/etc"}}, "UNKNOWN_FIELD"),
+        (
+            {"portfolio_limits": {"max_gross_exposure": 0.1, "max_single_position": 0.5}},
+            "INCONSISTENT_LIMITS",
+        ),
+        ({"var_config": {"daily_var_limit": 0.01}, "order_config": {"max_order_size": 99}}, "OUT_OF_RANGE"),
+    ],
+)
+def test_settings_change_whole_or_not_at_all(service, changes, code):
+    before = service.manager.config.digest()
+    answer = service.call("PATCH", "config", {"changes": changes, "reason": "x"})
+    assert (answer.status, answer.code) == (400, code)
+    assert service.manager.config.digest() == before
+
+
+def test_nan_in_settings(service):
+    before = service.manager.config.digest()
+    body = b'{"changes":{"var_config":{"daily_var_limit":NaN}},"reason":"x"}'
+    assert service.call("PATCH", "config", body).status == 400
+    assert service.manager.config.digest() == before
+
+
+def test_health_readiness_and_numbers(service):
+    assert service.call("GET", "/healthz", scope=None).json == {"status": "ok"}
+    assert service.call("GET", "/readyz", scope=None).json == {"ready": True, "why": []}
+    text = service.call("GET", "/metrics", scope="read").data.decode()
+    assert f"risk_equity {service.manager.state.equity}" in text
+    assert 'risk_bot_decisions_total{bot="RSI2",outcome="approved"}' in text
+    assert "same-1" not in text
+
+
+def test_a_browser_comes_in_by_a_link_that_works_once(service):
+    code = service.sessions.code()
+    first = service.call("GET", f"/login?code={code}", scope=None)
+    assert first.status == 303
+    kept = first.headers["Set-Cookie"]
+    assert "HttpOnly" in kept
+    assert "SameSite=Strict" in kept
+    cookie = {"Cookie": kept.partition(";")[0]}
+    assert service.call("GET", f"/login?code={code}", scope=None).status == 401
+    me = service.call("GET", "session", scope=None, headers=cookie).json
+    assert me["access"] == "operate"
+    bare = service.call("POST", "mode", {"mode": "active", "reason": "x"}, None, headers=cookie)
+    assert (bare.status, bare.code) == (403, "BAD_CSRF")
+    signed = {**cookie, "X-CSRF-Token": me["csrf"]}
+    assert service.call("POST", "mode", {"mode": "active", "reason": "x"}, None, headers=signed).status == 200
+
+
+def test_what_the_store_loses_is_not_acknowledged(fresh, monkeypatch):
+    """Every answer from a store that fails says so; nothing opens, reports are still taken."""
+    service = fresh()
+    service.ask(request_id="before", size=200)
+    monkeypatch.setattr(service.journal, "reopen", _still_away)
+    service.journal._is_broken = True
+    lost = service.call("POST", "cash-flows", {"kind": "fee", "amount": -1})
+    assert (lost.status, lost.code) == (503, "STORE_UNAVAILABLE")
+    refused = service.ask(request_id="during").json
+    assert (refused["approved"], refused["durable"]) == (False, False)
+    words = {"executed_size": 200, "executed_price": 60.0}
+    assert service.call("POST", "trades/before/executions", words, "trade").json["durable"] is False
+    ready = service.call("GET", "/readyz", scope=None)
+    assert (ready.status, ready.json["why"]) == (503, ["STORE_UNAVAILABLE"])
+    assert service.call("POST", "emergency-stop", {"reason": "x"}, "operate").json == {"durable": False}
+
+
+def _still_away():
+    raise StoreUnavailable("still away")
+
+
+def test_sixteen_callers_with_one_id_get_one_answer(service):
+    bodies, gate = [], threading.Barrier(16)
+
+    def ask():
+        gate.wait()
+        bodies.append(service.ask(request_id="storm-1", size=50).data)
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(bodies) == 16
+    assert len(set(bodies)) == 1
+    assert json.loads(bodies[0])["approved"]
+    decided = [
+        e for e in service.journal.reader.entries() if e.kind == "TradeDecided" and '"storm-1"' in e.body
+    ]
+    assert len(decided) == 1
+
+
+def test_a_storm_of_orders_stays_within_the_limit(fresh):
+    """32 callers at once, each for a bite of one name; what is approved together fits the name's limit."""
+    service = fresh()
+    limit = service.manager.config.portfolio_limits.max_single_position * 10_000
+    sizes, gate = [], threading.Barrier(32)
+
+    def ask(number):
+        gate.wait()
+        for turn in range(4):
+            answer = service.ask(
+                "operate", size=100 + number + turn / 10, request_id=f"s{number}-{turn}"
+            ).json
+            sizes.append(answer["recommended_size"] if answer["approved"] else 0.0)
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(sizes) == 128
+    assert sum(sizes) <= limit + 1e-6
+    assert sum(sizes) > limit - 100  # the limit was reached, not missed
+    assert math.isclose(sum(sizes), sum(r.opening for r in service.manager.state.reservations.values()) / 1e8)
