@@ -24,6 +24,7 @@ from risk_management.cli import (
     replay,
     selftest,
     serve,
+    simulate,
     stress,
     token,
     var,
@@ -134,6 +135,7 @@ app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
 app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)
 app.command("selftest", rich_help_panel=SYSTEM)(selftest.run)
+app.command("simulate", rich_help_panel=SYSTEM)(simulate.run)
 
 
 def main() -> None:

@@ -159,7 +159,7 @@ class SimulatedBot:
         except InvalidRequest as problem:
             if problem.code != "REQUEST_ID_REUSED":
                 raise
-            return  # answered in memory alone by a process that died: what it reserved is known, the answer is not
+            return  # answered in memory by a process that died: what it reserved is known, the answer is not
         if decision is None:
             if tries < TRIES and not self.is_over:
                 wait = self._random.uniform(0.5, 4.0) * (1 + tries)

@@ -142,7 +142,9 @@ class Broker:
             return
         self._report(order, report)
         if self._faults.happens("broker.duplicate_report"):
-            self._agenda.after(self._random.choice((1.0, 30.0, 600.0)), lambda: self._deliver(order, report, False))
+            self._agenda.after(
+                self._random.choice((1.0, 30.0, 600.0)), lambda: self._deliver(order, report, is_first=False)
+            )
 
     def _trade(self, symbol: str, units: int) -> tuple[str, float, int]:
         """Exchange units against cash; id, price and signed money of the fill."""
@@ -161,30 +163,34 @@ class Broker:
         late = self._faults.happens("broker.late_report")
         wait = self._random.uniform(5.0, 400.0) if late else self._random.uniform(0.05, 1.0)
         self._on_the_way[order.symbol] = self._on_the_way.get(order.symbol, 0) + 1
-        self._agenda.after(wait, lambda: self._deliver(order, report, True))
+        self._agenda.after(wait, lambda: self._deliver(order, report, is_first=True))
 
-    def _deliver(self, order: Order, report: FillReport, is_first: bool) -> None:
+    def _deliver(self, order: Order, report: FillReport, *, is_first: bool) -> None:
         """Tell the engine until it has answered."""
         assert self.process is not None  # noqa: S101 - the world sets it
         try:
             done = self.process.call(lambda engine: engine.execute_trade(report))
         except NoAnswer:
-            self._agenda.after(self._random.uniform(1.0, 5.0), lambda: self._deliver(order, report, is_first))
+            self._agenda.after(
+                self._random.uniform(1.0, 5.0), lambda: self._deliver(order, report, is_first=is_first)
+            )
             return
         except UnknownRequest:
             self._tally.did["reports of requests that only memory knew"] += 1
-            self._tell_unapproved(order, report, is_first)
+            self._tell_unapproved(order, report, is_first=is_first)
             return
         except InvalidRequest as problem:
             self._tally.did[f"reports refused: {problem.code}"] += 1
             if problem.code != "PRICE_OUTLIER":
                 raise BrokenInvariant("fills are facts", f"{report} was refused: {problem}") from problem
-            self._agenda.after(self._random.uniform(3.0, 8.0), lambda: self._deliver(order, report, is_first))
+            self._agenda.after(
+                self._random.uniform(3.0, 8.0), lambda: self._deliver(order, report, is_first=is_first)
+            )
             return
         self.told(report, done)
         self._arrived(order.symbol, is_first)
 
-    def _tell_unapproved(self, order: Order, report: FillReport, is_first: bool) -> None:
+    def _tell_unapproved(self, order: Order, report: FillReport, *, is_first: bool) -> None:
         """A fill whose approval died with the memory of a process without a store: a person tells it."""
         assert self.process is not None  # noqa: S101
         side = "buy" if order.side > 0 else "sell"
@@ -206,7 +212,7 @@ class Broker:
                 )
             )
         except NoAnswer:
-            self._agenda.after(2.0, lambda: self._tell_unapproved(order, report, is_first))
+            self._agenda.after(2.0, lambda: self._tell_unapproved(order, report, is_first=is_first))
             return
         self._arrived(order.symbol, is_first)
 
@@ -224,9 +230,13 @@ class Broker:
         name, price, cost = self._trade(symbol, units)
         if rnd.random() < 0.5:
             order = Order("", EXTERNAL, "", symbol, 1 if units > 0 else -1, abs(units), 0.0)
-            report = FillReport("", abs(cost) / SCALE, price, execution_id=name, quantity=abs(units) / SCALE, fee=FEE)
+            report = FillReport(
+                "", abs(cost) / SCALE, price, execution_id=name, quantity=abs(units) / SCALE, fee=FEE
+            )
             self._on_the_way[symbol] = self._on_the_way.get(symbol, 0) + 1
-            self._agenda.after(rnd.uniform(1.0, 60.0), lambda: self._tell_unapproved(order, report, True))
+            self._agenda.after(
+                rnd.uniform(1.0, 60.0), lambda: self._tell_unapproved(order, report, is_first=True)
+            )
         return True
 
     def close(self, intents: Sequence[CloseIntent]) -> None:

@@ -1,4 +1,4 @@
-"""The one way of every request into the engine: asked, counted, noted in the digest, and held against what must hold."""
+"""The one way of every request into the engine: asked, counted, noted, and held against what must hold."""
 
 from __future__ import annotations
 

@@ -110,7 +110,9 @@ class Faults:
     def schedule(self, kind: str, strike: Callable[[random.Random], bool | None]) -> None:
         """Let a fault of `SCHEDULE` come again and again; `strike` returns False where it could not."""
         if kind.partition(".")[0] in self._groups:
-            self._agenda.after(self._random.expovariate(1.0 / SCHEDULE[kind]), lambda: self._come(kind, strike))
+            self._agenda.after(
+                self._random.expovariate(1.0 / SCHEDULE[kind]), lambda: self._come(kind, strike)
+            )
 
     def _come(self, kind: str, strike: Callable[[random.Random], bool | None]) -> None:
         if self.are_over:

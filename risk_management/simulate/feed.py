@@ -141,14 +141,16 @@ class Feed:
 
     def _stale(self, rnd: random.Random) -> None:
         """A delayed feed: what it says is true and old."""
-        self._push(dict(self._market.prices), self._machine.now() - timedelta(seconds=rnd.uniform(61.0, 900.0)))
+        self._push(
+            dict(self._market.prices), self._machine.now() - timedelta(seconds=rnd.uniform(61.0, 900.0))
+        )
 
     def _future(self, rnd: random.Random) -> None:
         """A stamp of tomorrow, on a price that is none."""
         prices = {symbol: 2.0 * price for symbol, price in self._market.prices.items()}
         self._push(prices, self._machine.now() + timedelta(seconds=rnd.choice((6.0, 3600.0, 86_400.0))))
 
-    def _out_of_order(self, rnd: random.Random) -> bool:
+    def _out_of_order(self, rnd: random.Random) -> bool:  # noqa: ARG002 - as every fault
         """An old batch comes once more, with its own stamp."""
         if self._old is None:
             return False

@@ -1,4 +1,4 @@
-"""What must hold after every step, in a few lines each and from the broker's, the bots' and the market's own side."""
+"""What must hold after every step, in a few lines each, from the side of broker, bots and market."""
 
 from __future__ import annotations
 
@@ -83,13 +83,19 @@ class Invariants:
             least = min(decision.requested_size, free)
             if decision.closing_size < least - CENT - 1e-6 * least:
                 self._tally.did["closes refused"] += 1
-                text = f"{decision.request_id} may close {least:.2f}, allowed were {decision.closing_size:.2f}"
+                text = (
+                    f"{decision.request_id} may close {least:.2f}, allowed were {decision.closing_size:.2f}"
+                )
                 raise BrokenInvariant("closing passes", f"{text}; {decision.rejection_reasons}")
 
     def _may_open(self, state: PortfolioState, decision: TradeDecision) -> None:
         modes = [state.mode_of(scope, name) for scope, name in _scopes(decision)]
         if self.is_stopped or any(mode is not TradingMode.ACTIVE for mode in modes):
-            raise BrokenInvariant("nothing opens while it is stopped", f"{decision.request_id} opens {decision.opening_size!r} of {decision.requested_size!r}: {modes}")
+            raise BrokenInvariant(
+                "nothing opens while it is stopped",
+                f"{decision.request_id} opens {decision.opening_size!r}, "
+                f"asked {decision.requested_size!r}: {modes}",
+            )
         if not state.bots[decision.bot_name].enabled:
             raise BrokenInvariant("a disabled bot opens nothing", f"{decision.request_id}")
         if not decision.durable:
@@ -185,7 +191,12 @@ def _free_to_close(state: PortfolioState, ticket: OrderTicket, decision: TradeDe
         return 0.0
     for name, waiting in state.reservations.items():
         is_late = waiting.status is ReservationStatus.EXPIRED_UNCONFIRMED
-        if name != decision.request_id and waiting.key.symbol == ticket.symbol and waiting.side == side and not is_late:
+        if (
+            name != decision.request_id
+            and waiting.key.symbol == ticket.symbol
+            and waiting.side == side
+            and not is_late
+        ):
             all_held -= waiting.closing_quantity
             mine -= waiting.closing_quantity * (waiting.key.bot == ticket.bot_name)
     return max(0, min(mine, all_held)) / SCALE * decision.price

@@ -1,4 +1,4 @@
-"""Time in the simulation: one machine whose wall clock may be stepped, processes on it, and what is due when."""
+"""Time in the simulation: a machine whose wall clock may be stepped, processes on it, what is due when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""True prices of the simulation: real daily returns of the embedded sample, drawn at random and scaled to the step.
+"""True prices of the simulation: real daily returns of the sample, drawn at random, scaled to the step.
 
 It is a simulation and no history: days are drawn with replacement, the returns of one day together, so
 that names move together as they do, and shrunk by the square root of the step's share of a day.

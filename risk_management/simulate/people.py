@@ -83,7 +83,9 @@ class People:
         self._agenda.after(RECONCILE_EVERY, self._reconcile_again)
         self._agenda.after(LOOK_EVERY, self._look_again)
 
-    def insist(self, act: Callable[[AdvancedRiskManager], object], then: Callable[[], None] | None = None) -> None:
+    def insist(
+        self, act: Callable[[AdvancedRiskManager], object], then: Callable[[], None] | None = None
+    ) -> None:
         """Do something at the engine, again and again until it was done and is on disk."""
         try:
             self._process.call(act)
@@ -102,7 +104,9 @@ class People:
         cash, orders = broker.cash / SCALE, sorted(broker.orders)
         try:
             found = self._process.call(
-                lambda engine: engine.reconcile(units, cash=cash, open_orders=orders, settle=settle, actor=ACTOR)
+                lambda engine: engine.reconcile(
+                    units, cash=cash, open_orders=orders, settle=settle, actor=ACTOR
+                )
             )
         except NoAnswer:
             return
@@ -205,7 +209,10 @@ class People:
     def _disable(self, rnd: random.Random) -> None:
         name = rnd.choice(self._bots).name
         self.insist(lambda engine: engine.set_bot_enabled(name, enabled=False, reason="drill"))
-        self._agenda.after(rnd.uniform(30.0, 200.0), lambda: self.insist(lambda engine: engine.set_bot_enabled(name, enabled=True)))
+        self._agenda.after(
+            rnd.uniform(30.0, 200.0),
+            lambda: self.insist(lambda engine: engine.set_bot_enabled(name, enabled=True)),
+        )
 
     def _settings(self, rnd: random.Random) -> None:
         """Other limits, tighter or wider; what is held already stays."""

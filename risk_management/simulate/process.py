@@ -141,4 +141,3 @@ class Process:
             for told in self.ended:
                 told(ended)
         self._agenda.after(restart_after, self.start)
-

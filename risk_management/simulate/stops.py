@@ -1,4 +1,4 @@
-"""Which stops were false: latched, or closed something, and the true prices and the true cash would not have."""
+"""Which stops were false: latched or closed something where true prices and true cash would not have."""
 
 from __future__ import annotations
 
@@ -135,7 +135,8 @@ class Stops:
             return
         value = self._true_metrics(self.before).get(row.metric, 0.0)
         if value < SLACK * row.threshold:
-            text = f"{cause} closed {fill.key.symbol}; the true {row.metric} is {value:.4f} of {row.threshold:.4f}"
+            told = f"the true {row.metric} is {value:.4f} of {row.threshold:.4f}"
+            text = f"{cause} closed {fill.key.symbol}; {told}"
             self._false("false liquidations", text)
 
     def _drawdown(self, name: str, cause: str, said: str) -> None:

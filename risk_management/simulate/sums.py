@@ -1,4 +1,4 @@
-"""Limits summed anew from positions and open approvals, in integers: nothing of the product's own sums is read."""
+"""Limits summed anew from positions and open approvals, in integers, without the product's own sums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is true behind glitches and lost reports: the broker's own cash and units at the market's own prices."""
+"""What is true behind glitches and lost reports: the broker's cash and units at the market's prices."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ from typing import Final
 
 from risk_management.alerts.records import Alert
 from risk_management.clock import ManualClock
+from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.reduction import CloseIntent
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.model.events import Event
 from risk_management.simulate.bots import SimulatedBot
 from risk_management.simulate.broker import Broker
@@ -130,11 +130,13 @@ class World:
     def open(self) -> None:
         """Start the engine for the first time, with prices and the bots' limits."""
         self.process.start()
-        rnd = random.Random("limits")  # noqa: S311 - no secret
+        rnd = random.Random("limits")
         self.feed.tick(every=True)
         for bot in self.bots:
             limit = rnd.uniform(40_000.0, 120_000.0)
-            self.process.call(lambda engine, bot=bot, limit=limit: engine.register_bot(bot.name, bot.strategy, limit))  # type: ignore[misc]
+            self.process.call(
+                lambda engine, bot=bot, limit=limit: engine.register_bot(bot.name, bot.strategy, limit)
+            )  # type: ignore[misc]
             bot.begin()
         self.agenda.after(TICK, self._tick)
         self.agenda.after(ASSESS, self._assess)
@@ -222,8 +224,13 @@ class World:
         faults.schedule("store.outage", outage)
         faults.schedule("store.killed", lambda rnd: process.kill(rnd.choice((0.5, 5.0, 60.0, 120.0))))
         faults.schedule("store.snapshot_torn", lambda _: disk.spoil_snapshot())
-        faults.schedule("clock.step_of_seconds", lambda rnd: step(rnd.choice((-1, 1)) * rnd.uniform(1.0, 60.0), rnd))
-        faults.schedule("clock.step_of_hours", lambda rnd: step(rnd.choice((-1, 1)) * rnd.uniform(1.0, 26.0) * 3_600.0, rnd))
+        faults.schedule(
+            "clock.step_of_seconds", lambda rnd: step(rnd.choice((-1, 1)) * rnd.uniform(1.0, 60.0), rnd)
+        )
+        faults.schedule(
+            "clock.step_of_hours",
+            lambda rnd: step(rnd.choice((-1, 1)) * rnd.uniform(1.0, 26.0) * 3_600.0, rnd),
+        )
         faults.schedule("clock.step_while_down", step_while_down)
 
     # -- the run ------------------------------------------------------------------------------------
@@ -258,7 +265,8 @@ class World:
         self.invariants.sums_hold(engine)
         self.invariants.agrees(engine, self.broker.units, self.broker.cash)
         if engine.state.reservations:
-            text = f"{len(engine.state.reservations)} approvals are left, such as {next(iter(engine.state.reservations.values()))}"
+            one = next(iter(engine.state.reservations.values()))
+            text = f"{len(engine.state.reservations)} approvals are left, such as {one}"
             raise BrokenInvariant("no approval is left", text)
 
 
