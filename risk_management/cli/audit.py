@@ -102,25 +102,43 @@ def why(
 
 
 @app.command("verify")
-def verify(context: typer.Context, store: Store = None, as_json: Json = False) -> None:
+def verify(
+    context: typer.Context,
+    store: Store = None,
+    decisions: Annotated[
+        bool, typer.Option("--decisions", help="Make every recorded decision once more, too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Hold the whole journal against its chain, its signed end, its indexes, models and snapshots.
 
-    [dim]risk audit verify[/dim]
+    [dim]risk audit verify --decisions[/dim]
 
     Ends with 1 where anything was changed; the first bad entry is named.
     """
-    from risk_management.store.verify import verify as looked_through  # noqa: PLC0415 - help must be quick
+    from risk_management.store.redecide import redecided  # noqa: PLC0415 - help must be quick
+    from risk_management.store.verify import verify as looked_through  # noqa: PLC0415
 
     with _reader(context, store) as reader:
         verdict = looked_through(reader)
+        again = list(redecided(reader)) if decisions and verdict.first_bad is None else []
+    otherwise = [one for one in again if one.differences]
     if as_json:
-        show_json(asdict(verdict))
+        shown = (
+            {"decisions": len(again), "otherwise": [asdict(one) for one in otherwise]} if decisions else {}
+        )
+        show_json({**asdict(verdict), **shown})
     else:
         for problem in verdict.problems:
             screen().print(Text(problem, style="red"))
         whole = "whole, and signed to its end" if verdict.is_clean else "NOT what was written"
         screen().print(f"{verdict.entries:,} entries follow one another; the journal is {whole}.")
-    if not verdict.is_clean:
+        for one in otherwise:
+            said = f"entry {one.seq}, {one.request_id}: {'; '.join(one.differences)}"
+            screen().print(Text(said, style="red"))
+        if again:
+            screen().print(f"{len(again):,} decisions made once more, {len(otherwise):,} came out otherwise.")
+    if otherwise or not verdict.is_clean:
         raise typer.Exit(CORRUPT)
 
 

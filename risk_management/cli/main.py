@@ -15,6 +15,7 @@ from risk_management.cli import (
     assess,
     audit,
     backtest_var,
+    backup,
     check,
     config,
     correlation,
@@ -132,6 +133,8 @@ app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
 app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
+app.command("backup", rich_help_panel=SYSTEM)(backup.backup)
+app.command("restore", rich_help_panel=SYSTEM)(backup.restore)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)
 app.command("selftest", rich_help_panel=SYSTEM)(selftest.run)
 

@@ -96,7 +96,7 @@ def _latched(journal: Journal, standing: Standing, now: datetime) -> Iterator[Ev
         yield _hold("emergency_stop", TradingMode.HALTED, known["stopped"], now)
     if "in_memory" in known:
         text = (
-            "the last run ended while its store could not be written: compare positions with the broker "
+            "the store does not hold all that happened: compare positions with the broker "
             f"({known['in_memory']})"
         )
         yield _hold(UNRECONCILED, TradingMode.REDUCING, text, now)

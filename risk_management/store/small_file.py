@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["SmallFile", "contents"]
+__all__ = ["LONGEST_NOTE", "SmallFile", "contents"]
 
 SIZE: Final = 4096
+LONGEST_NOTE: Final = 160
+"""Characters of a note; there is room for two, whatever they are written in."""
 
 
 class SmallFile:

@@ -25,7 +25,7 @@ from risk_management.store.lock import StoreLock
 from risk_management.store.model_codec import model_bytes
 from risk_management.store.reader import BEGINNING, Entry, StoreReader, Tail, snapshot_hash
 from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, REQUESTS, SNAPSHOTS
-from risk_management.store.small_file import SmallFile
+from risk_management.store.small_file import LONGEST_NOTE, SmallFile
 from risk_management.store.snapshot import snapshot_bytes, standing_from
 
 __all__ = ["SqlJournal"]
@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 
 SNAPSHOT_EVERY: Final = 10_000
 KEPT_SNAPSHOTS: Final = 2
-LONGEST_NOTE: Final = 160
-"""Characters of a note in the latch file, which has room for both whatever they are written in."""
 TROUBLE: Final = (SQLAlchemyError, sqlite3.Error, OSError, PydanticSerializationError, MemoryError)
 
 

@@ -133,7 +133,8 @@ def _of_the_head(reader: StoreReader, tail: Tail) -> Iterator[str]:
     try:
         head = signed_head(reader.path)
     except StoreCorrupt as problem:
-        yield str(problem)
+        if tail != BEGINNING:  # an engine that wrote nothing yet signed nothing
+            yield str(problem)
         return
     if head.seq < tail.seq:
         yield (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from risk_management.store.snapshot import snapshot_bytes
 from risk_management.store.sql_journal import SqlJournal
+from risk_management.store.verify import verify
 from risk_management.tests.store.workload import Act, missing
 
 
@@ -17,6 +18,7 @@ def problems(store: Path, acts: Iterable[Act]) -> list[str]:
     try:
         with_snapshots = journal.recover()
         wrong = missing(acts, journal.reader.events())
+        wrong += verify(journal.reader).problems
         forget_snapshots(store)
         from_scratch = journal.recover()
     finally:

@@ -175,12 +175,12 @@ CHANGES: dict[str, Change] = {
 
 @pytest.fixture(scope="module")
 def short_life():
-    """A store of some forty entries, so that thousands of looks through it take seconds."""
+    """A store of some twenty entries, so that thousands of looks through it take seconds."""
     with tempfile.TemporaryDirectory(dir=RAM) as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sql_journal, "SNAPSHOT_EVERY", 16)
+        patch.setattr(sql_journal, "SNAPSHOT_EVERY", 8)
         store = Path(folder) / "life" / "s.db"
         manager = AdvancedRiskManager.on(small_foundation(), journal=SqlJournal(str(store)))
-        run(Bot(manager, "a", 2), lambda act: None, 30)
+        run(Bot(manager, "a", 2), lambda act: None, 18)
         manager.close()
         yield store
 
@@ -213,7 +213,7 @@ def test_an_untouched_store_is_clean(short_life, lived):
         assert verdict.problems == ()
         assert verdict.first_bad is None
         assert verdict.is_clean
-        assert verdict.entries > 30
+        assert verdict.entries > 15
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -241,6 +241,17 @@ def test_problems_are_one_line_each(short_life):
         for text in tampered(short_life, change, random.Random(1))[1].problems:
             assert "\n" not in text, name
             assert len(text) < 300, name
+
+
+def test_a_journal_that_was_emptied_is_told(lived):
+    for table in ("snapshots", "requests", "executions", "journal"):
+        lived.change(f"DELETE FROM {table}")
+    assert "it was cut" in looked_through(lived.path).problems[0]
+
+
+def test_a_store_that_nothing_was_written_to_is_clean(tmp_path):
+    SqlJournal(str(tmp_path / "s.db")).close()
+    assert looked_through(tmp_path / "s.db") == Verdict(0, None, ())
 
 
 @pytest.mark.parametrize("end", [".head", ".key"])

@@ -1,0 +1,221 @@
+"""A copy of a store that may be in use, and the way back. A copy is a store like any other."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from risk_management.errors import StoreCorrupt, StoreError, StoreUnavailable
+from risk_management.model.events import HoldReleased, HoldSet
+from risk_management.model.portfolio import Hold, Scope, TradingMode
+from risk_management.store.database import clear_errors, connect, make_file, migrate, store_file
+from risk_management.store.head import SignedHead, signed_head
+from risk_management.store.lock import StoreLock
+from risk_management.store.reader import BEGINNING, StoreReader
+from risk_management.store.small_file import LONGEST_NOTE, SmallFile
+from risk_management.store.verify import Verdict, verify
+
+__all__ = ["back_up", "restore"]
+
+SIGNED: Final = (".head", ".key")
+LOG: Final = ("-wal", "-shm")
+OF_A_STORE: Final = ("", *LOG, *SIGNED)
+
+
+def back_up(store: str, file: Path) -> Verdict:
+    """Copy a store, also while an engine works on it, and look through the copy.
+
+    Beside `file` stand its ``.head`` and ``.key``. The copy is signed where the store was; a store that is
+    not what was written gives a copy that is not either, and its verdict says so.
+
+    Parameters
+    ----------
+    store : str
+        Path or address of the store.
+    file : Path
+        Where to; nothing is overwritten.
+
+    Raises
+    ------
+    StoreUnavailable, StoreCorrupt, StoreTooNew
+        Nothing was left behind.
+    """
+    with StoreReader.of_store(store) as reader, _made_whole(file), clear_errors(file):
+        if not reader.path.with_name(reader.path.name + ".key").exists():
+            raise StoreUnavailable(f"the key of {reader.path} is missing: put your copy of it back")
+        _copy(reader.path, file)
+        _carry(reader.path, file, ".key")
+        with StoreReader.of_store(str(file)) as copy:
+            _sign(reader, copy)
+            return verify(copy)
+
+
+def restore(file: Path, store: str, *, force: bool = False) -> Path | None:
+    """Put a backup in the place of a store, after it was looked through.
+
+    The engine that takes it up next only closes until its positions were compared with the broker: what
+    happened after the backup is not in it. A stop of the old book holds on.
+
+    Parameters
+    ----------
+    file : Path
+        A backup with its ``.head`` and ``.key``.
+    store : str
+        Path or address of the store.
+    force : bool
+        A store that stands there is kept under another name; without it that is refused.
+
+    Returns
+    -------
+    Path or None
+        Where the old store is now.
+
+    Raises
+    ------
+    StoreInUse, StoreUnavailable, StoreCorrupt, StoreTooNew
+        The old store is as it was.
+
+    Notes
+    -----
+    Killed on the way, it leaves the old store, or one that refuses to start until this is done again.
+    """
+    place = store_file(store)
+    if not file.is_file():
+        raise StoreUnavailable(f"there is no backup at {file}; name its file")
+    lock = StoreLock(place.with_name(place.name + ".lock"))
+    with ExitStack() as after, clear_errors(place):
+        after.callback(lock.release)
+        if place.exists() and not force:
+            raise StoreUnavailable(f"{place} exists; with --force it is kept under another name")
+        fresh = place.with_name(place.name + ".restoring")
+        _remove(fresh)
+        after.callback(_remove, fresh)
+        _copy(file, fresh)
+        for end in SIGNED:
+            _carry(file, fresh, end)
+        last = _looked_through(fresh, file)
+        stops = _stops(place)
+        aside = _kept_aside(place)
+        _note(place, f"restored from a backup that ends at entry {last}", stops)
+        for end in SIGNED:  # first: until its journal is there too, a start is refused
+            _with(fresh, end).replace(_with(place, end))
+        for end in LOG:  # beside another file it would be taken for that one's
+            _with(place, end).unlink(missing_ok=True)
+        fresh.replace(place)
+        _sync_folder(place)
+        return aside
+
+
+def _looked_through(fresh: Path, file: Path) -> int:
+    """The last entry of a backup's copy, brought up to date; StoreCorrupt where it is not whole."""
+    engine = connect(str(fresh))
+    migrate(engine)
+    engine.dispose()
+    with StoreReader.of_store(str(fresh)) as reader:
+        verdict = verify(reader)
+    if not verdict.is_clean:
+        raise StoreCorrupt(f"{file} is not what was written and was not restored: {verdict.problems[0]}")
+    return verdict.entries - 1
+
+
+def _sign(reader: StoreReader, copy: StoreReader) -> None:
+    """Sign the copy's end where the store's own signature covers it; else carry the store's over as it is."""
+    tail = copy.tail()
+    if tail == BEGINNING:
+        return
+    head = signed_head(reader.path)
+    covers = head.seq >= tail.seq and reader.hash_of(head.seq) == head.hash
+    with closing(SignedHead(copy.path)) as signed:
+        signed.write(*(tail if covers and reader.hash_of(tail.seq) == tail.hash else head))
+
+
+def _copy(source: Path, target: Path) -> None:
+    """All pages as they stand at one moment, on disk when it returns."""
+    make_file(target)
+    address = f"{source.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
+        new.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+    with target.open("rb+") as written:
+        os.fsync(written.fileno())
+
+
+def _carry(source: Path, target: Path, end: str) -> None:
+    number = os.open(_with(target, end), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(number, "wb") as written:
+        written.write(_with(source, end).read_bytes())
+        written.flush()
+        os.fsync(written.fileno())
+
+
+@contextmanager
+def _made_whole(file: Path) -> Iterator[None]:
+    """Nothing stands at a file before, and nothing half after."""
+    for end in OF_A_STORE:
+        if _with(file, end).exists():
+            raise StoreUnavailable(f"{_with(file, end)} exists; name another file")
+    with ExitStack() as failed:
+        failed.callback(_remove, file)
+        yield
+        failed.pop_all()
+        _sync_folder(file)
+
+
+def _kept_aside(place: Path) -> Path | None:
+    """A second name for every file of a store that is about to be replaced."""
+    if not place.exists():
+        return None
+    number = 1
+    while (aside := place.with_name(f"{place.name}.replaced-{number}")).exists():
+        number += 1
+    for end in OF_A_STORE:
+        if _with(place, end).exists():
+            os.link(_with(place, end), _with(aside, end))
+    _sync_folder(place)
+    return aside
+
+
+def _stops(place: Path) -> str:
+    """Who stopped the old book: a stop holds over a restore, although the backup may not know of it."""
+    if not place.exists():
+        return ""
+    stops: dict[tuple[Scope, str, str], Hold] = {}
+    try:
+        with StoreReader.of_store(str(place)) as reader:
+            for event in map(reader.event, reader.of_kinds("HoldSet", "HoldReleased")):
+                if isinstance(event, HoldSet):
+                    stops[event.hold.key] = event.hold
+                elif isinstance(event, HoldReleased):
+                    stops.pop((event.scope, event.name, event.cause), None)
+    except StoreError as problem:
+        return f"the store that was replaced could not be read: {problem}"
+    halted = [hold for hold in stops.values() if hold.mode is TradingMode.HALTED]
+    return "; ".join(f"{hold.actor}: {hold.reason}" for hold in halted if hold.scope is Scope.PORTFOLIO)
+
+
+def _note(place: Path, text: str, stops: str) -> None:
+    """Let the next start compare positions before it opens any: see `taking_up`."""
+    with closing(SmallFile(_with(place, ".latch"))) as latch:
+        known = latch.read()
+        if stops:
+            known["stopped"] = stops[:LONGEST_NOTE]
+        latch.write({**known, "in_memory": text}, sync=True)
+
+
+def _remove(file: Path) -> None:
+    for end in OF_A_STORE:
+        _with(file, end).unlink(missing_ok=True)
+
+
+def _with(file: Path, end: str) -> Path:
+    return file.with_name(file.name + end)
+
+
+def _sync_folder(file: Path) -> None:
+    number = os.open(file.absolute().parent, os.O_RDONLY)
+    os.fsync(number)
+    os.close(number)
