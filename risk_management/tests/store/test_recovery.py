@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
+import sqlite3
+import time
+from contextlib import closing
 
 import pytest
+from sqlalchemy import text
 
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.core.standing import folded
 from risk_management.errors import StoreCorrupt
-from risk_management.store.reader import StoreReader
+from risk_management.store.chain import START, link
+from risk_management.store.reader import StoreReader, snapshot_hash
 from risk_management.store.snapshot import snapshot_bytes, standing_from, state_hash
 from risk_management.store.sql_journal import SqlJournal
 from risk_management.tests.store.workload import missing
@@ -136,3 +141,46 @@ def test_a_torn_head_does_not_keep_the_engine_from_starting(lived):
     assert recovered(lived)
     last = lived.ask("SELECT max(seq) FROM journal")[0][0]
     assert f'"seq": {last},' in head.read_text()
+
+
+@pytest.mark.soak
+def test_a_million_entries(lived, tmp_path, record_property):
+    """A whole replay, a start from an old snapshot with a long tail, and what they took."""
+    number, behind = 1_000_000, 10_000
+    with StoreReader(str(lived.path)) as reader:
+        first, *others = list(reader.entries())
+        model = reader.rows(text("SELECT digest, data FROM models"))
+    store = tmp_path / "million.db"
+    SqlJournal(str(store)).close()
+    tail = START
+    with closing(sqlite3.connect(store, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        connection.executemany("INSERT INTO models VALUES (?, ?)", [tuple(row) for row in model])
+        for seq in range(number):
+            entry = first if seq == 0 else others[seq % len(others)]
+            row = (seq, *entry[1:5])
+            tail = link(tail, *row)
+            connection.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", (*row, tail))
+        connection.execute("COMMIT")
+    journal, standing = SqlJournal(str(store)), None
+    begun = time.monotonic()
+    for entry in journal.reader.chain():
+        standing = folded(standing, journal.reader.event(entry, lean=True))
+        if entry.seq == number - behind:
+            kept, chained = snapshot_bytes(standing), entry.hash
+    replayed = time.monotonic() - begun
+    with closing(sqlite3.connect(store, isolation_level=None)) as connection:
+        row = (number - behind, kept, snapshot_hash(kept, chained))
+        connection.execute("INSERT INTO snapshots VALUES (?, ?, ?)", row)
+    journal.close()
+    begun = time.monotonic()
+    journal = SqlJournal(str(store))
+    again = journal.recover()
+    ready = time.monotonic() - begun
+    journal.close()
+    assert snapshot_bytes(again) == snapshot_bytes(standing)
+    record_property(
+        "figure",
+        f"{number:,} entries replayed at {number / replayed:,.0f} a second; from a snapshot {behind:,} "
+        f"entries back the state was there in {ready:.1f} s",
+    )
