@@ -75,7 +75,17 @@ def _run(part: str) -> dict[str, Any]:
     begun, started = datetime.now(UTC), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        asked = [sys.executable, "-m", "pytest", "-m", "soak", part, f"--junitxml={report}"]
+        asked = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-m",
+            "soak",
+            part,
+            f"--junitxml={report}",
+            "-o",
+            "junit_family=xunit1",
+        ]
         try:
             done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=LONGEST)
             outcome, said = _outcome(report, done)
@@ -92,13 +102,13 @@ def _run(part: str) -> dict[str, Any]:
 
 def _outcome(report: Path, done: subprocess.CompletedProcess[str]) -> tuple[str, str]:
     if not report.exists():
-        return "failed", done.stdout[-2000:]
+        return "failed", done.stdout[-1000:]
     root = ElementTree.parse(report).getroot()
     figures = [node.get("value", "") for node in root.iter("property") if node.get("name") == "figure"]
     if next(root.iter("skipped"), None) is not None:
         return "skipped", done.stdout[-500:]
     if done.returncode:
-        return "failed", done.stdout[-2000:]
+        return "failed", done.stdout[-1000:]
     return "passed", "; ".join(figures)
 
 
