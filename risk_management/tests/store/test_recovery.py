@@ -31,7 +31,7 @@ def recovered(lived) -> bytes:
 
 def test_a_start_finds_the_state_that_was_left(lived):
     assert recovered(lived) == lived.state
-    with StoreReader(str(lived.path)) as reader:
+    with StoreReader.of_store(str(lived.path)) as reader:
         assert missing(lived.acts, reader.events()) == []
 
 
@@ -147,7 +147,7 @@ def test_a_torn_head_does_not_keep_the_engine_from_starting(lived):
 def test_a_million_entries(lived, tmp_path, record_property):
     """A whole replay, a start from an old snapshot with a long tail, and what they took."""
     number, behind = 1_000_000, 10_000
-    with StoreReader(str(lived.path)) as reader:
+    with StoreReader.of_store(str(lived.path)) as reader:
         first, *others = list(reader.entries())
         model = reader.rows(text("SELECT digest, data FROM models"))
     store = tmp_path / "million.db"
