@@ -87,12 +87,15 @@ def test_nothing_is_approved_after_the_stop_returned(foundation, fails):
 
 
 @pytest.mark.soak
-def test_nothing_is_approved_in_a_thousand_races(foundation):
+def test_nothing_is_approved_in_a_thousand_races(foundation, record_property):
     for number in range(SOAK_RACES):
         store = SlowStore()
         manager = build(foundation, store)
         store.delay, store.fails = 0.0002, number % 2 == 0
         assert race(manager) == []
+    record_property(
+        "figure", f"{SOAK_RACES} races, the store failing in half of them, nothing approved after"
+    )
 
 
 def test_the_stop_comes_before_whoever_waits_for_the_lock(foundation):
