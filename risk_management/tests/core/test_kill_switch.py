@@ -94,7 +94,7 @@ def test_nothing_is_approved_in_a_thousand_races(foundation, record_property):
         store.delay, store.fails = 0.0002, number % 2 == 0
         assert race(manager) == []
     record_property(
-        "figure", f"{SOAK_RACES} races, the store failing in half of them, nothing approved after"
+        "figure", f"{SOAK_RACES} races, half with a failing store, nothing approved after"
     )
 
 
