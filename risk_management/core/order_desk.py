@@ -218,8 +218,6 @@ class OrderDesk:
             unknown = instrument_event(state, reservation.key.symbol, self._clock.now())
             if unknown is not None:
                 state = self._book.apply(unknown)
-            if is_outlier(state, reservation, report, self._book.config):
-                self._refuse_outlier(reservation, report)
             known = self.executed(report.execution_id) if report.execution_id is not None else None
             now = self._clock.now()
             try:
@@ -229,6 +227,8 @@ class OrderDesk:
                 raise
             if booking.duplicate:
                 return booking.execution(state)
+            if is_outlier(state, reservation, report, self._book.config):
+                self._refuse_outlier(reservation, report)
             if dear_fee(booking.event):
                 raise InvalidRequest(
                     "OUT_OF_RANGE",

@@ -150,3 +150,14 @@ def test_a_fill_beyond_belief_beside_both_prices_is_set_aside(manager):
     tick(manager, MSFT=60.0)
     with pytest.raises(InvalidRequest, match="PRICE_OUTLIER"):
         manager.execute_trade(FillReport(asked.request_id, 500.0, 1_000.0))
+
+
+def test_a_report_that_is_told_again_after_a_split_stops_nothing(manager):
+    """It was booked: how far its price lies from today's says nothing."""
+    asked = manager.request_trade(OrderTicket("MSFT", "sell", 500.0, bot_name="b"))
+    report = FillReport(asked.request_id, 500.0, 100.0, execution_id="e")
+    manager.execute_trade(report)
+    manager.record_split("MSFT", 4.0)
+    tick(manager, MSFT=25.0)
+    assert manager.execute_trade(report).duplicate
+    assert manager.state.mode_of(Scope.SYMBOL, "MSFT") is TradingMode.ACTIVE
