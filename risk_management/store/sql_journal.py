@@ -204,7 +204,9 @@ class SqlJournal:
         except StoreUnavailable as problem:
             logger.warning("the journal could not be read: %s", problem)
             return None
-        return None if entry is None else self.reader.event(entry)
+        if entry is None or entry.seq > self._tail.seq:
+            return None  # what stands behind the end that is known was lost for the engine: it was told so
+        return self.reader.event(entry)
 
     def recover(self) -> Standing | None:
         """The state at the end of the journal, None for an empty one.
