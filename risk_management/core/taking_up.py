@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from risk_management.clock import AnchoredClock
+from risk_management.clock import AnchoredClock, Clock, LaterClock
 from risk_management.core.book import Book
 from risk_management.core.commit import Journal
 from risk_management.core.foundation import Foundation
@@ -20,7 +20,14 @@ from risk_management.core.reconciliation import UNRECONCILED
 from risk_management.core.risk_model import with_stable_labels
 from risk_management.core.standing import Standing
 from risk_management.errors import ConfigurationError
-from risk_management.model.events import EngineStarted, Event, HoldSet, InstrumentDefined, ModelRefreshed
+from risk_management.model.events import (
+    ClockStepped,
+    EngineStarted,
+    Event,
+    HoldSet,
+    InstrumentDefined,
+    ModelRefreshed,
+)
 from risk_management.model.market import ReturnMatrix
 from risk_management.model.portfolio import SYSTEM, Hold, Scope, TradingMode
 from risk_management.model.risk_model import RiskModel
@@ -36,7 +43,7 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
     Returns
     -------
     foundation : Foundation
-        With a clock that does not stand before the last event, where it is a clock of sample data.
+        With a clock that does not stand before the last event.
     book : Book
 
     Raises
@@ -56,8 +63,7 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
         )
         return foundation, book
     _same_book(standing, foundation)
-    if isinstance(foundation.clock, AnchoredClock) and foundation.clock.now() < standing.state.as_of:
-        foundation = replace(foundation, clock=AnchoredClock(standing.state.as_of))
+    foundation = replace(foundation, clock=_no_earlier(foundation.clock, standing.state.as_of))
     now = foundation.clock.now()
     book = Book.resumed(standing, journal)
     with book.lock:
@@ -66,7 +72,7 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
                 at=now, actor=SYSTEM, host=socket.gethostname(), pid=os.getpid(), software=_software()
             )
         )
-        for event in (*_latched(journal, standing, now), *_news(standing, foundation, now)):
+        for event in (*_time(standing, now), *_latched(journal, standing, now), *_news(standing, foundation, now)):
             book.apply(event)
         if standing.digest != foundation.config.digest():
             logger.warning("the settings are not those of the last run: %s", foundation.config.digest())
@@ -86,6 +92,21 @@ def _same_book(standing: Standing, foundation: Foundation) -> None:
                 f"{name}: the store holds a book of {stored!r}, the settings say {wanted!r}; "
                 "name another store"
             )
+
+
+def _no_earlier(clock: Clock, moment: datetime) -> Clock:
+    """The clock, or one that begins at a moment that the clock has not come to: time never goes back."""
+    behind = (moment - clock.now()).total_seconds()
+    if behind <= 0.0:
+        return clock
+    return AnchoredClock(moment) if isinstance(clock, AnchoredClock) else LaterClock(clock, behind)
+
+
+def _time(standing: Standing, now: datetime) -> Iterator[Event]:
+    """Nobody measured how long no process ran: the wall clock may have stepped, so old prices open nothing."""
+    quotes, since = standing.state.quotes.values(), standing.state.prices_since
+    if any(not quote.daily and (since is None or quote.time > since) for quote in quotes):
+        yield ClockStepped(at=now, actor=SYSTEM, seconds=0.0)
 
 
 def _latched(journal: Journal, standing: Standing, now: datetime) -> Iterator[Event]:
