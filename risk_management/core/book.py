@@ -87,6 +87,8 @@ class Book:
         self.lock = Transaction(self._enter, self._leave)
         self.lost: list[Callable[[int], None]] = []
         """Told the version that the state went back to when a write was lost."""
+        self.mended: list[Callable[[], None]] = []
+        """Told when the store can be written again and holds everything."""
         self._head = self._durable = standing
         self._commit = None if journal is None else GroupCommit(journal, self._kept, self._was_lost)
         self._events: list[Event] = []
@@ -207,6 +209,8 @@ class Book:
         journal.latch(in_memory="", stopped="")
         self._head = self._durable = after
         self._backlog, self._outage = [], ""
+        for told in self.mended:
+            told()
 
     def _enter(self) -> None:
         while self._urgent:

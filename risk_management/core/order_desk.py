@@ -114,6 +114,7 @@ class OrderDesk:
         self._answers = Answers(book.journal)
         self.clock_watch = ClockWatch(book, clock, alarm)
         book.lost.append(self._answers.go_back)
+        book.mended.append(self._answers.read_again)
         self.unknown_reports: deque[FillReport] = deque(maxlen=KEPT_UNKNOWN)
         self.failed_in_a_row = 0
 
