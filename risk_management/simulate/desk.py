@@ -62,17 +62,22 @@ class Desk:
             self._tally.did[f"requests refused as malformed: {problem.code}"] += 1
             self._tally.note(f"{ticket.request_id} {problem.code}")
             raise
+        engine = self._process.engine
+        assert engine is not None  # noqa: S101 - it has just answered
         text = _text(decision)
         self._tally.note(text)
         if known is not None:
             self._tally.did["asked again"] += 1
-            if known.text != text:
+            if known.text == text:
+                return decision
+            if decision.durable:
                 raise BrokenInvariant("same id, same answer", f"first {known.text}, then {text}")
+            # in memory alone, while the first answer can't be read: it closes and never opens
+            self._tally.did["asked again while the answer could not be read"] += 1
+            self._invariants.answered(engine, ticket, decision)
             return decision
         self._keep(ticket.request_id, _Answer(text, decision.durable))
         self._count(decision)
-        engine = self._process.engine
-        assert engine is not None  # noqa: S101 - it has just answered
         self._invariants.answered(engine, ticket, decision)
         return decision
 

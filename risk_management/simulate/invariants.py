@@ -24,7 +24,8 @@ __all__ = ["Invariants"]
 CENT: Final = 0.01
 DUST: Final = 1e-6
 """The one tolerance of the gate, in money."""
-FRESH_SLACK: Final = 1.0
+FRESH: Final = 60.0 + 5.0 + 2.0
+"""Seconds for which a price opens: its age limit, the future that a stamp may name, and a step that is none."""
 PEAK_SLACK: Final = 0.01
 """Share by which the engine's mark may lie above the true one: fills that are not told yet."""
 SAME_UNITS: Final = 1_000
@@ -101,7 +102,7 @@ class Invariants:
         if not decision.durable:
             raise BrokenInvariant("nothing opens in memory alone", f"{decision.request_id}")
         age = self._machine.monotonic() - self._seen.get(decision.symbol, -1e9)
-        if age > 60.0 + FRESH_SLACK:
+        if age > FRESH:
             text = f"{decision.request_id} opens {decision.symbol} on a price of {age:.1f} s ago"
             raise BrokenInvariant("nothing opens on an old price", text)
 

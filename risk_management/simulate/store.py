@@ -114,7 +114,7 @@ class Disk:
         for row, event in zip(rows, events, strict=True):
             self.rows.append(row)
             if isinstance(event, TradeDecided):
-                self.requests[event.request_id] = row
+                self.requests.setdefault(event.request_id, row)
             elif isinstance(event, Filled):
                 self.executions.setdefault(event.execution_id, row)
         before, self.tail, self.hash = self.tail, rows[-1].seq, rows[-1].hash
@@ -202,17 +202,12 @@ class SimulatedStore:
     def _rows(self, events: Sequence[Event]) -> list[_Row]:
         disk = self._disk
         rows: list[_Row] = []
-        asked: set[str] = set()
         seq, before = disk.tail, disk.hash
         for event in events:
             seq += 1
             text = encode(event)
             if text.model is not None:
                 disk.models.setdefault(text.digest, text.model)
-            if isinstance(event, TradeDecided):
-                if event.request_id in disk.requests or event.request_id in asked:
-                    self._fail(f"UNIQUE constraint failed: requests.request_id {event.request_id}")
-                asked.add(event.request_id)
             at = event.at.isoformat()
             before = link(before, seq, at, text.kind, event.actor, text.body)
             rows.append(_Row(seq, at, text.kind, event.actor, text.body, before))
@@ -230,7 +225,7 @@ class SimulatedStore:
 
     def _event(self, row: _Row | None) -> Event | None:
         self._alive()
-        if row is None or self._is_broken:
+        if row is None or self._disk.is_down or row.seq > self._tail:
             return None
         return decode(row.kind, row.body, self._disk.models.__getitem__)
 

@@ -6,7 +6,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 from risk_management.alerts.records import Alert
@@ -68,7 +68,7 @@ class World:
             return f"{seed} {name}"
 
         foundation = _foundation()
-        self.machine = ManualClock(foundation.clock.now())
+        self.machine = ManualClock(foundation.model.matrix.as_of)
         self.agenda, self.tally = Agenda(self.machine), Tally()
         self.faults = Faults(own("faults"), groups, self.agenda, self.tally)
         self.disk = Disk(self.machine)
@@ -133,10 +133,7 @@ class World:
         rnd = random.Random("limits")
         self.feed.tick(every=True)
         for bot in self.bots:
-            limit = rnd.uniform(40_000.0, 120_000.0)
-            self.process.call(
-                lambda engine, bot=bot, limit=limit: engine.register_bot(bot.name, bot.strategy, limit)
-            )  # type: ignore[misc]
+            self.process.call(partial(_register, bot=bot, limit=rnd.uniform(40_000.0, 120_000.0)))
             bot.begin()
         self.agenda.after(TICK, self._tick)
         self.agenda.after(ASSESS, self._assess)
@@ -268,6 +265,10 @@ class World:
             one = next(iter(engine.state.reservations.values()))
             text = f"{len(engine.state.reservations)} approvals are left, such as {one}"
             raise BrokenInvariant("no approval is left", text)
+
+
+def _register(engine: AdvancedRiskManager, bot: SimulatedBot, limit: float) -> None:
+    engine.register_bot(bot.name, bot.strategy, limit)
 
 
 @contextmanager
