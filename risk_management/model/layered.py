@@ -26,9 +26,14 @@ class Layered(Mapping[K, V], Generic[K, V]):
         self._young: dict[K, V] = {}
 
     @classmethod
-    def of(cls, entries: Iterable[tuple[K, V]]) -> Layered[K, V]:
-        """One that remembers these, oldest first."""
-        return cls._of(dict(entries), {})
+    def of(cls, old: Iterable[tuple[K, V]], young: Iterable[tuple[K, V]] = ()) -> Layered[K, V]:
+        """One that remembers the entries of both layers, oldest first: it goes on as the one that had them."""
+        return cls._of(dict(old), dict(young))
+
+    @property
+    def layers(self) -> tuple[Mapping[K, V], Mapping[K, V]]:
+        """The old layer and the newest one: what is forgotten when depends on both."""
+        return self._old, self._young
 
     def with_entry(
         self, key: K, value: V, *, keep: int, needed: Callable[[V], bool] | None = None

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import text
 
+from risk_management.core import evolve
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.core.standing import folded
 from risk_management.errors import StoreCorrupt
@@ -81,6 +82,27 @@ def test_a_snapshot_comes_back_as_the_same_bytes(lived):
     journal.close()
     assert snapshot_bytes(again) == lived.state
     assert len(state_hash(again)) == 64
+
+
+def test_what_is_remembered_of_old_orders_does_not_depend_on_where_a_start_began(lived, monkeypatch):
+    """Only the newest are remembered: a start in the middle forgets at the same moments."""
+    monkeypatch.setattr(evolve, "KEPT_SETTLED", 3)
+    monkeypatch.setattr("risk_management.model.layered.YOUNG", 3)
+    journal = SqlJournal(str(lived.path))
+    events = list(journal.reader.events())
+    whole = None
+    starts = []
+    for event in events:
+        whole = folded(whole, event)
+        starts = [folded(start, event) for start in starts]
+        if whole.state.version % 7 == 0:
+            starts.append(standing_from(snapshot_bytes(whole), journal.reader.model))
+        for start in starts:
+            assert list(start.state.executions.items()) == list(whole.state.executions.items())
+            assert list(start.state.settled.items()) == list(whole.state.settled.items())
+    journal.close()
+    assert len(whole.state.executions) > 3
+    assert {state_hash(start) for start in starts} == {state_hash(whole)}
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[{}]", b"null"])
