@@ -28,6 +28,8 @@ EVERY: Final = 2.0
 """Mean seconds between two requests."""
 RUNAWAY: Final = 0.25
 TRIES: Final = 8
+NAMES: Final = 5
+"""Symbols that one bot trades."""
 REMEMBERED: Final = 400
 WHOLE: Final = 1.01
 """Who closes a whole position asks for a little more and only to reduce: the engine knows the exact units."""
@@ -69,6 +71,7 @@ class SimulatedBot:
         self._market, self._machine, self._agenda = market, machine, agenda
         self._process, self._desk, self._broker = process, desk, broker
         self._faults, self._tally = faults, tally
+        self._symbols = self._random.sample(market.symbols, NAMES)
         self._number = 0
         self._old: deque[OrderTicket] = deque(maxlen=REMEMBERED)
         self._begun: dict[str, float] = {}
@@ -124,7 +127,7 @@ class SimulatedBot:
                 return OrderTicket(
                     position.symbol, side, size, self.strategy, self.name, request_id=name, reduce_only=only
                 )
-        symbol = rnd.choice(self._market.symbols)
+        symbol = rnd.choice(self._symbols)
         size = round(rnd.lognormvariate(8.0, 1.2), 2)
         return OrderTicket(
             symbol,

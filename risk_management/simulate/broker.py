@@ -103,7 +103,7 @@ class Broker:
             order.units = round(order.units * 1.2)
         part = 0.6 if faults.happens("broker.cancelled_part_filled") else 1.0
         wait = rnd.uniform(320.0, 600.0) if faults.happens("broker.slow") else rnd.uniform(0.1, 3.0)
-        slices = rnd.choice((1, 1, 1, 2, 3, 4))
+        slices = rnd.choice((1, 1, 1, 1, 1, 1, 2, 4))
         target = round(order.units * part)
         cuts = [*sorted(rnd.randint(1, max(1, target - 1)) for _ in range(slices - 1)), target]
         for place, upto in enumerate(cuts):

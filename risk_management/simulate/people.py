@@ -26,7 +26,7 @@ from risk_management.simulate.truth import Truth
 __all__ = ["People"]
 
 ACTOR: Final = "operator ann"
-RECONCILE_EVERY: Final = 60.0
+RECONCILE_EVERY: Final = 30.0
 LOOK_EVERY: Final = 30.0
 PATIENCE: Final = 120.0
 """Seconds for which people look at a stop before they let go on."""

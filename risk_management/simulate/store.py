@@ -241,7 +241,8 @@ class SimulatedStore:
             if row.seq != seq + 1 or row.hash != link(before, *row[:5]):
                 raise StoreCorrupt(f"entry {seq + 1} of the journal was changed or is missing")
             seq, before = row.seq, row.hash
-            standing = folded(standing, decode(row.kind, row.body, self._disk.models.__getitem__))
+            event = decode(row.kind, row.body, self._disk.models.__getitem__, lean=True)
+            standing = folded(standing, event)
         if standing is not None and self._disk.standing is not None:
             self._disk.compare(standing, self._disk.standing)
         return standing
