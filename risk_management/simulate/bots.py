@@ -28,6 +28,8 @@ EVERY: Final = 2.0
 """Mean seconds between two requests."""
 RUNAWAY: Final = 0.25
 TRIES: Final = 8
+UNANSWERED: Final = 3
+"""Requests without an answer that a bot asks again before it asks for anything new."""
 NAMES: Final = 5
 """Symbols that one bot trades."""
 REMEMBERED: Final = 400
@@ -94,6 +96,8 @@ class SimulatedBot:
         runs = self._machine.monotonic() < self._runs_until
         wait = RUNAWAY if runs else self._random.uniform(0.5 * EVERY, 1.5 * EVERY)
         self._agenda.after(wait, self._act)
+        if len(self._begun) >= UNANSWERED:
+            return
         if self._old and self._faults.happens("bot.asks_again_much_later"):
             self._again(self._random.choice(self._old))
             return
@@ -162,11 +166,15 @@ class SimulatedBot:
         except InvalidRequest as problem:
             if problem.code != "REQUEST_ID_REUSED":
                 raise
-            return  # answered in memory by a process that died: what it reserved is known, the answer is not
+            # answered in memory by a process that died: what it reserved is known, the answer is not
+            self._begun.pop(ticket.request_id or "", None)
+            return
         if decision is None:
-            if tries < TRIES and not self.is_over:
+            if tries < TRIES:
                 wait = self._random.uniform(0.5, 4.0) * (1 + tries)
                 self._agenda.after(wait, lambda: self._retry(ticket, tries + 1))
+            else:
+                self._begun.pop(ticket.request_id or "", None)
             return
         begun = self._begun.pop(ticket.request_id or "", None)
         if begun is None:

@@ -127,7 +127,7 @@ class Broker:
         if units <= 0:
             return
         order.filled = upto
-        name, price, cost = self._trade(order.symbol, order.side * units)
+        name, price, cost = self.trade(order.symbol, order.side * units)
         final = True if is_last and upto < order.units else None
         report = FillReport(
             order.request_id,
@@ -146,7 +146,7 @@ class Broker:
                 self._random.choice((1.0, 30.0, 600.0)), lambda: self._deliver(order, report, is_first=False)
             )
 
-    def _trade(self, symbol: str, units: int) -> tuple[str, float, int]:
+    def trade(self, symbol: str, units: int) -> tuple[str, float, int]:
         """Exchange units against cash; id, price and signed money of the fill."""
         price = self._market.prices[symbol] * (1.0 + self._random.gauss(0.0, SPREAD))
         cost = round(units * price)
@@ -227,7 +227,7 @@ class Broker:
         if symbol in self._closed:
             return False
         units = rnd.choice((-1, 1)) * to_ledger(rnd.uniform(500.0, 3_000.0) / self._market.prices[symbol])
-        name, price, cost = self._trade(symbol, units)
+        name, price, cost = self.trade(symbol, units)
         if rnd.random() < 0.5:
             order = Order("", EXTERNAL, "", symbol, 1 if units > 0 else -1, abs(units), 0.0)
             report = FillReport(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -58,14 +58,18 @@ class Feed:
         self._old: tuple[datetime, dict[str, float]] | None = None
         self.seen: dict[str, float] = {}
         """By symbol, the true second of the newest price that the engine took."""
-        faults.schedule("feed.glitch_tenfold", lambda rnd: self._glitch(rnd, (0.1, 10.0)))
-        faults.schedule("feed.glitch_within_the_jump", lambda rnd: self._glitch(rnd, WITHIN))
-        faults.schedule("feed.nonsense", lambda rnd: self._glitch(rnd, NONSENSE))
-        faults.schedule("feed.outage_of_one", self._lose_one)
-        faults.schedule("feed.outage_of_all", self._lose_all)
-        faults.schedule("feed.stale_stamp", self._stale)
-        faults.schedule("feed.future_stamp", self._future)
-        faults.schedule("feed.out_of_order", self._out_of_order)
+        self.strikes: dict[str, Callable[[random.Random], bool | None]] = {
+            "feed.glitch_tenfold": lambda rnd: self._glitch(rnd, (0.1, 10.0)),
+            "feed.glitch_within_the_jump": lambda rnd: self._glitch(rnd, WITHIN),
+            "feed.nonsense": lambda rnd: self._glitch(rnd, NONSENSE),
+            "feed.outage_of_one": self._lose_one,
+            "feed.outage_of_all": self._lose_all,
+            "feed.stale_stamp": self._stale,
+            "feed.future_stamp": self._future,
+            "feed.out_of_order": self._out_of_order,
+        }
+        for kind, strike in self.strikes.items():
+            faults.schedule(kind, strike)
 
     def tick(self, *, every: bool = False) -> None:
         """Push the prices of some symbols, or of every one that is not silent."""

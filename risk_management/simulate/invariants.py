@@ -45,6 +45,8 @@ class Invariants:
     true_peak : callable
         Highest true value of a unit.
     tally : Tally
+    peak_slack : float
+        Share by which the engine's mark may lie above it.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class Invariants:
         seen: Mapping[str, float],
         true_peak: Callable[[], float],
         tally: Tally,
+        peak_slack: float = PEAK_SLACK,
     ) -> None:
+        self._peak_slack = peak_slack
         self._machine, self._fills, self._seen = machine, fills, seen
         self._true_peak, self._tally = true_peak, tally
         self._booked: set[str] = set()
@@ -143,7 +147,7 @@ class Invariants:
         peak = engine.state.drawdown.peak
         if peak < self._peak:
             raise BrokenInvariant("the mark never falls", f"from {self._peak!r} to {peak!r}")
-        if peak > self._true_peak() * (1.0 + PEAK_SLACK):
+        if peak > self._true_peak() * (1.0 + self._peak_slack):
             text = f"the mark stands at {peak:.4f} a unit, the true one at {self._true_peak():.4f}"
             raise BrokenInvariant("the mark rises by true prices alone", text)
         self._peak = peak

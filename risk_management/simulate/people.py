@@ -151,10 +151,10 @@ class People:
         """What a person does about a hold; None where it ends by itself or is meant."""
         if hold.cause == "reconciliation":
             return lambda: self.reconcile(settle=True)
-        if not hold.latched or (hold.cause == "emergency_stop" and self.wants_stop):
+        if not hold.latched:
             return None
         if hold.scope is Scope.PORTFOLIO:
-            return self._release
+            return None if self.wants_stop else self._release  # a release ends every stop of the portfolio
         return lambda: self._let_go(hold)
 
     def _let_go(self, hold: Hold) -> None:

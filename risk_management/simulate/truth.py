@@ -25,9 +25,14 @@ class Truth:
     market : Market
     broker : Broker
     machine : ManualClock
+    window : float
+        Seconds over which the worst true loss is remembered.
     """
 
-    def __init__(self, market: Market, broker: Broker, machine: ManualClock) -> None:
+    def __init__(
+        self, market: Market, broker: Broker, machine: ManualClock, window: float = WINDOW
+    ) -> None:
+        self._window = window
         self._market, self._broker, self._machine = market, broker, machine
         self._units = self.equity()
         self.peak = 1.0
@@ -53,12 +58,12 @@ class Truth:
         while seen and seen[-1][1] <= drawdown:
             seen.pop()
         seen.append((now, drawdown))
-        while seen[0][0] < now - WINDOW:
+        while seen[0][0] < now - self._window:
             seen.popleft()
 
     @property
     def drawdown(self) -> float:
-        """Worst drawdown of the last quarter of an hour, as a fraction."""
+        """Worst drawdown of the window, as a fraction."""
         return self._drawdowns[0][1] if self._drawdowns else 0.0
 
     # -- bots and strategies ------------------------------------------------------------------------

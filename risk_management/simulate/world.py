@@ -32,7 +32,7 @@ from risk_management.simulate.store import Disk, WriteFault
 from risk_management.simulate.truth import Truth
 from risk_management.store.snapshot import state_hash
 
-__all__ = ["World", "simulate"]
+__all__ = ["CAPITAL", "World", "quiet", "simulate", "simulated_foundation"]
 
 CAPITAL: Final = 1_000_000.0
 TICK: Final = 2.0
@@ -45,7 +45,8 @@ Progress = Callable[[float], None]
 
 
 @cache
-def _foundation() -> Foundation:
+def simulated_foundation() -> Foundation:
+    """Real prices and the limits that ship, with room for bots that ask every other second."""
     config = RiskManagementConfig(portfolio_value=CAPITAL).update(
         order_config={"max_orders_per_minute": 45, "max_orders_per_minute_total": 1_000}
     )
@@ -67,7 +68,7 @@ class World:
         def own(name: str) -> str:
             return f"{seed} {name}"
 
-        foundation = _foundation()
+        foundation = simulated_foundation()
         self.machine = ManualClock(foundation.model.matrix.as_of)
         self.agenda, self.tally = Agenda(self.machine), Tally()
         self.faults = Faults(own("faults"), groups, self.agenda, self.tally)
@@ -272,7 +273,7 @@ def _register(engine: AdvancedRiskManager, bot: SimulatedBot, limit: float) -> N
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The engine's own log says the same a hundred thousand times: it is off while a run goes on."""
     log = logging.getLogger("risk_management")
     before = log.level
@@ -309,7 +310,7 @@ def simulate(
     Outcome
         With the first invariant that broke, if one did.
     """
-    with _quiet():
+    with quiet():
         world = World(seed, bots, groups)
         broken = None
         try:
