@@ -82,9 +82,7 @@ class Feed:
                 continue
             factor = self._wild.pop(symbol, None)
             prices[symbol] = price if factor is None else price * factor
-            if factor is None:
-                self._owed.discard(symbol)
-            else:
+            if factor is not None:
                 self._owed.add(symbol)
         self._push(prices, self._machine.now())
         if rnd.random() < 0.05 and not self._owed:
@@ -111,11 +109,14 @@ class Feed:
         self._tally.did["prices ignored"] += len(update.ignored)
         age = (self._machine.now() - stamp).total_seconds()
         for symbol in update.accepted:
+            if prices[symbol] == self._market.prices[symbol]:
+                self._owed.discard(symbol)
             self.seen[symbol] = self._machine.monotonic() - max(age, 0.0)
 
     def _update(self, prices: Mapping[str, float], stamp: datetime) -> PriceUpdate:
         """The stamp is that of the machine that received the price, now and then that of the exchange."""
-        off = 0.0 if self._random.random() < 0.1 else self._machine.wall_offset()
+        by_exchange = self._random.random() < 0.1 and self._owed.isdisjoint(prices)
+        off = 0.0 if by_exchange else self._machine.wall_offset()
         wall = stamp + timedelta(seconds=off)
         return self._process.call(lambda engine: engine.update_prices(prices, at=wall, source="simulated"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from risk_management.errors import RiskError
 
@@ -64,6 +65,8 @@ class Outcome:
     broken : BrokenInvariant or None
     at : float
         Simulated seconds at the end.
+    moment : datetime
+        The simulated moment of the end.
     """
 
     seed: int
@@ -74,6 +77,7 @@ class Outcome:
     state: str
     broken: BrokenInvariant | None
     at: float
+    moment: datetime
 
     @property
     def digest(self) -> str:

@@ -15,6 +15,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.reduction import CloseIntent
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.errors import RiskError
 from risk_management.model.events import Event
 from risk_management.simulate.bots import SimulatedBot
 from risk_management.simulate.broker import Broker
@@ -317,7 +318,9 @@ def simulate(
             world.run(hours, progress)
         except BrokenInvariant as problem:
             broken = problem
+        except RiskError as problem:  # the engine told somebody off who did nothing wrong
+            broken = BrokenInvariant("nothing unexpected is raised", f"{type(problem).__name__}: {problem}")
         engine: AdvancedRiskManager | None = world.process.engine
         state = "" if engine is None else state_hash(engine.book.standing)
     at = world.machine.monotonic()
-    return Outcome(seed, hours, bots, tuple(groups), world.tally, state, broken, at)
+    return Outcome(seed, hours, bots, tuple(groups), world.tally, state, broken, at, world.machine.now())

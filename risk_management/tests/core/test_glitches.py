@@ -161,3 +161,14 @@ def test_a_report_that_is_told_again_after_a_split_stops_nothing(manager):
     tick(manager, MSFT=25.0)
     assert manager.execute_trade(report).duplicate
     assert manager.state.mode_of(Scope.SYMBOL, "MSFT") is TradingMode.ACTIVE
+
+
+def test_a_glitch_upwards_that_nothing_follows_is_no_peak_of_a_bot(manager):
+    """Its symbol falls silent on it: minutes later the price still stands there, and is still one tick."""
+    tick(manager, SPY=140.0)
+    manager.clock.advance(600.0)
+    tick(manager, MSFT=100.0)
+    tick(manager, SPY=100.0)
+    tick(manager, SPY=100.0)
+    assert manager.state.bots["b"].enabled
+    assert manager.state.mode_of(Scope.STRATEGY, "idx") is TradingMode.ACTIVE
