@@ -58,6 +58,7 @@ CHANCES: Final[dict[str, float]] = {
     "operator.channel_fails": 0.10,
 }
 """Chance of a fault at each order, report, request or alert."""
+SOON: Final = 0.05
 GROUPS: Final = ("store", "clock", "feed", "broker", "bot", "operator")
 
 
@@ -108,15 +109,17 @@ class Faults:
         return struck
 
     def schedule(self, kind: str, strike: Callable[[random.Random], bool | None]) -> None:
-        """Let a fault of `SCHEDULE` come again and again; `strike` returns False where it could not."""
+        """Let a fault of `SCHEDULE` come again and again, the first one soon.
+
+        `strike` returns False where it could not; then it is tried again before long.
+        """
         if kind.partition(".")[0] in self._groups:
-            self._agenda.after(
-                self._random.expovariate(1.0 / SCHEDULE[kind]), lambda: self._come(kind, strike)
-            )
+            self._agenda.after(self._random.uniform(0.0, SCHEDULE[kind]), lambda: self._come(kind, strike))
 
     def _come(self, kind: str, strike: Callable[[random.Random], bool | None]) -> None:
         if self.are_over:
             return
-        if strike(self._random) is not False:
-            self._tally.faults[kind] += 1
-        self.schedule(kind, strike)
+        struck = strike(self._random) is not False
+        self._tally.faults[kind] += struck
+        mean = SCHEDULE[kind] if struck else SOON * SCHEDULE[kind]
+        self._agenda.after(self._random.expovariate(1.0 / mean), lambda: self._come(kind, strike))

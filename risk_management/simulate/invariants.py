@@ -78,6 +78,8 @@ class Invariants:
         state = engine.state
         if decision.recommended_size > decision.requested_size + CENT:
             raise BrokenInvariant("no more than was asked", f"{decision}")
+        if decision.approved and decision.request_id not in state.reservations:
+            raise BrokenInvariant("what is approved is reserved", f"{decision.request_id} is not")
         if decision.opening_size > DUST:
             self._may_open(state, decision)
             over = beyond_limits(state, decision, engine.config)

@@ -42,6 +42,8 @@ CHECK: Final = 120.0
 END: Final = 1_500.0
 """Seconds at the end in which nobody asks: everything is told, expires and is compared."""
 STRATEGIES: Final = 5
+REMEMBERED: Final = 300.0
+"""Seconds for which a bot is known to have run away; while no process runs the engine's minute stands still."""
 Progress = Callable[[float], None]
 
 
@@ -191,7 +193,7 @@ class World:
 
     def _asks_too_often(self, name: str) -> bool:
         bot = next(bot for bot in self.bots if bot.name == name)
-        return self.machine.monotonic() <= bot.ran_away_at + 60.0
+        return self.machine.monotonic() <= bot.ran_away_at + REMEMBERED
 
     def _mischief(self) -> None:
         disk, machine, process, faults = self.disk, self.machine, self.process, self.faults
@@ -231,6 +233,7 @@ class World:
             lambda rnd: step(rnd.choice((-1, 1)) * rnd.uniform(1.0, 26.0) * 3_600.0, rnd),
         )
         faults.schedule("clock.step_while_down", step_while_down)
+        faults.schedule("broker.unapproved_fill", self.broker.trade_unasked)
 
     # -- the run ------------------------------------------------------------------------------------
 
