@@ -55,6 +55,8 @@ class Desk:
         """
         assert ticket.request_id is not None  # noqa: S101 - every bot names its requests
         known = self._answers.get(ticket.request_id)
+        running = self._process.engine
+        before = running.state if running is not None else None
         self._tally.did["requests"] += 1
         try:
             decision = self._process.call(lambda engine: engine.request_trade(ticket))
@@ -64,6 +66,7 @@ class Desk:
             raise
         engine = self._process.engine
         assert engine is not None  # noqa: S101 - it has just answered
+        assert before is not None  # noqa: S101
         text = _text(decision)
         self._tally.note(text)
         if known is not None:
@@ -74,11 +77,11 @@ class Desk:
                 raise BrokenInvariant("same id, same answer", f"first {known.text}, then {text}")
             # in memory alone, while the first answer can't be read: it closes and never opens
             self._tally.did["asked again while the answer could not be read"] += 1
-            self._invariants.answered(engine, ticket, decision)
+            self._invariants.answered(engine, before, ticket, decision)
             return decision
         self._keep(ticket.request_id, _Answer(text, decision.durable))
         self._count(decision)
-        self._invariants.answered(engine, ticket, decision)
+        self._invariants.answered(engine, before, ticket, decision)
         return decision
 
     def _keep(self, request_id: str, answer: _Answer) -> None:

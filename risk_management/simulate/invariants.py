@@ -68,7 +68,13 @@ class Invariants:
 
     # -- answers ------------------------------------------------------------------------------------
 
-    def answered(self, engine: AdvancedRiskManager, ticket: OrderTicket, decision: TradeDecision) -> None:
+    def answered(
+        self,
+        engine: AdvancedRiskManager,
+        before: PortfolioState,
+        ticket: OrderTicket,
+        decision: TradeDecision,
+    ) -> None:
         """A new answer: nothing beyond a limit, nothing opened in doubt, no close refused.
 
         One that was given before, to a caller who never heard it, is of its own time.
@@ -85,7 +91,7 @@ class Invariants:
             over = beyond_limits(state, decision, engine.config)
             if over:
                 raise BrokenInvariant("no over-approval", f"{decision.request_id}: {over}")
-        free = _free_to_close(state, ticket, decision)
+        free = _free_to_close(before, ticket, decision)
         if free > CENT and self._may_close(state, decision):
             least = min(decision.requested_size, free)
             if decision.closing_size < least - CENT - 1e-6 * least:

@@ -16,7 +16,7 @@ from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.reduction import CloseIntent
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import RiskError
-from risk_management.model.events import Event
+from risk_management.model.events import CashMoved, Event
 from risk_management.simulate.bots import SimulatedBot
 from risk_management.simulate.broker import Broker
 from risk_management.simulate.desk import Desk
@@ -180,6 +180,7 @@ class World:
     def _kept(self, events: Sequence[Event]) -> None:
         self.invariants.kept(events)
         self.stops.judge(events)
+        self.people.kept_flows.update(event.symbol for event in events if isinstance(event, CashMoved))
 
     def _close(self, intents: Sequence[CloseIntent]) -> None:
         self.broker.close(intents)
