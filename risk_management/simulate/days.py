@@ -163,7 +163,9 @@ class _Account:
                 engine.set_bot_enabled(bot.name, enabled=True)
         for hold in tuple(engine.state.holds.values()):
             if hold.scope is Scope.STRATEGY:
-                engine.set_mode(TradingMode.ACTIVE, "looked at", scope=hold.scope, name=hold.name, actor=ACTOR)
+                engine.set_mode(
+                    TradingMode.ACTIVE, "looked at", scope=hold.scope, name=hold.name, actor=ACTOR
+                )
         self.machine.advance(DAY - TICKS * SECONDS)
         self.tally.did["days"] += 1
 
@@ -200,7 +202,13 @@ class _Account:
         units = to_ledger(decision.quantity)
         execution, price, cost = self.broker.trade(symbol, units if money > 0.0 else -units)
         report = FillReport(
-            name, abs(cost) / SCALE, price, execution_id=execution, quantity=units / SCALE, fee=FEE, final=True
+            name,
+            abs(cost) / SCALE,
+            price,
+            execution_id=execution,
+            quantity=units / SCALE,
+            fee=FEE,
+            final=True,
         )
         self.engine.execute_trade(report)
 

@@ -21,7 +21,7 @@ from risk_management.store.snapshot import snapshot_bytes, standing_from
 
 __all__ = ["Disk", "Killed", "SimulatedStore", "WriteFault", "is_kept_for_good"]
 
-SNAPSHOT_EVERY: Final = 5_000
+SNAPSHOT_EVERY: Final = 2_000
 KEPT_SNAPSHOTS: Final = 2
 REMEMBERED: Final = 30_000
 """Entries behind which answers and fills are let go, but for one in 64."""

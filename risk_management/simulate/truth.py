@@ -29,9 +29,7 @@ class Truth:
         Seconds over which the worst true loss is remembered.
     """
 
-    def __init__(
-        self, market: Market, broker: Broker, machine: ManualClock, window: float = WINDOW
-    ) -> None:
+    def __init__(self, market: Market, broker: Broker, machine: ManualClock, window: float = WINDOW) -> None:
         self._window = window
         self._market, self._broker, self._machine = market, broker, machine
         self._units = self.equity()

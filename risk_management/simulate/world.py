@@ -41,6 +41,8 @@ ASSESS: Final = 5.0
 CHECK: Final = 120.0
 END: Final = 1_500.0
 """Seconds at the end in which nobody asks: everything is told, expires and is compared."""
+REST: Final = 4.0
+"""In them prices and looks come so many times slower."""
 STRATEGIES: Final = 5
 REMEMBERED: Final = 300.0
 """Seconds for which a bot is known to have run away; while no process runs the engine's minute stands still."""
@@ -139,9 +141,9 @@ class World:
         for bot in self.bots:
             self.process.call(partial(_register, bot=bot, limit=rnd.uniform(40_000.0, 120_000.0)))
             bot.begin()
-        self.agenda.after(TICK, self._tick)
-        self.agenda.after(ASSESS, self._assess)
-        self.agenda.after(CHECK, self._check)
+        self._again(TICK, self._tick)
+        self._again(ASSESS, self._assess)
+        self._again(CHECK, self._check)
 
     # -- what comes again and again -----------------------------------------------------------------
 
@@ -149,7 +151,7 @@ class World:
         self.market.step(TICK)
         self.feed.tick()
         self.truth.look()
-        self.agenda.after(TICK, self._tick)
+        self._again(TICK, self._tick)
 
     def _assess(self) -> None:
         engine = self.process.engine
@@ -157,7 +159,7 @@ class World:
             self.stops.before = engine.state
             self.truth.look_at_owners(engine.state)
             self.assess()
-        self.agenda.after(ASSESS, self._assess)
+        self._again(ASSESS, self._assess)
 
     def assess(self) -> None:
         """One look of the monitoring loop."""
@@ -173,7 +175,10 @@ class World:
     def _check(self) -> None:
         if self.process.engine is not None:
             self.invariants.sums_hold(self.process.engine)
-        self.agenda.after(CHECK, self._check)
+        self._again(CHECK, self._check)
+
+    def _again(self, seconds: float, act: Callable[[], None]) -> None:
+        self.agenda.after(REST * seconds if self.faults.are_over else seconds, act)
 
     # -- wires --------------------------------------------------------------------------------------
 

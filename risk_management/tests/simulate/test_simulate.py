@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+
 import pytest
 
 from risk_management.core import decision, evolve, order_desk, quotes
@@ -26,43 +27,45 @@ NEVER = (
 )
 
 
-def test_an_hour_of_all_faults_breaks_nothing_and_is_the_same_in_another_process():
+@pytest.mark.parametrize(("hours", "bots"), soaked((0.2, 5), large=[(1.0, 20)]))
+def test_one_seed_is_the_same_in_two_processes_and_breaks_nothing(hours, bots):
     """The other process hashes its texts otherwise, runs at the same time and has another name and id."""
-    command = [sys.executable, "-m", "risk_management.cli.main", "simulate", "--seed", "42", "--json"]
+    asked = ["simulate", "--seed", "42", "--hours", f"{hours}", "--bots", f"{bots}", "--json"]
+    command = [sys.executable, "-m", "risk_management.cli.main", *asked]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={"PYTHONHASHSEED": "7", "PATH": "/usr/bin:/bin"}
     ) as other:
-        ours = simulate(42, 1.0)
+        ours = simulate(42, hours, bots=bots)
         theirs = json.loads(other.communicate()[0])
     assert ours.broken is None, ours.again
     assert theirs["broken"] is None
     assert ours.digest == theirs["digest"]
-    assert ours.tally.did["requests"] > 36_000
-    assert ours.tally.did["recoveries"] >= ours.tally.did["crashes"] > 3
+    assert ours.tally.did["requests"] > 1_500 * hours * bots
+    assert ours.tally.did["recoveries"] >= ours.tally.did["crashes"] > 0
     assert not any(ours.tally.did[name] for name in NEVER)
-    assert set(ours.tally.faults) == {*SCHEDULE, *CHANCES}
+    missed = {*SCHEDULE, *CHANCES} - set(ours.tally.faults)
+    assert len(missed) <= (0 if hours == 1.0 else 6), missed
 
 
-@pytest.mark.parametrize("seed", range(10, 13))
-def test_other_seeds_break_nothing(seed):
-    outcome = simulate(seed, 0.15)
-    assert outcome.broken is None, outcome.again
+def test_one_seed_is_the_same_twice_in_one_process_and_another_is_not():
+    runs = [simulate(seed, 0.02, bots=3) for seed in (7, 7, 8)]
+    assert [run.broken for run in runs] == [None, None, None]
+    assert runs[0].digest == runs[1].digest != runs[2].digest
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_the_faults_of_one_group_come_alone(group):
-    outcome = simulate(1, 0.05, groups=(group,))
+    outcome = simulate(1, 0.05, groups=(group,), bots=5)
     assert outcome.broken is None, outcome.again
     assert outcome.tally.faults
     assert all(kind.startswith(f"{group}.") for kind in outcome.tally.faults)
 
 
 def test_without_faults_nothing_is_refused_for_them():
-    outcome = simulate(1, 0.1, groups=())
+    outcome = simulate(1, 0.1, groups=(), bots=5)
     assert outcome.broken is None
     assert not outcome.tally.faults
     assert not {"REDUCING", "HALTED", "STALE_PRICE", "PRICE_QUARANTINED"} & set(outcome.tally.refused)
-    assert outcome.digest != simulate(2, 0.1, groups=()).digest
 
 
 def test_groups_are_named():
@@ -142,8 +145,12 @@ def a_recovery_forgets_young_fills(monkeypatch):
     )
 
 
-HOURS = {a_cancelled_order_counts_for_ever: 0.02}
-"""Where a defect shows only once all has come to rest: how long to wait for it."""
+RUNS = {
+    a_cancelled_order_counts_for_ever: {"hours": 0.02},  # shows only once all has come to rest
+    one_far_tick_is_sure: {"seed": 2, "bots": 20},
+    old_prices_open: {"seed": 2},
+}
+"""Where a defect takes another run than the others to show soon."""
 
 
 @pytest.mark.parametrize(
@@ -169,28 +176,33 @@ HOURS = {a_cancelled_order_counts_for_ever: 0.02}
 def test_a_planted_defect_is_found(monkeypatch, defect, groups, invariant):
     """The invariants are awake: each of these is one line of the engine taken out or turned around."""
     defect(monkeypatch)
-    outcome = simulate(1, HOURS.get(defect, 1.0), groups=groups)
+    outcome = simulate(**({"seed": 1, "hours": 1.0, "bots": 5} | RUNS.get(defect, {})), groups=groups)
     assert outcome.broken is not None
     assert invariant in outcome.broken.name
-    assert "--seed 1" in outcome.again
+    assert f"--seed {outcome.seed} " in outcome.again
 
 
 # -- coarse days and long runs --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("seed", "days"), soaked((0, 150), large=[(part, 5_000) for part in range(1, 21)])
-)
-def test_days_of_glitches_outages_splits_and_clock_jumps_stop_nothing_falsely(seed, days):
+@pytest.mark.parametrize(("seed", "days"), soaked((0, 150), large=[(part, 5_000) for part in range(1, 21)]))
+def test_days_of_glitches_outages_splits_and_clock_jumps_stop_nothing_falsely(seed, days, record_property):
     """Raises at the first false halt, false liquidation, false stop or refused close."""
     tally = count_false_stops(seed, days)
     assert tally.did["days"] == days
     assert not any(tally.did[name] for name in NEVER)
+    record_property(
+        "figure", f"{days:,} days, {tally.faults.total():,} faults, {tally.did['closes']:,} closes"
+    )
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(1, 4))
-def test_a_day_of_all_faults(seed):
+@pytest.mark.parametrize("seed", range(1, 41))
+def test_a_day_of_all_faults(seed, record_property):
     outcome = simulate(seed, 24.0)
     assert outcome.broken is None, outcome.again
-    assert outcome.tally.did["requests"] > 864_000
+    did = outcome.tally.did
+    assert did["requests"] > 800_000
+    assert not any(did[name] for name in NEVER)
+    told = f"{did['requests']:,} requests, {outcome.tally.faults.total():,} faults"
+    record_property("figure", f"24 h, {told}, {did['recoveries']} recoveries, digest {outcome.digest}")
