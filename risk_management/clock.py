@@ -79,7 +79,7 @@ class AnchoredClock:
 
 
 class LaterClock:
-    """Another clock, so much later: a book's time goes on from its last event, wherever the wall clock stands.
+    """Another clock, so much later: a book's time goes on from its last event, whatever the wall clock says.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ class Answers:
                 del self._known[oldest]
 
     def read_again(self) -> None:
-        """The journal can be read again: what it answered first is the answer, whatever was said meanwhile."""
+        """The journal can be read again: what it answered first is the answer, whatever was said since."""
         for name, known in tuple(self._known.items()):
             if self._journal is not None and not known.decision.durable:
                 self._known[name] = self._journal.decided(name) or known

@@ -72,7 +72,11 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
                 at=now, actor=SYSTEM, host=socket.gethostname(), pid=os.getpid(), software=_software()
             )
         )
-        for event in (*_time(standing, now), *_latched(journal, standing, now), *_news(standing, foundation, now)):
+        for event in (
+            *_time(standing, now),
+            *_latched(journal, standing, now),
+            *_news(standing, foundation, now),
+        ):
             book.apply(event)
         if standing.digest != foundation.config.digest():
             logger.warning("the settings are not those of the last run: %s", foundation.config.digest())
@@ -103,7 +107,7 @@ def _no_earlier(clock: Clock, moment: datetime) -> Clock:
 
 
 def _time(standing: Standing, now: datetime) -> Iterator[Event]:
-    """Nobody measured how long no process ran: the wall clock may have stepped, so old prices open nothing."""
+    """Nobody measured how long no process ran, the wall clock may have stepped: old prices open nothing."""
     quotes, since = standing.state.quotes.values(), standing.state.prices_since
     if any(not quote.daily and (since is None or quote.time > since) for quote in quotes):
         yield ClockStepped(at=now, actor=SYSTEM, seconds=0.0)

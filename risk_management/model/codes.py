@@ -103,6 +103,7 @@ class Code(StrEnum):
     UNDEFINED = auto()
     UNKNOWN_ACCOUNT = auto()
     UNKNOWN_ALERT = auto()
+    UNKNOWN_FAULTS = auto()
     UNKNOWN_FIELD = auto()
     UNKNOWN_LIMIT = auto()
     UNKNOWN_METHOD = auto()
@@ -196,6 +197,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.UNDEFINED: "nothing can be computed from it",
         Code.UNKNOWN_ACCOUNT: "no account of this name",
         Code.UNKNOWN_ALERT: "no active alert of this id (404)",
+        Code.UNKNOWN_FAULTS: "no group of simulated faults of this name",
         Code.UNKNOWN_FIELD: "a field, setting or query word that is not known",
         Code.UNKNOWN_LIMIT: "no limit of this name",
         Code.UNKNOWN_METHOD: "no VaR method of this name",

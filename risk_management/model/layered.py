@@ -27,7 +27,7 @@ class Layered(Mapping[K, V], Generic[K, V]):
 
     @classmethod
     def of(cls, old: Iterable[tuple[K, V]], young: Iterable[tuple[K, V]] = ()) -> Layered[K, V]:
-        """One that remembers the entries of both layers, oldest first: it goes on as the one that had them."""
+        """One that remembers both layers, oldest first: it goes on as the one that had them."""
         return cls._of(dict(old), dict(young))
 
     @property

@@ -25,7 +25,7 @@ CENT: Final = 0.01
 DUST: Final = 1e-6
 """The one tolerance of the gate, in money."""
 FRESH: Final = 60.0 + 5.0 + 2.0
-"""Seconds for which a price opens: its age limit, the future that a stamp may name, and a step that is none."""
+"""Seconds for which a price opens: its age limit, what a stamp may lie ahead, and a step that is none."""
 PEAK_SLACK: Final = 0.01
 """Share by which the engine's mark may lie above the true one: fills that are not told yet."""
 SAME_UNITS: Final = 1_000

@@ -45,7 +45,7 @@ REST: Final = 4.0
 """In them prices and looks come so many times slower."""
 STRATEGIES: Final = 5
 REMEMBERED: Final = 300.0
-"""Seconds for which a bot is known to have run away; while no process runs the engine's minute stands still."""
+"""Seconds for which a bot is known to have run away; the engine's minute stands still while none runs."""
 Progress = Callable[[float], None]
 
 

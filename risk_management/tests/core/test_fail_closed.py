@@ -310,7 +310,7 @@ def test_a_restart_out_of_an_outage_must_be_compared_with_the_broker(foundation,
 
 
 def test_a_store_that_contradicts_itself_stops_this_process_and_not_the_next(foundation, tmp_path):
-    """The stop is on what this process may write: it is no stop by a person, whatever else is held meanwhile."""
+    """The stop is on what this process may write: it is no stop by a person, whatever else is held."""
     config = foundation.config.update(store=str(tmp_path / "book.db"))
 
     def start():

@@ -93,9 +93,7 @@ def test_nothing_is_approved_in_a_thousand_races(foundation, record_property):
         manager = build(foundation, store)
         store.delay, store.fails = 0.0002, number % 2 == 0
         assert race(manager) == []
-    record_property(
-        "figure", f"{SOAK_RACES} races, half with a failing store, nothing approved after"
-    )
+    record_property("figure", f"{SOAK_RACES} races, half with a failing store, nothing approved after")
 
 
 def test_the_stop_comes_before_whoever_waits_for_the_lock(foundation):

@@ -121,7 +121,8 @@ def test_an_answer_that_can_not_be_read_is_not_called_another_one(open_manager):
 
 def test_what_was_answered_while_the_first_answer_could_not_be_read_gives_way_to_it(open_manager):
     manager = open_manager()
-    asked = OrderTicket("PG", "buy", 5.0, "", "bot0", request_id="small")  # refused: nothing of it is in the state
+    # too small, so refused: nothing of it is in the state
+    asked = OrderTicket("PG", "buy", 5.0, "", "bot0", request_id="small")
     first = manager.request_trade(asked)
     manager = open_manager()
     journal = manager.book.journal
