@@ -127,7 +127,7 @@ def _show(outcome: Outcome) -> None:
         out.print(Text(f"Nothing broke. Digest {outcome.digest}.", style="green"))
     else:
         out.print(Text(f"BROKEN: {outcome.broken.name}", style="bold red"))
-        out.print(outcome.broken.numbers)
+        out.print(Text(outcome.broken.numbers))
         out.print(f"Seed {outcome.seed}, second {outcome.at:,.3f}, {outcome.moment:%Y-%m-%d %H:%M:%S} UTC.")
     out.print(Text(f"Again: {outcome.again}", style="dim"))
     out.print(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
+from risk_management.cli.main import app
 from risk_management.core import decision, evolve, order_desk, quotes
 from risk_management.core.book import Book
 from risk_management.core.order_desk import OrderDesk
@@ -180,6 +183,20 @@ def test_a_planted_defect_is_found(monkeypatch, defect, groups, invariant):
     assert outcome.broken is not None
     assert invariant in outcome.broken.name
     assert f"--seed {outcome.seed} " in outcome.again
+
+
+def test_a_failure_names_the_seed_and_the_command_that_shows_it_again(monkeypatch):
+    """That command, typed as it was printed, breaks at the same second."""
+    closes_are_judged_like_entries(monkeypatch)
+    asked = ["simulate", "--seed", "1", "--bots", "5", "--faults", "feed,broker"]
+    first = CliRunner().invoke(app, asked, env={"COLUMNS": "200"})
+    assert first.exit_code == 1
+    told = first.output[first.output.index("BROKEN: closing passes") :]
+    again = re.search(r"Again: risk (simulate --seed 1 .+)", told)
+    assert again is not None
+    second = CliRunner().invoke(app, again[1].split(), env={"COLUMNS": "200"})
+    assert second.exit_code == 1
+    assert told in second.output
 
 
 # -- coarse days and long runs --------------------------------------------------------------------------
