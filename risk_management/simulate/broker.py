@@ -6,7 +6,7 @@ Its units and its cash are the truth that the engine is held against.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,6 @@ from risk_management.core.reduction import CloseIntent
 from risk_management.errors import InvalidRequest, UnknownRequest
 from risk_management.model.money import SCALE, to_ledger
 from risk_management.model.portfolio import EXTERNAL
-from risk_management.model.trade import Execution
 from risk_management.simulate.faults import Faults
 from risk_management.simulate.machine import Agenda
 from risk_management.simulate.market import Market
@@ -81,8 +80,6 @@ class Broker:
         """Orders at work."""
         self.fills: dict[str, tuple[int, int]] = {}
         """Every execution: signed units and signed money, ledger integers."""
-        self.told: Callable[[FillReport, Execution], None] = lambda _report, _done: None
-        """Told what the engine answered to a report."""
         self.split_at: dict[str, float] = {}
         self._on_the_way: dict[str, int] = {}
         self._closed: set[str] = set()
@@ -169,7 +166,7 @@ class Broker:
         """Tell the engine until it has answered."""
         assert self.process is not None  # noqa: S101 - the world sets it
         try:
-            done = self.process.call(lambda engine: engine.execute_trade(report))
+            self.process.call(lambda engine: engine.execute_trade(report))
         except NoAnswer:
             self._agenda.after(
                 self._random.uniform(1.0, 5.0), lambda: self._deliver(order, report, is_first=is_first)
@@ -187,7 +184,6 @@ class Broker:
                 self._random.uniform(3.0, 8.0), lambda: self._deliver(order, report, is_first=is_first)
             )
             return
-        self.told(report, done)
         self._arrived(order.symbol, is_first)
 
     def _tell_unapproved(self, order: Order, report: FillReport, *, is_first: bool) -> None:

@@ -102,7 +102,6 @@ class Disk:
     """What all that is on disk leads to, as the engine saw it: a recovery must come to the same."""
     next_fault: WriteFault | None = None
     down_until: float = 0.0
-    written: int = 0
 
     @property
     def is_down(self) -> bool:
@@ -119,7 +118,6 @@ class Disk:
                 self.executions.setdefault(event.execution_id, row)
         before, self.tail, self.hash = self.tail, rows[-1].seq, rows[-1].hash
         self.standing = after
-        self.written += len(rows)
         if self.tail // SNAPSHOT_EVERY > before // SNAPSHOT_EVERY:
             self.keep_snapshot(after)
 

@@ -72,15 +72,11 @@ class _Snapshot:
     emergency: tuple[tuple[str, RowCount], ...]
     breaks: tuple[tuple[str, tuple[Break, ...]], ...] = ()
     prices_since: datetime | None = None
-    young_settled: tuple[Reservation, ...] = ()
-    young_executions: tuple[tuple[str, Executed], ...] = ()
 
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
     """The state as JSON text; `model` is the digest of its market model, where it is known already."""
     state = standing.state
-    settled, young_settled = state.settled.layers
-    executions, young_executions = state.executions.layers
     kept = _Snapshot(
         config=standing.config.as_text(),
         model=model or model_digest(state.model),
@@ -94,8 +90,8 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         rates=tuple(state.rates.items()),
         instruments=tuple(state.instruments.values()),
         reservations=tuple(state.reservations.values()),
-        settled=tuple(settled.values()),
-        executions=tuple(executions.items()),
+        settled=tuple(state.settled.values()),
+        executions=tuple(state.executions.items()),
         bots=tuple(state.bots.values()),
         strategies=tuple(state.strategies.items()),
         holds=tuple(state.holds.values()),
@@ -108,8 +104,6 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         emergency=tuple(state.emergency.counts.items()),
         breaks=tuple(state.breaks.items()),
         prices_since=state.prices_since,
-        young_settled=tuple(young_settled.values()),
-        young_executions=tuple(young_executions.items()),
     )
     return written(_adapter(), kept)
 
@@ -132,7 +126,7 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         config = RiskManagementConfig.model_validate_json(kept.config)
     except ValidationError as problem:
         raise StoreCorrupt(f"a snapshot can't be read: {problem.error_count()} fields are wrong") from None
-    executions: Layered[str, Executed] = Layered.of(kept.executions, kept.young_executions)
+    executions: Layered[str, Executed] = Layered.of(kept.executions)
     state = from_records(
         model_of(kept.model),
         version=kept.version,
@@ -145,7 +139,7 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         rates=_named(kept.rates),
         instruments=_named((i.symbol, i) for i in kept.instruments),
         reservations=_named((r.request_id, r) for r in kept.reservations),
-        settled=Layered.of(_by_id(kept.settled), _by_id(kept.young_settled)),
+        settled=Layered.of((r.request_id, r) for r in kept.settled),
         executions=executions,
         bots=_named((b.name, b) for b in kept.bots),
         strategies=_named(kept.strategies),
@@ -161,10 +155,6 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         prices_since=kept.prices_since,
     )
     return Standing.of(state, config)
-
-
-def _by_id(reservations: Iterable[Reservation]) -> Iterable[tuple[str, Reservation]]:
-    return ((r.request_id, r) for r in reservations)
 
 
 def _named(pairs: Iterable[tuple[Any, Any]]) -> MappingProxyType[Any, Any]:

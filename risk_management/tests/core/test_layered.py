@@ -43,7 +43,7 @@ def test_one_that_is_put_together_again_forgets_at_the_same_moments(seed):
     rnd, lived = random.Random(seed), Layered()
     for step in range(5 * YOUNG):
         lived = lived.with_entry(rnd.randrange(3 * YOUNG), step, keep=YOUNG)
-    again = Layered.of(*(layer.items() for layer in lived.layers))
+    again = Layered.of(lived.items())
     for step in range(5 * YOUNG):
         key = rnd.randrange(6 * YOUNG)
         lived, again = (one.with_entry(key, step, keep=YOUNG) for one in (lived, again))

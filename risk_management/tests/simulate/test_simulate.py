@@ -14,6 +14,7 @@ from risk_management.cli.main import app
 from risk_management.core import decision, evolve, order_desk, quotes
 from risk_management.core.book import Book
 from risk_management.core.order_desk import OrderDesk
+from risk_management.model.layered import Layered
 from risk_management.simulate.days import count_false_stops
 from risk_management.simulate.faults import CHANCES, GROUPS, SCHEDULE, chosen_groups
 from risk_management.simulate.store import SimulatedStore
@@ -142,10 +143,8 @@ def a_cancelled_order_counts_for_ever(monkeypatch):
     monkeypatch.setattr(OrderDesk, "_close", lambda *_: None)
 
 
-def a_recovery_forgets_young_fills(monkeypatch):
-    monkeypatch.setattr(
-        "risk_management.model.layered.Layered.layers", property(lambda self: (self._old, {}))
-    )
+def a_recovery_forgets_a_fill(monkeypatch):
+    monkeypatch.setattr(Layered, "of", lambda entries: Layered._of(dict(list(entries)[1:]), {}))
 
 
 RUNS = {
@@ -172,7 +171,7 @@ RUNS = {
         (an_outage_opens, ("store",), "nothing opens in memory alone"),
         (an_approval_grows, (), "no more than was asked"),
         (a_cancelled_order_counts_for_ever, ("bot",), "no approval is left"),
-        (a_recovery_forgets_young_fills, ("store",), "a recovery comes to the exact state"),
+        (a_recovery_forgets_a_fill, ("store",), "a recovery comes to the exact state"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
