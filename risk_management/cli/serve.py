@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 from contextlib import ExitStack
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from risk_management.cli._options import WrongUsage, options_of
+from risk_management.cli._serving import ending_by_code, listening, stopped_by
 from risk_management.cli._store import Store, store_of
-from risk_management.errors import StoreCorrupt, StoreInUse, StoreTooNew, StoreUnavailable
 
 if TYPE_CHECKING:
     from risk_management.config.risk_config import RiskManagementConfig
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
     from risk_management.store.tokens import TokenStore
 
 __all__ = ["run"]
-
-IN_USE: Final = 73
-UNREADABLE: Final = 65
-NO_DISK: Final = 74
-NO_PORT: Final = 69
 
 
 def run(
@@ -79,15 +73,9 @@ def _opened(config: RiskManagementConfig) -> tuple[TradingSystemIntegration, Tok
     )
     from risk_management.store.tokens import TokenStore  # noqa: PLC0415 - help must be quick
 
-    try:
+    with ending_by_code():
         integration = TradingSystemIntegration(config)
         return integration, TokenStore(str(config.store))
-    except StoreInUse as problem:
-        _end(problem, IN_USE)
-    except (StoreCorrupt, StoreTooNew) as problem:
-        _end(problem, UNREADABLE)
-    except StoreUnavailable as problem:
-        _end(problem, NO_DISK)
 
 
 def _serve(
@@ -102,17 +90,12 @@ def _serve(
 ) -> None:
     from risk_management.integration.dashboard_integration import RiskDashboardAPI  # noqa: PLC0415
     from risk_management.service.application import make_app  # noqa: PLC0415
-    from risk_management.service.server import Server  # noqa: PLC0415
     from risk_management.service.sessions import Sessions  # noqa: PLC0415
 
     sessions = Sessions() if is_local else None
     app = make_app(RiskDashboardAPI(integration), tokens, names=names, sessions=sessions)
-    try:
-        server = Server(app, host, port)
-    except OSError as problem:
-        _end(f"{host}:{port} can't be listened on: {problem.strerror}; choose another --port", NO_PORT)
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, lambda *_: server.stop())
+    server = listening(app, host, port)
+    stopped_by(server.stop)
     _say(integration, tokens, sessions, f"http://{host}:{server.port}", path)
     integration.start_monitoring()
     server.run()
@@ -139,8 +122,3 @@ def _say(
             f"Browser on this machine, once, within 10 minutes: {address}/login?code={sessions.code()}"
         )
     typer.echo("\n".join(lines))
-
-
-def _end(problem: object, code: int) -> NoReturn:
-    typer.echo(f"error: {problem}", err=True)
-    raise typer.Exit(code)

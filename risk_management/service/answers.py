@@ -236,11 +236,12 @@ class AuditAnswer(Closed):
 
 
 class ChainAnswer(Closed):
-    """Whether the journal's chain is whole."""
+    """Whether the journal is whole, with what is wrong with it and the hash of the last good entry."""
 
     ok: bool
     entries: int
     first_bad: int | None
+    problems: list[str]
     hash: str
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -35,6 +36,8 @@ SLOWEST: Final = 15
 LONGEST_HEADERS: Final = 16 * 1024
 LONGEST_BODY: Final = 128 * 1024
 """Beyond our own 64 KiB, for an answer that says so."""
+CROWDED: Final = 1.0
+"""Seconds after which an idle connection gives up its place while all are taken."""
 DRAIN: Final = 5.0
 URGENT: Final = frozenset(
     [PREFIX + route.path for route in API if route.urgent] + [route.path for route in ROOT if route.urgent]
@@ -129,6 +132,8 @@ class Server:
     """
 
     def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0, *, threads: int = THREADS) -> None:
+        # a line a waiting request: under load a flood, and who does not read our stderr would stop us by it
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._stop = Event()
         self._clock = SystemClock()
         self._server = create_server(
@@ -168,6 +173,9 @@ class Server:
 
     def _turn(self, seconds: float = 1.0) -> None:
         self._server.asyncore.loop(timeout=seconds, map=self._server._map, use_poll=True, count=1)
+        if self._server.in_connection_overflow:
+            # those that ask are not to wait until those that only hold a place have had their 15 s
+            self._server.maintenance(self._clock.now().timestamp() + SLOWEST - CROWDED)
 
     def _is_busy(self) -> bool:
         channels = list(self._server.active_channels.values())

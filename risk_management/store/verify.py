@@ -48,7 +48,7 @@ class Verdict:
 
 
 def verify(reader: StoreReader) -> Verdict:
-    """Look through a whole store; an engine may work on it meanwhile.
+    """Look through a whole store, up to where it ends now; an engine may work on it meanwhile.
 
     Notes
     -----
@@ -76,6 +76,8 @@ class _Walk:
 
     def __init__(self, reader: StoreReader) -> None:
         self._reader = reader
+        # what is written from now on may not be signed yet when the walk comes to it
+        self._last = reader.tail().seq
         self._snapshots = {kept.seq: kept for kept in reader.snapshots()}
         self.tail = BEGINNING
         self.first_bad: int | None = None
@@ -86,6 +88,8 @@ class _Walk:
         standing: Standing | None = None
         try:
             for entry in self._reader.entries():
+                if entry.seq > self._last:
+                    break
                 tail = checked(entry, self.tail)
                 event = self._reader.event(entry)
                 standing = folded(standing, event)

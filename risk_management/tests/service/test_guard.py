@@ -8,7 +8,10 @@ from itertools import count
 
 import pytest
 from flask import Flask
+from typer.testing import CliRunner
 
+from risk_management.cli.main import app as cli
+from risk_management.config.risk_config import load_risk_config
 from risk_management.errors import ConfigurationError
 from risk_management.integration.dashboard_integration import (
     ENDPOINTS,
@@ -316,3 +319,47 @@ def test_no_secret_is_shown_anywhere(fresh, caplog, tmp_path):
     told = b"".join(said) + caplog.text.encode() + kept
     assert canary.encode() not in told
     assert not [name for name, secret in service.secrets.items() if secret.encode() in told]
+
+
+def test_secrets_of_the_environment_are_shown_nowhere(fresh, monkeypatch, caplog, tmp_path):
+    """Variables of the server, logging at DEBUG: settings that are shown, changed and journaled, the OpenAPI
+    document, numbers, and what is said of a secret that means nothing.
+    """
+    canary = "CANARY-" + secrets.token_hex(8)
+    caplog.set_level(logging.DEBUG)
+    for name, value in {
+        "TELEGRAM_BOT_TOKEN": f"123:{canary}",
+        "DISCORD_WEBHOOK_URL": f"https://discord.com/api/webhooks/1/{canary}",
+        "SLACK_WEBHOOK_URL": f"https://hooks.slack.com/services/{canary}",
+        "WEBHOOK_URL": f"https://example.com/{canary}",
+        "SMTP_PASSWORD": canary,
+        "ALERT_URLS": f'["ntfys://{canary}@example.com"]',
+    }.items():
+        monkeypatch.setenv(name, value)
+    config = load_risk_config()
+    assert config.alert_config.smtp_password.get_secret_value() == canary  # they are in use
+    assert canary in config.alert_config.urls[0].get_secret_value()
+    said = [repr(config), str(config.model_dump()), config.model_dump_json()]
+    said += [CliRunner().invoke(cli, ["config", word]).output for word in ("show", "check")]
+    monkeypatch.delenv("SMTP_PASSWORD")
+    file = tmp_path / "wrong.toml"
+    file.write_text(f'alert_config.smtp_password = ["{canary}"]')
+    with pytest.raises(ConfigurationError) as wrong:
+        load_risk_config(file)
+    file.unlink()
+    said.append(str(wrong.value))
+    service = fresh(alert_config=config.alert_config.model_dump(exclude_none=True))
+    change = {"changes": {"shadow_mode": True}, "reason": "to have them journaled"}
+    assert service.call("PATCH", "config", change).status == 200
+    said += [
+        service.call(
+            "PATCH", "config", {"changes": {"alert_config": {"smtp_password": canary}}}
+        ).data.decode(),
+        *(
+            service.call("GET", path).data.decode()
+            for path in ("config", "openapi.json", "audit", "/metrics")
+        ),
+    ]
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+    assert canary not in "".join(said) + caplog.text
+    assert canary.encode() not in kept

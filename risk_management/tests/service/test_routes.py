@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 import threading
 
 import pytest
@@ -221,6 +222,24 @@ def test_the_journal_in_pages_and_its_chain(service):
     assert (verified["ok"], verified["first_bad"], verified["hash"]) == (True, None, before.hex())
     assert verified["entries"] == len(entries)
     assert entries[-1]["hash"] == before.hex()
+
+
+def test_the_look_through_a_journal_is_that_of_the_command(fresh):
+    """What the chain alone does not show, and a changed entry, which is named."""
+    service = fresh()
+    assert service.ask(request_id="index-1", size=50).json["approved"]
+    assert service.call("GET", "audit/verify", scope="read").json["problems"] == []
+    with sqlite3.connect(service.path) as raw:
+        raw.execute("DELETE FROM requests WHERE request_id = 'index-1'")
+    said = service.call("GET", "audit/verify", scope="read").json
+    assert (said["ok"], said["first_bad"]) == (False, None)
+    assert "'index-1'" in said["problems"][0]
+    with sqlite3.connect(service.path) as raw:
+        raw.execute("DROP TRIGGER journal_no_update")
+        raw.execute("UPDATE journal SET actor = 'nobody' WHERE seq = 1")
+    said = service.call("GET", "audit/verify", scope="read").json
+    assert (said["ok"], said["first_bad"], said["entries"]) == (False, 1, 1)
+    raw.close()
 
 
 @pytest.mark.parametrize(

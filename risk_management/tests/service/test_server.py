@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import os
 import signal
 import socket
@@ -261,6 +262,17 @@ def _until(holds) -> bool:
 def test_many_idle_sockets_keep_nobody_out(service):
     with ExitStack() as sockets:
         for _ in range(200):
+            sockets.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=20))
+        assert service.ask(size=31).status == 200
+
+
+def test_idle_sockets_on_every_place_make_room(fresh):
+    """More than there are places; the care every few seconds, which ends them after 15 s, is switched off."""
+    service = fresh()
+    waitress = service.server._server
+    waitress.next_channel_cleanup, waitress.adj.connection_limit = math.inf, 30
+    with ExitStack() as sockets:
+        for _ in range(60):
             sockets.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=20))
         assert service.ask(size=31).status == 200
 

@@ -14,7 +14,9 @@ import pytest
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import StoreCorrupt
 from risk_management.store import sql_journal
+from risk_management.store import verify as looking
 from risk_management.store.chain import START, link
+from risk_management.store.head import SignedHead
 from risk_management.store.reader import StoreReader
 from risk_management.store.sql_journal import SqlJournal
 from risk_management.store.verify import Verdict, verify
@@ -252,6 +254,24 @@ def test_a_journal_that_was_emptied_is_told(lived):
 def test_a_store_that_nothing_was_written_to_is_clean(tmp_path):
     SqlJournal(str(tmp_path / "s.db")).close()
     assert looked_through(tmp_path / "s.db") == Verdict(0, None, ())
+
+
+def test_what_an_engine_writes_meanwhile_is_no_tampering(short_life, tmp_path, monkeypatch):
+    """An entry is on disk a moment before the end is signed anew; a look may fall into that moment."""
+    shutil.copytree(short_life.parent, tmp_path / "running")
+    store = tmp_path / "running" / short_life.name
+    manager = AdvancedRiskManager.on(small_foundation(), journal=SqlJournal(str(store)))
+    of_the_file = looking._of_the_file
+
+    def written_meanwhile(reader):
+        with monkeypatch.context() as unsigned:
+            unsigned.setattr(SignedHead, "write", lambda *_: None)
+            manager.register_bot("late")
+        return of_the_file(reader)
+
+    monkeypatch.setattr(looking, "_of_the_file", written_meanwhile)
+    assert looked_through(store).problems == ()
+    manager.close()
 
 
 @pytest.mark.parametrize("end", [".head", ".key"])

@@ -1,0 +1,58 @@
+"""What ``risk serve`` and ``risk demo --serve`` share: starts that fail, and the end."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import typer
+
+from risk_management.errors import StoreCorrupt, StoreInUse, StoreTooNew, StoreUnavailable
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from risk_management.service.server import Server
+
+__all__ = ["ending_by_code", "listening", "stopped_by"]
+
+IN_USE: Final = 73
+UNREADABLE: Final = 65
+NO_DISK: Final = 74
+NO_PORT: Final = 69
+
+
+@contextmanager
+def ending_by_code() -> Iterator[None]:
+    """End the command by one line and a code of its own where a store can't be opened."""
+    try:
+        yield
+    except StoreInUse as problem:
+        _end(problem, IN_USE)
+    except (StoreCorrupt, StoreTooNew) as problem:
+        _end(problem, UNREADABLE)
+    except StoreUnavailable as problem:
+        _end(problem, NO_DISK)
+
+
+def listening(app: Flask, host: str, port: int) -> Server:
+    """A server on a port; the command ends where it is taken."""
+    from risk_management.service.server import Server  # noqa: PLC0415 - help must be quick
+
+    try:
+        return Server(app, host, port)
+    except OSError as problem:
+        _end(f"{host}:{port} can't be listened on: {problem.strerror}; choose another --port", NO_PORT)
+
+
+def stopped_by(stop: Callable[[], None]) -> None:
+    """Have SIGTERM and Ctrl-C call this."""
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: stop())
+
+
+def _end(problem: object, code: int) -> NoReturn:
+    typer.echo(f"error: {problem}", err=True)
+    raise typer.Exit(code)
