@@ -233,7 +233,9 @@ class Book:
     def _latch(self) -> None:
         """Note beside the store what must outlive this process although the store can't be written."""
         if self._commit is not None:
-            halts = [h for h in self._durable.state.holds.values() if h.mode is TradingMode.HALTED]
+            holds = self._durable.state.holds
+            unkept = [event.hold for event in tuple(self._backlog) if isinstance(event, HoldSet)]
+            halts = [h for h in unkept if h.mode is TradingMode.HALTED and holds.get(h.key) == h]
             stops = [h for h in halts if h.cause != STORE]  # that one ends with this process
             said = "; ".join(f"{h.actor}: {h.cause}: {h.reason}" for h in stops)
             self._commit.journal.latch(in_memory=self._outage[:LATCHED], stopped=said[:LATCHED])

@@ -212,7 +212,7 @@ class OrderDesk:
                 raise UnknownRequest("UNKNOWN_REQUEST", "request_id", text)
             if report.environment not in (None, state.environment):
                 text = f"a {report.environment} fill can't be booked in a {state.environment} book"
-                self._alarm("WRONG_ENVIRONMENT", text)
+                self._set_aside("WRONG_ENVIRONMENT", text, report)
                 raise InvalidRequest("WRONG_ENVIRONMENT", "environment", text)
             if report.size == 0.0 and report.quantity in (None, 0.0):
                 return self._not_filled(report)
@@ -231,14 +231,12 @@ class OrderDesk:
             if is_outlier(state, reservation, report, self._book.config):
                 self._refuse_outlier(reservation, report)
             if dear_fee(booking.event):
-                raise InvalidRequest(
-                    "OUT_OF_RANGE",
-                    "fee",
-                    f"a fee of {report.fee:g} is more than the fill itself; report the true one",
-                )
+                text = f"a fee of {report.fee:g} is more than the fill itself; report the true one"
+                self._set_aside("OUT_OF_RANGE", text, report)
+                raise InvalidRequest("OUT_OF_RANGE", "fee", text)
             if booking.conflict:
                 text = f"execution {booking.event.execution_id!r} was booked with other numbers"
-                self._alarm("EXECUTION_CONFLICT", text)
+                self._set_aside("EXECUTION_CONFLICT", f"{text}; it was recorded, not booked", report)
                 raise InvalidRequest("EXECUTION_CONFLICT", "execution_id", text)
             after = self._book.apply(booking.event)
             if not TOO_MUCH.isdisjoint(booking.flags):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
 
 import numpy as np
 
@@ -33,6 +34,8 @@ from risk_management.model.portfolio import SYSTEM, Hold, Scope, TradingMode
 from risk_management.model.risk_model import RiskModel
 
 __all__ = ["take_up"]
+
+STOP: Final = (Scope.PORTFOLIO, "", "emergency_stop")
 
 logger = logging.getLogger(__name__)
 
@@ -116,8 +119,7 @@ def _time(standing: Standing, now: datetime) -> Iterator[Event]:
 def _latched(journal: Journal, standing: Standing, now: datetime) -> Iterator[Event]:
     """Stops that were noted beside the store: it may not have been writable when they were set."""
     known = journal.latched()
-    holds = standing.state.holds.values()
-    if "stopped" in known and not any(h.mode is TradingMode.HALTED for h in holds):
+    if "stopped" in known and STOP not in standing.state.holds:  # no other stop takes its place
         yield _hold("emergency_stop", TradingMode.HALTED, known["stopped"], now)
     if "in_memory" in known:
         text = (

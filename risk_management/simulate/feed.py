@@ -116,7 +116,7 @@ class Feed:
     def _update(self, prices: Mapping[str, float], stamp: datetime) -> PriceUpdate:
         """The stamp is that of the machine that received the price, now and then that of the exchange.
 
-        An old price with an exchange's stamp looks young to a machine whose clock is slow: no engine can tell.
+        An old price with an exchange's stamp looks young to a slow clock: no engine can tell.
         """
         is_new = stamp == self._machine.now()
         by_exchange = self._random.random() < 0.1 and is_new and self._owed.isdisjoint(prices)
