@@ -157,10 +157,14 @@ def test_a_damaged_key_is_told(lived):
 
 
 def test_a_torn_head_does_not_keep_the_engine_from_starting(lived):
-    """A power cut may tear it; the next write signs anew."""
+    """A power cut may tear it; the next write signs anew. Nothing opens until the broker was asked: a cut
+    tail looks the same.
+    """
     head = lived.path.with_name("store.db.head")
     head.write_bytes(head.read_bytes()[:40].ljust(4096, b"\0"))
-    AdvancedRiskManager.on(small_foundation(), journal=SqlJournal(str(lived.path))).close()
+    manager = AdvancedRiskManager.on(small_foundation(), journal=SqlJournal(str(lived.path)))
+    assert "unreconciled" in {hold.cause for hold in manager.state.holds.values()}
+    manager.close()
     assert recovered(lived)
     last = lived.ask("SELECT max(seq) FROM journal")[0][0]
     assert f'"seq": {last},' in head.read_text()
