@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from ipaddress import ip_address
 from threading import BoundedSemaphore, Event
 from typing import TYPE_CHECKING, Any, Final
@@ -169,7 +169,8 @@ class Server:
     def stop(self) -> None:
         """End `run`, from a signal or another thread."""
         self._stop.set()
-        self._server.pull_trigger()
+        with suppress(OSError):  # it may have ended in between, or before
+            self._server.pull_trigger()
 
     def _turn(self, seconds: float = 1.0) -> None:
         self._server.asyncore.loop(timeout=seconds, map=self._server._map, use_poll=True, count=1)

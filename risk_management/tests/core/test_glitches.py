@@ -72,6 +72,17 @@ def test_two_wild_ticks_that_disagree_do_not_confirm_each_other(manager):
     assert len(manager.state.positions) == 2
 
 
+def test_a_wild_tick_after_one_beyond_belief_is_not_confirmed_by_it(manager):
+    """The first is kept out; the second lies on the other side and agrees with nothing."""
+    tick(manager, SPY=200.0)
+    assert manager.state.quotes["SPY"].price == 100.0
+    tick(manager, SPY=52.0)
+    assert (manager.state.quotes["SPY"].price, manager.state.unsure) == (52.0, {"SPY"})
+    assert manager.state.positions
+    tick(manager, SPY=100.0)
+    assert (manager.state.unsure, manager.state.mode) == (set(), TradingMode.ACTIVE)
+
+
 def test_a_true_crash_is_acted_on_after_fresh_ticks_of_its_symbol(manager):
     for price in (90.0, 75.0, 60.0, 55.0, 54.0, 54.0, 53.9, 53.9):
         tick(manager, SPY=price)
