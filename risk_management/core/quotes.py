@@ -64,7 +64,7 @@ def price_events(
             doubtful.append(symbol)
             events.append(HoldSet(at=now, actor=SYSTEM, hold=_hold(symbol, price, before, now)))
         else:
-            confirmed = daily or held is not None or old is None
+            confirmed = daily or old is None or _confirms(held, price, before, limit)
             anchor = None if confirmed or old is None else _anchor(old, price, collar)
             taken.append((symbol, Quote(price, at, source, daily, anchor)))
             if held is not None:

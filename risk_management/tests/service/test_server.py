@@ -277,6 +277,14 @@ def test_idle_sockets_on_every_place_make_room(fresh):
         assert service.ask(size=31).status == 200
 
 
+def test_it_may_be_stopped_again_when_it_has_ended(service):
+    """A second signal comes when it likes."""
+    server = Server(service.app)
+    server.stop()
+    server.run()
+    server.stop()
+
+
 def test_two_servers_can_not_share_a_port(service):
     with pytest.raises(OSError, match="in use"):
         Server(service.app, port=service.port)
