@@ -6,6 +6,7 @@ import json
 import math
 import sqlite3
 import threading
+from urllib.parse import quote
 
 import pytest
 
@@ -59,6 +60,60 @@ def test_the_same_id_gets_the_same_bytes(service):
 def test_malformed_does_not_use_up_the_id(service):
     assert service.ask(request_id="free-1", size="100").status == 400
     assert service.ask(request_id="free-1").json["approved"]
+
+
+SLASHES = [
+    "a/b",
+    "rsi2/2026-01-01/17",
+    "a//b",
+    "x/executions",
+    "/lead",
+    "trail/",
+    "/",
+    "a%2Fb",
+    "a/b?c",
+    "a+b/\u00fc",
+]
+
+
+@pytest.mark.parametrize("request_id", SLASHES)
+def test_every_id_that_is_taken_is_reached_by_its_address(service, request_id):
+    """Oracle: percent-encoding as RFC 3986 has it; what it names is one segment, whatever stands in it."""
+    assert service.ask(request_id=request_id, size=30).json["approved"]
+    address = f"trades/{quote(request_id, safe='')}"
+    assert service.call("GET", address, None, "trade").json["request_id"] == request_id
+    fill = {
+        "executed_size": 12,
+        "executed_price": 60.0,
+        "execution_id": f"fill of {request_id}",
+        "final": False,
+    }
+    booked = service.call("POST", f"{address}/executions", fill, "trade").json
+    assert (booked["request_id"], booked["booked"], booked["flags"]) == (request_id, 12.0, [])
+    assert service.call("DELETE", address, None, "trade").json["request_id"] == request_id
+    assert request_id not in service.manager.state.reservations
+
+
+def test_a_bot_with_a_slash_can_be_stopped(service):
+    address = "bots/" + quote("RSI2/AAPL", safe="")
+    assert service.call("PUT", address, {}, "operate").json["name"] == "RSI2/AAPL"
+    assert not service.call("POST", f"{address}/disable", {}, "operate").json["enabled"]
+    assert not service.manager.state.bots["RSI2/AAPL"].enabled
+    assert service.call("POST", f"{address}/enable", {}, "operate").json["enabled"]
+
+
+def test_an_encoded_slash_leads_to_no_other_address(service):
+    for path in (
+        "emergency%2Dstop%2F",
+        "trades%2Fx",
+        "trades%2Fx/executions",
+        "%2Fstate",
+        "bots/x%2Fdisable",
+    ):
+        assert service.call("POST", path, {"reason": "x"}, "operate").status in (404, 405), path
+    assert service.call("GET", "/api%2Frisk/state").status == 404
+    assert service.call("POST", "trades/x%2Fexecutions", {}, None).code == "UNAUTHENTICATED"
+    assert service.manager.state.mode.value == "active"
 
 
 def test_denied_is_an_answer(service):
