@@ -327,7 +327,7 @@ class BrokerPositions(Asked):
 
 
 class BotAsked(Asked):
-    """A bot's own limits."""
+    """A bot's own limits; what is left out stays as it is."""
 
     strategy_type: Text = ""
     max_position_size: Money | None = None

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from risk_management.errors import StoreUnavailable
+from risk_management.model.access import Access
 from risk_management.model.portfolio import TradingMode
 from risk_management.store.chain import START, link
 
@@ -114,6 +115,49 @@ def test_an_encoded_slash_leads_to_no_other_address(service):
     assert service.call("GET", "/api%2Frisk/state").status == 404
     assert service.call("POST", "trades/x%2Fexecutions", {}, None).code == "UNAUTHENTICATED"
     assert service.manager.state.mode.value == "active"
+
+
+def test_an_operator_only_tightens_the_limits_of_a_bot(service):
+    """A bot without limits of its own has the settings' ones: 25 % of 10,000 and a quarter of Kelly."""
+    settings = service.manager.config
+    assert (settings.bot_config.max_exposure, settings.kelly_config.default_kelly_fraction) == (0.25, 0.25)
+
+    def put(scope, **limits):
+        return service.call("PUT", "bots/tight", limits, scope)
+
+    assert put("operate").json["max_position_size"] is None
+    for limits in ({"max_position_size": 1e9}, {"kelly_fraction": 0.3}):
+        assert (put("operate", **limits).status, put("operate", **limits).code) == (403, "NOT_ALLOWED")
+    assert put("operate", max_position_size=200, kelly_fraction=0.1).json["max_position_size"] == 200
+    for looser in (
+        {"max_position_size": 201},
+        {"kelly_fraction": 0.11},
+        {"max_position_size": 1, "kelly_fraction": 1},
+    ):
+        assert put("operate", **looser).code == "NOT_ALLOWED"
+    for same in ({}, {"max_position_size": None, "kelly_fraction": None}, {"strategy_type": "m"}):
+        answer = put("operate", **same).json
+        assert (answer["max_position_size"], answer["kelly_fraction"]) == (200, 0.1)
+    assert put("operate", max_position_size=150).json["max_position_size"] == 150
+    assert put("admin", max_position_size=3000, kelly_fraction=1).json["max_position_size"] == 3000
+    new = service.call("PUT", "bots/new-and-wide", {"max_position_size": 1e6}, "operate")
+    assert new.code == "NOT_ALLOWED"
+    assert "new-and-wide" not in service.manager.state.bots
+
+
+def test_the_first_use_of_a_token_leaves_limits_that_were_just_set(service, monkeypatch):
+    manager = service.manager
+    register = manager.register_bot
+
+    def late(name, *words, **more):
+        monkeypatch.undo()
+        register(name, "m", 100.0, actor="an operator, in between")
+        return register(name, *words, **more)
+
+    _, secret = service.tokens.create("racer", Access.TRADE, bot="racer", actor="test")
+    monkeypatch.setattr(manager, "register_bot", late)
+    assert service.ask(secret, size=900).json["recommended_size"] <= 100.0
+    assert manager.state.bots["racer"].max_exposure == 100.0
 
 
 def test_denied_is_an_answer(service):
@@ -232,6 +276,15 @@ def test_stop_and_release(fresh):
     assert service.call("POST", "mode", {**hold, "mode": "active"}, "operate").status == 200
     assert service.ask(size=120).json["approved"]
     assert service.call("POST", "mode", {**hold, "mode": "fast"}, "operate").code == "INVALID_MODE"
+    for scope, name in (("bot", "rsi2"), ("symbol", "ko"), ("strategy", "x")):
+        lost = service.call("POST", "mode", {**hold, "scope": scope, "name": name}, "operate")
+        assert (lost.status, lost.code) == (404, f"UNKNOWN_{scope.upper()}")
+    assert (
+        "'RSI2'"
+        in service.call("POST", "mode", {**hold, "scope": "bot", "name": "rsi2"}).json["error"]["message"]
+    )
+    junk = {"mode": "halted", "scope": "portfolio", "name": "junk", "reason": "x"}
+    assert service.call("POST", "mode", junk, "operate").code == "INVALID_NAME"
 
 
 def test_rules(fresh):
