@@ -108,6 +108,8 @@ class Code(StrEnum):
     UNKNOWN_LIMIT = auto()
     UNKNOWN_METHOD = auto()
     UNKNOWN_RULE = auto()
+    UNKNOWN_STRATEGY = auto()
+    UNKNOWN_SYMBOL = auto()
     WRONG_TYPE = auto()
     # at odds with what is known
     EXECUTION_CONFLICT = auto()
@@ -202,6 +204,8 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.UNKNOWN_LIMIT: "no limit of this name",
         Code.UNKNOWN_METHOD: "no VaR method of this name",
         Code.UNKNOWN_RULE: "no alert rule of this id (404)",
+        Code.UNKNOWN_STRATEGY: "no strategy of this name is held or traded here: its mode was not set (404)",
+        Code.UNKNOWN_SYMBOL: "no symbol of this name is known to the book: its mode was not set (404)",
         Code.WRONG_TYPE: "a value of another type: text for a number, a number for true or false",
     },
     "At odds with what is known (HTTP 409 unless said otherwise)": {
