@@ -119,15 +119,11 @@ class RiskClient:
             raise ConfigurationError("RISK_URL is an address such as http://127.0.0.1:8321")
         if not token.isascii() or not token.isprintable() or not token.strip():
             raise ConfigurationError("RISK_TOKEN is a token as 'risk token create' prints it")
-        for name, seconds in (("deadline", deadline), ("patience", patience)):
-            if not isinstance(seconds, int | float) or not 0.0 < seconds <= LONGEST:
-                raise ConfigurationError(
-                    f"{name} is a number of seconds, at most {LONGEST:g}; got {seconds!r}"
-                )
         if parts.scheme == "http" and not LOOPBACK.match(str(parts.hostname)):
             logger.warning("the token travels unencrypted to %s; put TLS in front", parts.hostname)
         self._parts, self._token = parts, token
-        self._deadline, self._patience, self._tries = deadline, patience, max(1, tries)
+        self._deadline, self._patience = _seconds("deadline", deadline), _seconds("patience", patience)
+        self._tries = max(1, tries)
         self._clock = SystemClock()
         self._mine = local()
 
@@ -402,6 +398,12 @@ def _address(url: str) -> SplitResult | None:
     is_plain = not (parts.username or parts.query or parts.fragment)
     is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
     return parts if is_whole and is_plain and is_port else None
+
+
+def _seconds(name: str, value: object) -> float:
+    if isinstance(value, int | float) and 0.0 < value <= LONGEST:
+        return value
+    raise ConfigurationError(f"{name} is in seconds, at most {LONGEST:g}; got {shown(value)}")
 
 
 def _read(text: bytes, status: int) -> _Body:
