@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from risk_management.cli._options import Json, options_of
+from risk_management.cli._options import Json, WrongUsage, options_of
 from risk_management.cli._screen import screen, show_json
 from risk_management.cli._store import Store, store_of
 from risk_management.model.explain import amount
@@ -48,6 +48,8 @@ def tail(
 
     [dim]risk audit tail -n 50 --kind TradeDecided[/dim]
     """
+    if kind is not None:
+        _check_kind(kind)
     with _reader(context, store) as reader:
         found = list(reader.newest(number, kind=kind, actor=actor))
     if as_json:
@@ -161,6 +163,15 @@ def export(
             count += 1
         head = signed_head(reader.path)
     typer.echo(f"{count:,} entries in {file}; signed to entry {head.seq}, hash {head.hash.hex()}.")
+
+
+def _check_kind(kind: str) -> None:
+    """Raise for a kind that no entry can be of: a mistyped one would look like nothing of that kind."""
+    from risk_management.model.events import Event  # noqa: PLC0415 - help must be quick
+
+    kinds = sorted(one.__name__ for one in Event.__subclasses__())
+    if kind not in kinds:
+        raise WrongUsage(f"no entry is of the kind {kind!r}; there are {', '.join(kinds)}")
 
 
 def _reader(context: typer.Context, store: str | None) -> StoreReader:

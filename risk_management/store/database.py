@@ -95,6 +95,8 @@ def make_file(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.is_dir():
         raise StoreUnavailable(f"{path} is a folder; name a file in it")
+    if path.exists() and not path.is_file():  # a device or a pipe: its rights are not ours to change
+        raise StoreUnavailable(f"{path} is no file; name one")
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     path.chmod(0o600)
 

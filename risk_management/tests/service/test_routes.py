@@ -430,6 +430,8 @@ def test_health_readiness_and_numbers(service):
 
 def test_a_browser_comes_in_by_a_link_that_works_once(service):
     code = service.sessions.code()
+    preview = service.call("HEAD", f"/login?code={code}", scope=None)
+    assert (preview.status, preview.headers["Allow"]) == (405, "GET")
     first = service.call("GET", f"/login?code={code}", scope=None)
     assert first.status == 303
     kept = first.headers["Set-Cookie"]
