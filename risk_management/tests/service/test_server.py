@@ -144,7 +144,7 @@ def test_it_ends_by_a_signal_and_says_where_it_stands(serve, tmp_path):
     [
         (["--host", "0.0.0.0"], 2),  # noqa: S104 - it must be refused
         (["--host", "::"], 2),
-        (["--host", "example.com"], 1),
+        (["--host", "example.com"], 2),
         (["--port", "70000"], 2),
     ],
 )
