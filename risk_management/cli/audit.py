@@ -150,14 +150,18 @@ def export(
     file: Annotated[Path, typer.Argument(help="Where to; one JSON object a line.", show_default=False)],
     store: Store = None,
 ) -> None:
-    """Write all entries with their hashes, and the signed end beside them.
+    """Write all entries with their hashes to a new file; the signed end is printed.
 
     [dim]risk audit export journal.jsonl[/dim]
     """
     from risk_management.store.head import signed_head  # noqa: PLC0415 - help must be quick
 
     count = 0
-    with _reader(context, store) as reader, file.open("x", encoding="utf-8") as out:
+    try:
+        file.touch(mode=0o600, exist_ok=False)  # as private as the store
+    except OSError as problem:
+        raise WrongUsage(f"{file} can't be made: {problem.strerror}; name a new file in a folder") from None
+    with _reader(context, store) as reader, file.open("w", encoding="utf-8") as out:
         for entry in reader.chain():
             out.write(json.dumps(_row(entry), ensure_ascii=False) + "\n")
             count += 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from risk_management.cli._options import WrongUsage, options_of
-from risk_management.cli._serving import ending_by_code, listening, stopped_by
+from risk_management.cli._serving import LogLevel, ending_by_code, listening, log_to_stderr, stopped_by
 from risk_management.cli._store import Store, store_of
 from risk_management.errors import ConfigurationError
 
@@ -34,6 +34,7 @@ def run(
         list[str] | None,
         typer.Option("--name", help="A name that the server is called by; may be said twice."),
     ] = None,
+    log_level: LogLevel = "warning",
 ) -> None:
     """Serve the risk system over HTTP: every order of every bot, in any process, asks it first.
 
@@ -41,6 +42,7 @@ def run(
 
     Ends with 73 when the store is in use, 65 or 74 when it can't be read, 69 when the port is taken.
     """
+    log_to_stderr(log_level)
     address, path = _checked(context, host, store)
     is_local = ip_address(address).is_loopback
     if not (is_local or allow_remote):

@@ -428,6 +428,18 @@ def test_health_readiness_and_numbers(service):
     assert "same-1" not in text
 
 
+def test_no_number_is_told_twice(service):
+    """Two bots hold something: their limits are two series, as a scraper reads them."""
+    service.manager.update_prices({"KO": 60.0})
+    for bot in ("RSI2", "other"):
+        service.manager.register_bot(bot)
+        service.manager.add_position("KO", 60.0, 60.0, bot_name=bot)
+    text = service.call("GET", "/metrics", scope="read").data.decode()
+    series = [line.rpartition(" ")[0] for line in text.splitlines() if line and not line.startswith("#")]
+    assert 'risk_limit_use{limit="bot",subject="other"}' in series
+    assert len(series) == len(set(series))
+
+
 def test_a_browser_comes_in_by_a_link_that_works_once(service):
     code = service.sessions.code()
     preview = service.call("HEAD", f"/login?code={code}", scope=None)
