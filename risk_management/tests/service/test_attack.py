@@ -113,6 +113,8 @@ def burst(chance: random.Random, number: int, state) -> list[dict]:
 def settle(service, chance: random.Random) -> None:
     """Fill some approvals at their prices and cancel the others, so that there is room again."""
     manager = service.manager
+    service.clock.advance(5.0)
+    manager.update_prices(PRICES)
     for name, one in list(manager.state.reservations.items()):
         if chance.random() < 0.25:
             left = (one.opening + one.closing) / SCALE
@@ -121,11 +123,11 @@ def settle(service, chance: random.Random) -> None:
             manager.desk.cancel(name)
 
 
-@pytest.mark.parametrize("wanted", [600, pytest.param(100_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("wanted", [1_000, pytest.param(100_000, marks=pytest.mark.soak)])
 def test_no_burst_over_http_exceeds_a_limit(crowded, wanted, record_property):
     service, crowd = crowded
     chance, outcomes, number, shared = random.Random(wanted), Counter(), 0, 0
-    while outcomes["approved"] < wanted:
+    while sum(outcomes.values()) < wanted:
         before = service.manager.state
         orders = burst(chance, number, before)
         for order, reply in zip(orders, crowd.ask(orders), strict=True):
@@ -141,9 +143,9 @@ def test_no_burst_over_http_exceeds_a_limit(crowded, wanted, record_property):
             assert not units or units <= abs(state.positions[key].quantity)  # together no more than is held
         settle(service, chance)
         number += 1
-    assert outcomes["refused"] > wanted // 50
+    assert min(outcomes["approved"], outcomes["refused"]) > wanted // 10
     assert shared > number // 10
-    said = f"{outcomes['approved']:,} of {sum(outcomes.values()):,} approved in bursts of {THREADS}, "
+    said = f"{sum(outcomes.values()):,} requests, {outcomes['approved']:,} approved in bursts of {THREADS}, "
     record_property("figure", said + f"{shared:,} bursts on one position: 0 beyond a limit")
 
 
