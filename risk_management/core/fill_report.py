@@ -164,7 +164,8 @@ def fill_event(
     if duplicate:
         return Booking(event, duplicate, conflict, ())
     flags = _flags(reservation, event, config, is_open=is_open)
-    if "LATE_FILL" in flags and "OVERFILL" not in flags and _turns(state, event):
+    is_late = "LATE_FILL" in flags and reservation.status is not ReservationStatus.FILLED
+    if is_late and "OVERFILL" not in flags and _turns(state, event):
         flags = (*flags, "OVERFILL")
     if _is_off(state, reservation, report, config, now):
         flags = (*flags, "OFF_PRICE")

@@ -232,7 +232,6 @@ class OrderDesk:
                 self._refuse_outlier(reservation, report)
             if dear_fee(booking.event):
                 text = f"a fee of {report.fee:g} is more than the fill itself; report the true one"
-                self._set_aside("OUT_OF_RANGE", text, report)
                 raise InvalidRequest("OUT_OF_RANGE", "fee", text)
             if booking.conflict:
                 text = f"execution {booking.event.execution_id!r} was booked with other numbers"

@@ -205,18 +205,13 @@ def test_a_report_that_is_told_again_bears_no_flag(manager):
     assert (again.duplicate, again.flags) == (True, ())
 
 
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [({"size": 400.0}, "EXECUTION_CONFLICT"), ({"fee": 1e12, "execution_id": "y"}, "OUT_OF_RANGE")],
-)
-def test_a_report_that_is_not_booked_is_in_the_audit_trail(manager, changes, code):
+def test_a_report_that_is_not_booked_is_in_the_audit_trail(manager):
     asked = manager.request_trade(OrderTicket("MSFT", "sell", 900.0, bot_name="b"))
     report = FillReport(asked.request_id, 500.0, 100.0, execution_id="x")
     manager.execute_trade(report)
-    with pytest.raises(InvalidRequest) as refused:
-        manager.execute_trade(replace(report, **changes))
-    assert refused.value.code == code
-    assert manager.desk.unknown_reports[-1].execution_id == changes.get("execution_id", "x")
+    with pytest.raises(InvalidRequest, match="EXECUTION_CONFLICT"):
+        manager.execute_trade(replace(report, size=400.0))
+    assert manager.desk.unknown_reports[-1].size == 400.0
 
 
 def test_a_far_tick_after_all_was_withdrawn_is_watched_on(manager):
