@@ -38,7 +38,7 @@ types: $(TESTS)
 bench: $(READY)  ## ratios measured side by side in this run
 	$(BIN)/python -m bench
 
-bench-var: $(READY)  ## every VaR method walked forward over the sample, 123 books; takes half an hour
+bench-var: $(READY)  ## every VaR method walked forward over the sample, 123 books; takes a quarter of an hour
 	$(BIN)/python -m bench.var_walk
 
 bench-peers: $(READY)  ## the same beside what people would use instead, in an environment of its own

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-__all__ = ["AnchoredClock", "Clock", "ManualClock", "SystemClock"]
+__all__ = ["AnchoredClock", "Clock", "LaterClock", "ManualClock", "SystemClock"]
 
 
 class Clock(Protocol):
@@ -76,6 +76,31 @@ class AnchoredClock:
     def wall_offset(self) -> float:
         """There is no wall clock that it could step away from."""
         return 0.0
+
+
+class LaterClock:
+    """Another clock, so much later: a book's time goes on from its last event, whatever the wall clock says.
+
+    Parameters
+    ----------
+    clock : Clock
+    seconds : float
+    """
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock, self._seconds = clock, seconds
+
+    def now(self) -> datetime:
+        """The other clock's time, and what it is behind."""
+        return self._clock.now() + timedelta(seconds=self._seconds)
+
+    def monotonic(self) -> float:
+        """The other clock's seconds."""
+        return self._clock.monotonic()
+
+    def wall_offset(self) -> float:
+        """How far the machine's wall clock stands from `now`."""
+        return self._clock.wall_offset() - self._seconds
 
 
 class ManualClock:

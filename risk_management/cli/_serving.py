@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
 
 import typer
 
@@ -16,12 +18,24 @@ if TYPE_CHECKING:
 
     from risk_management.service.server import Server
 
-__all__ = ["ending_by_code", "listening", "stopped_by"]
+__all__ = ["LogLevel", "ending_by_code", "listening", "log_to_stderr", "stopped_by"]
+
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    typer.Option("--log-level", help="What goes to standard error: alerts are warnings and errors."),
+]
 
 IN_USE: Final = 73
 UNREADABLE: Final = 65
 NO_DISK: Final = 74
 NO_PORT: Final = 69
+
+
+def log_to_stderr(level: str) -> None:
+    """A running service says on standard error what happens to it: it may be all that anyone sees."""
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from risk_management.cli._options import Json, options_of
+from risk_management.cli._options import Json, WrongUsage, options_of
 from risk_management.cli._screen import screen, show_json
 from risk_management.cli._store import Store, store_of
 from risk_management.model.explain import amount
@@ -48,6 +48,8 @@ def tail(
 
     [dim]risk audit tail -n 50 --kind TradeDecided[/dim]
     """
+    if kind is not None:
+        _check_kind(kind)
     with _reader(context, store) as reader:
         found = list(reader.newest(number, kind=kind, actor=actor))
     if as_json:
@@ -148,19 +150,32 @@ def export(
     file: Annotated[Path, typer.Argument(help="Where to; one JSON object a line.", show_default=False)],
     store: Store = None,
 ) -> None:
-    """Write all entries with their hashes, and the signed end beside them.
+    """Write all entries with their hashes to a new file; the signed end is printed.
 
     [dim]risk audit export journal.jsonl[/dim]
     """
     from risk_management.store.head import signed_head  # noqa: PLC0415 - help must be quick
 
     count = 0
-    with _reader(context, store) as reader, file.open("x", encoding="utf-8") as out:
+    try:
+        file.touch(mode=0o600, exist_ok=False)  # as private as the store
+    except OSError as problem:
+        raise WrongUsage(f"{file} can't be made: {problem.strerror}; name a new file in a folder") from None
+    with _reader(context, store) as reader, file.open("w", encoding="utf-8") as out:
         for entry in reader.chain():
             out.write(json.dumps(_row(entry), ensure_ascii=False) + "\n")
             count += 1
         head = signed_head(reader.path)
     typer.echo(f"{count:,} entries in {file}; signed to entry {head.seq}, hash {head.hash.hex()}.")
+
+
+def _check_kind(kind: str) -> None:
+    """Raise for a kind that no entry can be of: a mistyped one would look like nothing of that kind."""
+    from risk_management.model.events import Event  # noqa: PLC0415 - help must be quick
+
+    kinds = sorted(one.__name__ for one in Event.__subclasses__())
+    if kind not in kinds:
+        raise WrongUsage(f"no entry is of the kind {kind!r}; there are {', '.join(kinds)}")
 
 
 def _reader(context: typer.Context, store: str | None) -> StoreReader:

@@ -25,6 +25,7 @@ from risk_management.cli import (
     replay,
     selftest,
     serve,
+    simulate,
     stress,
     token,
     var,
@@ -137,6 +138,7 @@ app.command("backup", rich_help_panel=SYSTEM)(backup.backup)
 app.command("restore", rich_help_panel=SYSTEM)(backup.restore)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)
 app.command("selftest", rich_help_panel=SYSTEM)(selftest.run)
+app.command("simulate", rich_help_panel=SYSTEM)(simulate.run)
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from risk_management.cli._options import WrongUsage, options_of
-from risk_management.cli._serving import ending_by_code, listening, stopped_by
+from risk_management.cli._serving import LogLevel, ending_by_code, listening, log_to_stderr, stopped_by
 from risk_management.cli._store import Store, store_of
+from risk_management.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from risk_management.config.risk_config import RiskManagementConfig
@@ -33,6 +34,7 @@ def run(
         list[str] | None,
         typer.Option("--name", help="A name that the server is called by; may be said twice."),
     ] = None,
+    log_level: LogLevel = "warning",
 ) -> None:
     """Serve the risk system over HTTP: every order of every bot, in any process, asks it first.
 
@@ -40,24 +42,34 @@ def run(
 
     Ends with 73 when the store is in use, 65 or 74 when it can't be read, 69 when the port is taken.
     """
-    from risk_management.service.server import checked_address  # noqa: PLC0415 - help must be quick
-
-    address = checked_address(host)
+    log_to_stderr(log_level)
+    address, path = _checked(context, host, store)
     is_local = ip_address(address).is_loopback
     if not (is_local or allow_remote):
         raise WrongUsage(
             f"{address} can be reached from other machines: say --allow-remote, and put TLS in front"
         )
-    options = options_of(context)
-    path = store_of(options, store)
     with ExitStack() as closing:
-        integration, tokens = _opened(_config(options.config(), path))
+        integration, tokens = _opened(_config(options_of(context).config(), path))
         closing.callback(tokens.close)
         closing.callback(integration.close)
         _serve(
             integration, tokens, address, port, frozenset([*(name or []), address]), path, is_local=is_local
         )
         typer.echo("Stopping: what was asked is answered, the state is kept.", err=True)
+
+
+def _checked(context: typer.Context, host: str, store: str | None) -> tuple[str, str]:
+    """Where to listen, and the store; what means nothing is a wrong option, like any other."""
+    from risk_management.service.server import checked_address  # noqa: PLC0415 - help must be quick
+    from risk_management.store.database import store_file  # noqa: PLC0415
+
+    path = store_of(options_of(context), store)
+    try:
+        store_file(path)
+        return checked_address(host), path
+    except ConfigurationError as problem:
+        raise WrongUsage(str(problem)) from None
 
 
 def _config(config: RiskManagementConfig, path: str) -> RiskManagementConfig:

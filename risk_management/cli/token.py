@@ -11,6 +11,7 @@ from rich.text import Text
 from risk_management.cli._options import Json, WrongUsage, options_of
 from risk_management.cli._screen import screen, show_json
 from risk_management.cli._store import Store, store_of
+from risk_management.errors import StoreUnavailable
 from risk_management.model.access import Access
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def show(context: typer.Context, store: Store = None, as_json: Json = False) -> 
 
     [dim]risk token list[/dim]
     """
-    found = _tokens(context, store).tokens()
+    found = _tokens(context, store, there=True).tokens()
     if as_json:
         show_json({"tokens": [_row(token) for token in found]})
         return
@@ -91,14 +92,19 @@ def revoke(
 
     [dim]risk token revoke 1f0c3a9b[/dim]
     """
-    token = _tokens(context, store).revoke(token_id)
+    token = _tokens(context, store, there=True).revoke(token_id)
     typer.echo(f"Token {token.token_id} ({token.name}) is revoked.")
 
 
-def _tokens(context: typer.Context, store: str | None) -> TokenStore:
-    from risk_management.store.tokens import TokenStore  # noqa: PLC0415 - help must be quick
+def _tokens(context: typer.Context, store: str | None, *, there: bool = False) -> TokenStore:
+    """The tokens of a store; one that has to be there is not made."""
+    from risk_management.store.database import store_file  # noqa: PLC0415 - help must be quick
+    from risk_management.store.tokens import TokenStore  # noqa: PLC0415
 
-    return TokenStore(store_of(options_of(context), store))
+    path = store_of(options_of(context), store)
+    if there and not store_file(path).is_file():
+        raise StoreUnavailable(f"there is no store at {store_file(path)}; name its file")
+    return TokenStore(path)
 
 
 def _row(token: Token) -> Plain:

@@ -49,6 +49,12 @@ class Answers:
             else:
                 del self._known[oldest]
 
+    def read_again(self) -> None:
+        """The journal can be read again: what it answered first is the answer, whatever was said since."""
+        for name, known in tuple(self._known.items()):
+            if self._journal is not None and not known.decision.durable:
+                self._known[name] = self._journal.decided(name) or known
+
     def go_back(self, version: int) -> None:
         """Forget the answers of a state that was lost."""
         lost = {i for i, known in self._known.items() if known.decision.state_version >= version}

@@ -87,6 +87,8 @@ class Book:
         self.lock = Transaction(self._enter, self._leave)
         self.lost: list[Callable[[int], None]] = []
         """Told the version that the state went back to when a write was lost."""
+        self.mended: list[Callable[[], None]] = []
+        """Told when the store can be written again and holds everything."""
         self._head = self._durable = standing
         self._commit = None if journal is None else GroupCommit(journal, self._kept, self._was_lost)
         self._events: list[Event] = []
@@ -207,6 +209,8 @@ class Book:
         journal.latch(in_memory="", stopped="")
         self._head = self._durable = after
         self._backlog, self._outage = [], ""
+        for told in self.mended:
+            told()
 
     def _enter(self) -> None:
         while self._urgent:
@@ -229,7 +233,10 @@ class Book:
     def _latch(self) -> None:
         """Note beside the store what must outlive this process although the store can't be written."""
         if self._commit is not None:
-            stops = [h for h in self._durable.state.holds.values() if h.mode is TradingMode.HALTED]
+            holds = self._durable.state.holds
+            unkept = [event.hold for event in tuple(self._backlog) if isinstance(event, HoldSet)]
+            halts = [h for h in unkept if h.mode is TradingMode.HALTED and holds.get(h.key) == h]
+            stops = [h for h in halts if h.cause != STORE]  # that one ends with this process
             said = "; ".join(f"{h.actor}: {h.cause}: {h.reason}" for h in stops)
             self._commit.journal.latch(in_memory=self._outage[:LATCHED], stopped=said[:LATCHED])
 

@@ -16,6 +16,7 @@ from risk_management.model.money import to_ledger
 from risk_management.model.portfolio import EXTERNAL, OPERATOR, SYSTEM, PortfolioState, PositionKey
 
 __all__ = [
+    "HIDDEN",
     "checked_bot",
     "checked_instrument",
     "checked_moment",
@@ -31,7 +32,17 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:=^-]{0,31}\Z")
-NAME: Final = re.compile(r"[^\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff]{1,128}\Z")
+HIDDEN: Final = (
+    r"\u0000-\u001f\u007f-\u009f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
+    r"\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+)
+"""What shows nothing or steers what shows it, as ranges of a pattern: the Unicode categories Cc, Cf, Zl, Zp.
+
+A name with one looks like another name, or makes two lines of one in a log. The ranges of Python and of the
+patterns in the OpenAPI document are the same.
+"""
+NAME: Final = re.compile(rf"[^{HIDDEN}\ud800-\udfff]{{1,128}}\Z")
 LARGEST: Final = 1e12
 LEAST_PRICE: Final = 1e-9
 RESERVED: Final = frozenset({OPERATOR, SYSTEM, EXTERNAL})

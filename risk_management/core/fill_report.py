@@ -161,7 +161,11 @@ def fill_event(
         reported=0 if report.quantity is not None else to_ledger(report.size),
     )
     duplicate, conflict = _seen(state, event, report, known, is_open=is_open)
+    if duplicate:
+        return Booking(event, duplicate, conflict, ())
     flags = _flags(reservation, event, config, is_open=is_open)
+    if "LATE_FILL" in flags and "OVERFILL" not in flags and _turns(state, event):
+        flags = (*flags, "OVERFILL")
     if _is_off(state, reservation, report, config, now):
         flags = (*flags, "OFF_PRICE")
     return Booking(event, duplicate, conflict, flags)
@@ -279,6 +283,8 @@ def _seen(
         before, now = (known[3], event.reported) if in_money else (known[1], event.quantity)
         same = known[0] == event.request_id and abs(before - now) <= max(1.0, SAME * abs(before))
         return same, not same
+    if not is_open and _was_found(state, event):
+        return True, False
     if report.execution_id is not None or is_open:
         return False, False
     # no id and nothing left: an equal report is the same one told again
@@ -286,6 +292,15 @@ def _seen(
         fact[0] == event.request_id and abs(fact[2] - event.cost / SCALE) <= SAME
         for fact in state.executions.values()
     ), False
+
+
+def _was_found(state: PortfolioState, event: Filled) -> bool:
+    """Whether a comparison with the broker booked as many units on the approval: this explains them."""
+    found = f"reconciled-{event.request_id}-"
+    return any(
+        name.startswith(found) and abs(fact[1] - event.quantity) <= FINAL_WITHIN * abs(fact[1])
+        for name, fact in state.executions.items()
+    )
 
 
 def _is_off(
@@ -303,6 +318,18 @@ def _is_off(
     allowed = ages.get(state.instruments[reservation.key.symbol].asset_class, ages.get("other", 60.0))
     is_fresh = not quote.daily and (now - quote.time).total_seconds() <= allowed
     return is_fresh and abs(report.price / quote.price - 1.0) > config.order_config.price_collar
+
+
+def _turns(state: PortfolioState, event: Filled) -> bool:
+    """Whether a late close closes more than its account holds: another one closed the position meanwhile."""
+    held = sum(
+        abs(position.quantity)
+        for key, position in state.positions.items()
+        if key.symbol == event.key.symbol
+        and key.account_id == event.key.account_id
+        and position.quantity * event.quantity < 0
+    )
+    return event.used_quantity > held
 
 
 def _flags(

@@ -114,6 +114,7 @@ class OrderDesk:
         self._answers = Answers(book.journal)
         self.clock_watch = ClockWatch(book, clock, alarm)
         book.lost.append(self._answers.go_back)
+        book.mended.append(self._answers.read_again)
         self.unknown_reports: deque[FillReport] = deque(maxlen=KEPT_UNKNOWN)
         self.failed_in_a_row = 0
 
@@ -211,15 +212,13 @@ class OrderDesk:
                 raise UnknownRequest("UNKNOWN_REQUEST", "request_id", text)
             if report.environment not in (None, state.environment):
                 text = f"a {report.environment} fill can't be booked in a {state.environment} book"
-                self._alarm("WRONG_ENVIRONMENT", text)
+                self._set_aside("WRONG_ENVIRONMENT", text, report)
                 raise InvalidRequest("WRONG_ENVIRONMENT", "environment", text)
             if report.size == 0.0 and report.quantity in (None, 0.0):
                 return self._not_filled(report)
             unknown = instrument_event(state, reservation.key.symbol, self._clock.now())
             if unknown is not None:
                 state = self._book.apply(unknown)
-            if is_outlier(state, reservation, report, self._book.config):
-                self._refuse_outlier(reservation, report)
             known = self.executed(report.execution_id) if report.execution_id is not None else None
             now = self._clock.now()
             try:
@@ -229,15 +228,15 @@ class OrderDesk:
                 raise
             if booking.duplicate:
                 return booking.execution(state)
+            if is_outlier(state, reservation, report, self._book.config):
+                self._refuse_outlier(reservation, report)
             if dear_fee(booking.event):
-                raise InvalidRequest(
-                    "OUT_OF_RANGE",
-                    "fee",
-                    f"a fee of {report.fee:g} is more than the fill itself; report the true one",
-                )
+                text = f"a fee of {report.fee:g} is more than the fill itself; report the true one"
+                self._set_aside("OUT_OF_RANGE", text, report)
+                raise InvalidRequest("OUT_OF_RANGE", "fee", text)
             if booking.conflict:
                 text = f"execution {booking.event.execution_id!r} was booked with other numbers"
-                self._alarm("EXECUTION_CONFLICT", text)
+                self._set_aside("EXECUTION_CONFLICT", f"{text}; it was recorded, not booked", report)
                 raise InvalidRequest("EXECUTION_CONFLICT", "execution_id", text)
             after = self._book.apply(booking.event)
             if not TOO_MUCH.isdisjoint(booking.flags):

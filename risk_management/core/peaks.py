@@ -28,7 +28,7 @@ def bot_and_strategy_events(
     """New peaks, bots that are disabled and strategies that only close, after losses of their own.
 
     A loss is counted from the highest profit, open positions included, and held against what the bot
-    may hold or the strategy's budget.
+    may hold or the strategy's budget. A price that moved far in one tick makes no peak, however old it gets.
     """
     if not state.bots and not state.strategies and not state.positions:
         return
@@ -36,7 +36,7 @@ def bot_and_strategy_events(
     new_bots = tuple((n, v) for n, v in bots.items() if v > state.bots[n].record.peak)
     known = {n: state.strategies.get(n, StrategyRecord()).peak for n in strategies}
     new_strategies = tuple((n, v) for n, v in strategies.items() if v > known[n])
-    if new_bots or new_strategies:
+    if state.is_sure and (new_bots or new_strategies):
         yield PeaksSeen(at=now, actor=SYSTEM, bots=new_bots, strategies=new_strategies)
     equity = max(state.totals.equity or 0.0, 0.0)
     yield from _bots(state, config, bots, equity, now)

@@ -19,6 +19,7 @@ from risk_management.clock import Clock
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import drawdown as drawdown_rules
 from risk_management.core.assessment import RiskAssessment
+from risk_management.core.bot_limits import check_tightens
 from risk_management.core.commit import Journal
 from risk_management.core.correlation_monitor import CorrelationMonitor
 from risk_management.core.emergency_rows import emergency_rows
@@ -43,6 +44,7 @@ from risk_management.core.protocol import EmergencyProtocol, Executor
 from risk_management.core.quotes import PriceUpdate, price_events
 from risk_management.core.reconciliation import checked_report, compared
 from risk_management.core.risk_model import with_stable_labels
+from risk_management.core.scopes import checked_scope
 from risk_management.core.taking_up import take_up
 from risk_management.core.watch import Watch
 from risk_management.errors import ConfigurationError, InvalidRequest, shown
@@ -590,26 +592,46 @@ class AdvancedRiskManager:
         kelly_fraction: float | None = None,
         *,
         actor: str = OPERATOR,
+        may_loosen: bool = True,
     ) -> Bot:
-        """Register a bot, or change the limits of a known one; its record is kept."""
+        """Register a bot, or change the limits of a known one; its record is kept.
+
+        Parameters
+        ----------
+        bot_name : str
+        strategy_type : str
+            Empty: as it is.
+        max_position_size : float, optional
+            Money. None: as it is; of a new bot `bot_config.max_exposure` of equity.
+        kelly_fraction : float, optional
+            0 to 1. None: as it is; of a new bot `kelly_config.default_kelly_fraction`.
+        actor : str
+        may_loosen : bool
+            False refuses a limit that is looser than the one that holds now.
+
+        Raises
+        ------
+        InvalidRequest
+            A value that means nothing, or ``NOT_ALLOWED``; nothing was changed.
+        """
         name = checked_bot(bot_name)
-        limit = None if max_position_size is None else checked_number(max_position_size, "max_position_size")
-        share = kelly_fraction
+        strategy = checked_name(strategy_type, "strategy_type", empty=True)
+        limit, share = max_position_size, kelly_fraction
+        if limit is not None:
+            limit = checked_number(limit, "max_position_size")
         if share is not None:
             share = checked_number(share, "kelly_fraction", zero=True, most=1.0)
         with self.book.lock:
             known = self.state.bots.get(name)
-            strategy = checked_name(strategy_type, "strategy_type", empty=True)
-            bot = Bot(
-                name,
-                strategy or (known.strategy if known else ""),
-                known.registered_at if known else self.clock.now(),
-                limit,
-                share,
-                enabled=known.enabled if known else True,
-                disabled_reason=known.disabled_reason if known else "",
-                record=known.record if known else Bot(name, "", self.clock.now()).record,
+            old = known or Bot(name, "", self.clock.now())
+            bot = amended(
+                old,
+                strategy=strategy or old.strategy,
+                max_exposure=old.max_exposure if limit is None else limit,
+                kelly_fraction=old.kelly_fraction if share is None else share,
             )
+            if not may_loosen:
+                check_tightens(self.config, self.state.equity, known, bot)
             self._apply_now(BotChanged, actor=actor, bot=bot)
         return bot
 
@@ -648,6 +670,12 @@ class AdvancedRiskManager:
 
         A strategy that lost too much is let go on by this, with its losses counted anew. The stops of the
         whole portfolio are ended by `release_emergency` alone.
+
+        Raises
+        ------
+        InvalidRequest
+            ``UNKNOWN_BOT``, ``UNKNOWN_STRATEGY`` or ``UNKNOWN_SYMBOL``: nothing here goes by this name,
+            and a stop of it would stop nobody.
         """
         who = actor or library_actor()
         now = self.clock.now()
@@ -655,12 +683,13 @@ class AdvancedRiskManager:
             mode, scope = TradingMode(mode), Scope(scope)
         except ValueError as problem:
             raise InvalidRequest("INVALID_MODE", "mode", str(problem)) from None
-        checked_name(name, "name", empty=scope is Scope.PORTFOLIO)
-        if mode is TradingMode.ACTIVE:
-            self._release(scope, name, who, reason)
-            return
-        hold = Hold(scope, name, "operator", mode, who, reason, now, latched=scope is Scope.PORTFOLIO)
-        self._apply_now(HoldSet, actor=who, hold=hold)
+        with self.book.lock:
+            checked_scope(self.state, scope, name)
+            if mode is TradingMode.ACTIVE:
+                self._release(scope, name, who, reason)
+                return
+            hold = Hold(scope, name, "operator", mode, who, reason, now, latched=scope is Scope.PORTFOLIO)
+            self._apply_now(HoldSet, actor=who, hold=hold)
 
     def _release(self, scope: Scope, name: str, actor: str, reason: str) -> None:
         """End an operator's hold; of a strategy, bot or symbol also those that the system set."""

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
 
 import numpy as np
 
-from risk_management.clock import AnchoredClock
+from risk_management.clock import AnchoredClock, Clock, LaterClock
 from risk_management.core.book import Book
 from risk_management.core.commit import Journal
 from risk_management.core.foundation import Foundation
@@ -20,12 +21,21 @@ from risk_management.core.reconciliation import UNRECONCILED
 from risk_management.core.risk_model import with_stable_labels
 from risk_management.core.standing import Standing
 from risk_management.errors import ConfigurationError
-from risk_management.model.events import EngineStarted, Event, HoldSet, InstrumentDefined, ModelRefreshed
+from risk_management.model.events import (
+    ClockStepped,
+    EngineStarted,
+    Event,
+    HoldSet,
+    InstrumentDefined,
+    ModelRefreshed,
+)
 from risk_management.model.market import ReturnMatrix
 from risk_management.model.portfolio import SYSTEM, Hold, Scope, TradingMode
 from risk_management.model.risk_model import RiskModel
 
 __all__ = ["take_up"]
+
+STOP: Final = (Scope.PORTFOLIO, "", "emergency_stop")
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +46,7 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
     Returns
     -------
     foundation : Foundation
-        With a clock that does not stand before the last event, where it is a clock of sample data.
+        With a clock that does not stand before the last event.
     book : Book
 
     Raises
@@ -56,8 +66,7 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
         )
         return foundation, book
     _same_book(standing, foundation)
-    if isinstance(foundation.clock, AnchoredClock) and foundation.clock.now() < standing.state.as_of:
-        foundation = replace(foundation, clock=AnchoredClock(standing.state.as_of))
+    foundation = replace(foundation, clock=_no_earlier(foundation.clock, standing.state.as_of))
     now = foundation.clock.now()
     book = Book.resumed(standing, journal)
     with book.lock:
@@ -66,7 +75,11 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
                 at=now, actor=SYSTEM, host=socket.gethostname(), pid=os.getpid(), software=_software()
             )
         )
-        for event in (*_latched(journal, standing, now), *_news(standing, foundation, now)):
+        for event in (
+            *_time(standing, now),
+            *_latched(journal, standing, now),
+            *_news(standing, foundation, now),
+        ):
             book.apply(event)
         if standing.digest != foundation.config.digest():
             logger.warning("the settings are not those of the last run: %s", foundation.config.digest())
@@ -88,11 +101,25 @@ def _same_book(standing: Standing, foundation: Foundation) -> None:
             )
 
 
+def _no_earlier(clock: Clock, moment: datetime) -> Clock:
+    """The clock, or one that begins at a moment that the clock has not come to: time never goes back."""
+    behind = (moment - clock.now()).total_seconds()
+    if behind <= 0.0:
+        return clock
+    return AnchoredClock(moment) if isinstance(clock, AnchoredClock) else LaterClock(clock, behind)
+
+
+def _time(standing: Standing, now: datetime) -> Iterator[Event]:
+    """Nobody measured how long no process ran, the wall clock may have stepped: old prices open nothing."""
+    quotes, since = standing.state.quotes.values(), standing.state.prices_since
+    if any(not quote.daily and (since is None or quote.time > since) for quote in quotes):
+        yield ClockStepped(at=now, actor=SYSTEM, seconds=0.0)
+
+
 def _latched(journal: Journal, standing: Standing, now: datetime) -> Iterator[Event]:
     """Stops that were noted beside the store: it may not have been writable when they were set."""
     known = journal.latched()
-    holds = standing.state.holds.values()
-    if "stopped" in known and not any(h.mode is TradingMode.HALTED for h in holds):
+    if "stopped" in known and STOP not in standing.state.holds:  # no other stop takes its place
         yield _hold("emergency_stop", TradingMode.HALTED, known["stopped"], now)
     if "in_memory" in known:
         text = (

@@ -255,15 +255,16 @@ class _Sums:
                 _add_sides(self.sectors, instrument.sector, delta, 1)
             self.moves.append((column, delta.net, delta.buys, delta.sells))
         if new.owners != old.owners:
-            self._owners(old, -1)
-            self._owners(new, 1)
+            kept = set(old.owners).intersection(new.owners)  # of many owners, most often one moves
+            self._owners((owner for owner in old.owners if owner not in kept), -1)
+            self._owners((owner for owner in new.owners if owner not in kept), 1)
         if new.risk != old.risk:
             self._risk(model.cluster[column], model.cluster_sign[column], old.risk, new.risk)
         if new.priced != old.priced:
             self.unpriced = self.unpriced - {symbol} if new.priced else self.unpriced | {symbol}
 
-    def _owners(self, name: NameTotals, sign: int) -> None:
-        for account, strategy, bot, sides in name.owners:
+    def _owners(self, owners: Iterable[tuple[str, str, str, Sides]], sign: int) -> None:
+        for account, strategy, bot, sides in owners:
             worst = sign * sides.worst
             self.gross += worst
             _add(self.strategies, strategy, worst)

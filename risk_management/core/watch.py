@@ -181,7 +181,8 @@ def _without_far_ticks(measured: Measured, state: PortfolioState, rolling_days: 
     }
     metrics = dict(measured.metrics)
     for word, value in values.items():
-        metrics[word] = max(0.0, metrics[word] - spared / (value * drawdown.units))
+        if value * drawdown.units > 0.0:  # without any unit left there is no share of them
+            metrics[word] = max(0.0, metrics[word] - spared / (value * drawdown.units))
     return amended(measured, metrics=metrics)
 
 

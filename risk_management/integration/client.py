@@ -5,6 +5,7 @@ A request that gets no answer in time is refused: who does not know must not tra
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -12,11 +13,14 @@ import re
 import ssl
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from itertools import count
+from socket import socket
 from threading import local
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, NoReturn, Self
 from urllib.parse import SplitResult, quote, urlsplit
 
 from risk_management.clock import SystemClock
@@ -32,13 +36,52 @@ PREFIX: Final = "/api/risk"
 LARGEST: Final = 2**20
 """Bytes of an answer."""
 LOOPBACK: Final = re.compile(r"(localhost|127(\.\d{1,3}){3}|::1)\Z")
-BUSY: Final = 503
+FAILED: Final = 500
 PAUSE: Final = 0.01
+LONGEST: Final = 3600.0
+
+
+LONGEST_PAUSE: Final = 0.5
+
+
+class _Body(dict[str, Any]):
+    """An answer's object; what it should hold and does not was said by somebody else."""
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise Unanswered(
+            "UNANSWERED", f"the answer holds no {name!r}: it is not the risk system's; do not trade"
+        )
 
 
 class _Reply(NamedTuple):
     status: int
-    body: dict[str, Any]
+    body: _Body
+
+
+class _TimedReader(io.RawIOBase):
+    """What comes over a connection until the time is over, however slowly it drips."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket, left: Callable[[], float]) -> None:
+        self._raw, self._sock, self._left = raw, sock, left
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        self._sock.settimeout(self._left())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(HTTPResponse):
+    """Its status and headers are read against the same time as its body."""
+
+    def __init__(self, left: Callable[[], float], sock: socket, *args: Any, **words: Any) -> None:
+        super().__init__(sock, *args, **words)
+        self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock, left))
 
 
 DEADLINE: Final = 0.25
@@ -59,7 +102,8 @@ class RiskClient:
     patience : float
         Seconds for reports, cancels and stops, which must not be lost.
     tries : int
-        At most; each with the same id, so that nothing is done twice.
+        Of a question, at most; each with the same id, so that nothing is done twice. Reports, cancels and
+        stops are tried until their time is over.
 
     Raises
     ------
@@ -70,15 +114,16 @@ class RiskClient:
     def __init__(
         self, url: str, token: str, *, deadline: float = DEADLINE, patience: float = 5.0, tries: int = 3
     ) -> None:
-        parts = urlsplit(url)
-        if not _is_address(parts):
+        parts = _address(url)
+        if parts is None:
             raise ConfigurationError("RISK_URL is an address such as http://127.0.0.1:8321")
         if not token.isascii() or not token.isprintable() or not token.strip():
             raise ConfigurationError("RISK_TOKEN is a token as 'risk token create' prints it")
         if parts.scheme == "http" and not LOOPBACK.match(str(parts.hostname)):
             logger.warning("the token travels unencrypted to %s; put TLS in front", parts.hostname)
         self._parts, self._token = parts, token
-        self._deadline, self._patience, self._tries = deadline, patience, max(1, tries)
+        self._deadline, self._patience = _seconds("deadline", deadline), _seconds("patience", patience)
+        self._tries = max(1, tries)
         self._clock = SystemClock()
         self._mine = local()
 
@@ -127,19 +172,11 @@ class RiskClient:
             "reduce_only": reduce_only,
         }
         try:
-            said = self._done("POST", "/trades", words, self._deadline)
+            said = self._done("POST", "/trades", words, patient=False)
+            return _response(said, size, str(chosen))
         except Unanswered as problem:
             logger.error("a request of %.60r got no answer: %s", bot_name, problem)
             return TradeResponse.not_judged(size, problem.code, str(problem), str(chosen))
-        return TradeResponse(
-            request_id=said["request_id"],
-            approved=said["approved"] is True,
-            recommended_size=said["recommended_size"],
-            requested_size=said["requested_size"],
-            rejection_reasons=tuple(said["rejection_reasons"]),
-            explanation=said["explanation"],
-            durable=said["durable"],
-        )
 
     def execute_trade(  # noqa: PLR0913 - the facts of a fill
         self,
@@ -175,7 +212,7 @@ class RiskClient:
             "environment": environment,
         }
         try:
-            said = self._done("POST", f"/trades/{_quoted(request_id)}/executions", words, self._patience)
+            said = self._done("POST", f"/trades/{_quoted(request_id)}/executions", words)
         except Unanswered as problem:
             raise Unanswered(problem.code, f"{problem}; report it again as execution {chosen}") from None
         return Execution(
@@ -186,15 +223,16 @@ class RiskClient:
             remaining=said["remaining"],
             duplicate=said["duplicate"],
             flags=tuple(said["flags"]),
+            durable=said["durable"],
         )
 
     def cancel_trade(self, request_id: str, reason: str = "") -> None:  # noqa: ARG002 - the token tells who
         """Free what is left of an approval; a second call changes nothing."""
-        self._done("DELETE", f"/trades/{_quoted(request_id)}", None, self._patience)
+        self._done("DELETE", f"/trades/{_quoted(request_id)}", None)
 
     def why(self, request_id: str) -> dict[str, Any]:
         """A decision with all that was measured, and what became of it."""
-        return self._done("GET", f"/trades/{_quoted(request_id)}", None, self._patience)
+        return self._done("GET", f"/trades/{_quoted(request_id)}", None)
 
     # -- bots, prices and stops ---------------------------------------------------------------------
 
@@ -211,29 +249,29 @@ class RiskClient:
             "max_position_size": max_position_size,
             "kelly_fraction": kelly_fraction,
         }
-        return self._done("PUT", f"/bots/{_quoted(bot_name)}", words, self._patience)
+        return self._done("PUT", f"/bots/{_quoted(bot_name)}", words)
 
     def disable_bot(self, bot_name: str, reason: str = "") -> tuple[str, ...]:
         """Stop a bot's entries; its exits pass. Returns its open approvals, which are cancelled."""
         path = f"/bots/{_quoted(bot_name)}/disable"
-        return tuple(self._done("POST", path, {"reason": reason}, self._patience)["cancelled"])
+        return tuple(self._done("POST", path, {"reason": reason})["cancelled"])
 
     def enable_bot(self, bot_name: str) -> None:
         """Let a bot open positions again."""
-        self._done("POST", f"/bots/{_quoted(bot_name)}/enable", {}, self._patience)
+        self._done("POST", f"/bots/{_quoted(bot_name)}/enable", {})
 
     def update_prices(self, prices: Mapping[str, float], *, source: str = "") -> dict[str, Any]:
         """Push prices; takes an operator's token."""
-        return self._done("POST", "/prices", {"prices": dict(prices), "source": source}, self._patience)
+        return self._done("POST", "/prices", {"prices": dict(prices), "source": source})
 
     def emergency_stop_all(self, reason: str) -> bool:
         """Stop all trading; a person releases it. Returns whether it is on disk."""
-        return bool(self._done("POST", "/emergency-stop", {"reason": reason}, self._patience)["durable"])
+        return bool(self._done("POST", "/emergency-stop", {"reason": reason})["durable"])
 
     def release_emergency(self, actor: str, reason: str) -> tuple[str, ...]:
         """End every latched stop; returns what was released. The journal names the token as well."""
         words = {"reason": f"{actor}: {reason}"}
-        return tuple(self._done("POST", "/emergency-release", words, self._patience)["released"])
+        return tuple(self._done("POST", "/emergency-release", words)["released"])
 
     # -- monitoring is the server's -----------------------------------------------------------------
 
@@ -261,39 +299,40 @@ class RiskClient:
     # -- inside -------------------------------------------------------------------------------------
 
     def _done(
-        self, method: str, path: str, words: Mapping[str, Any] | None, seconds: float
-    ) -> dict[str, Any]:
+        self, method: str, path: str, words: Mapping[str, Any] | None, *, patient: bool = True
+    ) -> _Body:
         """The answer, or what kept it away."""
         given = None if words is None else {k: v for k, v in words.items() if v is not None}
         try:
             body = None if given is None else json.dumps(given, default=_number).encode()
         except (TypeError, ValueError) as problem:
             raise InvalidRequest("WRONG_TYPE", "", f"it can't be written as JSON: {problem}") from None
-        reply = self._answered(method, path, body, seconds)
+        reply = self._answered(method, path, body, patient=patient)
         if reply.status < 300:
             return reply.body
-        error = reply.body.get("error", {})
-        code, text = str(error.get("code", "BAD_REQUEST")), str(error.get("message", reply.status))
-        if reply.status == BUSY:
+        error = reply.body["error"]
+        code, text = str(error["code"]), str(error.get("message", reply.status))
+        if reply.status >= FAILED:  # it may have been judged all the same
             raise Unanswered(code, text)
         raise InvalidRequest(code, str(error.get("field", "")), text)
 
-    def _answered(self, method: str, path: str, body: bytes | None, seconds: float) -> _Reply:
+    def _answered(self, method: str, path: str, body: bytes | None, *, patient: bool) -> _Reply:
+        seconds = self._patience if patient else self._deadline
         ends = self._clock.monotonic() + seconds
         problem: Exception | None = None
         reply: _Reply | None = None
-        for number in range(self._tries):
-            left = ends - self._clock.monotonic()
-            if left <= 0.0:
+        for number in count() if patient else range(self._tries):
+            if self._clock.monotonic() >= ends:
                 break
             try:
                 reply = self._tried(method, path, body, ends)
-                if reply.status != BUSY:
+                if reply.status < FAILED:
                     return reply
             except (OSError, HTTPException, ValueError) as said:
                 problem = said
                 self._drop()
-            time.sleep(max(0.0, min(PAUSE * 2**number, ends - self._clock.monotonic())))
+            pause = min(PAUSE * 2.0 ** min(number, 10), LONGEST_PAUSE)
+            time.sleep(max(0.0, min(pause, ends - self._clock.monotonic())))
         if reply is not None:
             return reply
         kind = "no time was left" if problem is None else type(problem).__name__
@@ -306,34 +345,29 @@ class RiskClient:
             headers["Content-Type"] = "application/json"
         connection.request(method, self._parts.path.rstrip("/") + PREFIX + path, body, headers)
         answer = connection.getresponse()
-        text = self._read(connection, answer, ends)
+        text = answer.read(LARGEST + 1)
+        if len(text) > LARGEST:
+            raise ValueError("the answer is too long")
+        answer.close()  # read to its end: the connection is free for the next request
         if answer.will_close:
             self._drop()
-        found = json.loads(text)
-        if not isinstance(found, dict):
-            raise ValueError("the answer is no JSON object")
-        return _Reply(answer.status, found)
-
-    def _read(self, connection: HTTPConnection, answer: HTTPResponse, ends: float) -> bytes:
-        """The whole answer, however slowly it drips, until the time is over."""
-        parts: list[bytes] = []
-        while part := answer.read1(LARGEST):
-            parts.append(part)
-            left = ends - self._clock.monotonic()
-            if left <= 0.0 or sum(map(len, parts)) > LARGEST:
-                raise TimeoutError
-            if connection.sock is not None:
-                connection.sock.settimeout(left)
-        answer.close()  # read to its end: the connection is free for the next request
-        return b"".join(parts)
+        return _Reply(answer.status, _read(text, answer.status))
 
     def _connection(self, ends: float) -> HTTPConnection:
         """The connection of this thread, with what is left of the time."""
-        left = max(0.001, ends - self._clock.monotonic())
+
+        def time_left() -> float:
+            left = ends - self._clock.monotonic()
+            if left <= 0.0:
+                raise TimeoutError("the time is over")
+            return left
+
+        left = time_left()
         known: tuple[int, HTTPConnection] | None = getattr(self._mine, "known", None)
         if known is not None and known[0] == os.getpid():  # a forked child must not share its parent's
             connection = known[1]
             connection.timeout = left
+            connection.response_class = partial(_TimedResponse, time_left)  # type: ignore[assignment]
             if connection.sock is not None:
                 connection.sock.settimeout(left)
             return connection
@@ -344,6 +378,7 @@ class RiskClient:
             )
         else:
             made = HTTPConnection(host, port, timeout=left)
+        made.response_class = partial(_TimedResponse, time_left)  # type: ignore[assignment]
         self._mine.known = (os.getpid(), made)
         return made
 
@@ -354,13 +389,56 @@ class RiskClient:
             known[1].close()
 
 
-def _is_address(parts: SplitResult) -> bool:
+def _address(url: str) -> SplitResult | None:
     try:
+        parts = urlsplit(url)
         is_port = parts.port is None or parts.port > 0
-    except ValueError:
-        return False
+    except (ValueError, AttributeError):
+        return None
     is_plain = not (parts.username or parts.query or parts.fragment)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and is_plain and is_port
+    is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
+    return parts if is_whole and is_plain and is_port else None
+
+
+def _seconds(name: str, value: object) -> float:
+    if isinstance(value, int | float) and 0.0 < value <= LONGEST:
+        return value
+    raise ConfigurationError(f"{name} is in seconds, at most {LONGEST:g}; got {shown(value)}")
+
+
+def _read(text: bytes, status: int) -> _Body:
+    """An answer of the risk system; ValueError for one of anybody else, such as a proxy."""
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("the answer is too deep") from None
+    if not isinstance(found, dict):
+        raise ValueError("the answer is no JSON object")
+    error = found.get("error")
+    if status >= 300 and not (isinstance(error, dict) and isinstance(error.get("code"), str)):
+        raise ValueError("the answer is not the risk system's")
+    return _Body(found)
+
+
+def _response(said: _Body, size: float, request_id: str) -> TradeResponse:
+    """What was answered, where it answers this question."""
+    answer = TradeResponse(
+        request_id=said["request_id"],
+        approved=said["approved"] is True,
+        recommended_size=said["recommended_size"],
+        requested_size=said["requested_size"],
+        rejection_reasons=tuple(said["rejection_reasons"] or ()),
+        explanation=said["explanation"],
+        durable=said["durable"],
+    )
+    granted: Any = answer.recommended_size
+    is_size = isinstance(granted, int | float) and 0.0 <= granted <= float(size) * (1.0 + 1e-9)
+    if answer.request_id != request_id or not is_size:
+        text = (
+            f"the answer is none to this question: {answer.request_id!r:.80}, {granted!r:.40}; do not trade"
+        )
+        raise Unanswered("UNANSWERED", text)
+    return answer
 
 
 def _number(value: object) -> object:

@@ -103,10 +103,13 @@ class Code(StrEnum):
     UNDEFINED = auto()
     UNKNOWN_ACCOUNT = auto()
     UNKNOWN_ALERT = auto()
+    UNKNOWN_FAULTS = auto()
     UNKNOWN_FIELD = auto()
     UNKNOWN_LIMIT = auto()
     UNKNOWN_METHOD = auto()
     UNKNOWN_RULE = auto()
+    UNKNOWN_STRATEGY = auto()
+    UNKNOWN_SYMBOL = auto()
     WRONG_TYPE = auto()
     # at odds with what is known
     EXECUTION_CONFLICT = auto()
@@ -196,10 +199,13 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.UNDEFINED: "nothing can be computed from it",
         Code.UNKNOWN_ACCOUNT: "no account of this name",
         Code.UNKNOWN_ALERT: "no active alert of this id (404)",
+        Code.UNKNOWN_FAULTS: "no group of simulated faults of this name",
         Code.UNKNOWN_FIELD: "a field, setting or query word that is not known",
         Code.UNKNOWN_LIMIT: "no limit of this name",
         Code.UNKNOWN_METHOD: "no VaR method of this name",
         Code.UNKNOWN_RULE: "no alert rule of this id (404)",
+        Code.UNKNOWN_STRATEGY: "no strategy of this name is held or traded here: its mode was not set (404)",
+        Code.UNKNOWN_SYMBOL: "no symbol of this name is known to the book: its mode was not set (404)",
         Code.WRONG_TYPE: "a value of another type: text for a number, a number for true or false",
     },
     "At odds with what is known (HTTP 409 unless said otherwise)": {

@@ -130,7 +130,10 @@ class BreaksSeen(Event):
 
 @dataclass(frozen=True, slots=True)
 class ClockStepped(Event):
-    """The machine's wall clock stepped; no interval moved. Prices from before it open nothing."""
+    """The machine's wall clock stepped; no interval moved. Prices from before it open nothing.
+
+    0 seconds at a start: nobody measured how long no process ran.
+    """
 
     seconds: float
 

@@ -35,18 +35,22 @@ class Layered(Mapping[K, V], Generic[K, V]):
     ) -> Layered[K, V]:
         """A copy with one more entry, or another value for a known key.
 
-        At least the newest `keep` entries stay, and all that are `needed`; what is older goes when layers
-        are merged.
+        The newest `keep` entries stay, and all that are `needed`; what is older goes once there are `YOUNG`
+        more. That hangs on the entries alone and not on how they lie in layers: one that was put together
+        from a snapshot forgets at the same moments.
         """
-        young = self._young.copy()
+        old, young = self._old, self._young.copy()
         young[key] = value
-        if len(young) < YOUNG:
-            return self._of(self._old, young)
-        merged = self._old | young
-        for oldest in list(merged)[: max(0, len(merged) - keep)]:
-            if needed is None or not needed(merged[oldest]):
-                del merged[oldest]
-        return self._of(merged, {})
+        if len(young) >= YOUNG:
+            old, young = old | young, {}
+        fresh = self._of(old, young)
+        if len(old) + len(young) < keep + YOUNG or len(fresh) < keep + YOUNG:
+            return fresh
+        entries = old | young
+        for oldest in list(entries)[: len(entries) - keep]:
+            if needed is None or not needed(entries[oldest]):
+                del entries[oldest]
+        return self._of(entries, {})
 
     def __getitem__(self, key: K) -> V:
         return self._young[key] if key in self._young else self._old[key]

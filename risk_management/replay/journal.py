@@ -12,8 +12,9 @@ from risk_management.model.portfolio import TradingMode
 from risk_management.replay.comparison import Arm, Comparison
 from risk_management.replay.course import Course
 from risk_management.replay.period import bounds
-from risk_management.replay.reading import StoreReader
 from risk_management.replay.rerun import Rerun, settings_for
+from risk_management.store.reader import StoreReader
+from risk_management.store.recovery import recovered
 
 __all__ = ["compared", "replay_journal", "run"]
 
@@ -72,10 +73,10 @@ def replay_journal(
     which it closed then. What the system does itself - holds, trims, liquidations - is done by the replay's
     own watch whenever the book was assessed then, and booked at the marks.
     """
-    with StoreReader(store) as reader:
+    with StoreReader.of_store(store) as reader:
         first, last = bounds(reader, since, until)
-        start = reader.standing_before(first)
-        events = map(reader.event, reader.entries(first - 1, last))
+        start = recovered(reader, first - 1)
+        events = map(reader.event, reader.chain(reader.tail(first - 1), last))
         return run(events, start, config, str(reader.path), last - first + 1, progress)
 
 

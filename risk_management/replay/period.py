@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from risk_management.errors import InvalidRequest, shown
 
 if TYPE_CHECKING:
-    from risk_management.replay.reading import StoreReader
+    from risk_management.store.reader import StoreReader
 
 __all__ = ["bounds", "moment"]
 
@@ -44,7 +44,7 @@ def bounds(reader: StoreReader, since: str | None, until: str | None) -> tuple[i
     InvalidRequest
         ``INVALID_PERIOD``: nothing lies in it.
     """
-    last = reader.last()
+    last = reader.tail().seq
     first = 0 if since is None else _entry(reader, since, "from")
     end = last if until is None else min(last, _entry(reader, until, "to", end=True))
     if first > end:

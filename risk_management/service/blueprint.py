@@ -18,6 +18,7 @@ from risk_management.service.guard import Admitted, Guard
 from risk_management.service.models import read, read_query
 from risk_management.service.problems import Problem, status_of
 from risk_management.service.route import Answer, Call, Route, Views
+from risk_management.service.slashes import place_with_slashes
 from risk_management.service.strict_json import MOST_BYTES, read_object
 
 __all__ = ["BLUEPRINT", "error_body", "failed", "make_blueprint", "with_headers"]
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 BLUEPRINT: Final = "risk_management"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+NOWHERE: Final[tuple[str, dict[str, Route]]] = ("", {})
+"""An address that is none."""
 HEADERS: Final = {
     "Cache-Control": "private, no-cache",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -53,7 +56,7 @@ def make_blueprint(
     for route in routes:
         paths.setdefault(route.path, {})[route.method] = route
     rules = {path.replace("{", "<").replace("}", ">"): (path, methods) for path, methods in paths.items()}
-    rules |= dict.fromkeys(("/", "/<path:rest>"), ("", {}))  # all else under the prefix
+    rules |= dict.fromkeys(("/", "/<path:rest>"), NOWHERE)  # all else under the prefix
     by_endpoint = {}
     for number, (rule, known) in enumerate(rules.items()):
         by_endpoint[f"{name}.{number}"] = known
@@ -67,7 +70,11 @@ def make_blueprint(
         )
 
     def admit() -> None:
-        g.risk = guard.admit(request, *by_endpoint[str(request.endpoint)])
+        endpoint = str(request.endpoint)
+        found = place_with_slashes(request)
+        if found is not None:
+            endpoint, request.view_args = found
+        g.risk = guard.admit(request, *by_endpoint.get(endpoint, NOWHERE))
 
     blueprint.before_request(admit)
     blueprint.after_request(with_headers)

@@ -78,6 +78,7 @@ class Guard:
         self._hosts, self._open = hosts, open_paths
         self.sessions = sessions
         self._throttle = throttle or Throttle()
+        self._noted = Throttle()
 
     def admit(self, call: Request, path: str, methods: Mapping[str, Route]) -> Admitted:
         """Let a request on, or say why not.
@@ -100,9 +101,11 @@ class Guard:
         who, csrf = (ANYONE, "") if is_open else self._known(call)
         if not methods:
             raise Problem(Code.NOT_FOUND, "", "there is no such address; see openapi.json")
-        route = methods.get("GET" if call.method == "HEAD" else call.method)
+        asked = methods.get("GET")
+        heads = {"HEAD": asked} if asked is not None and asked.head else {}
+        route = {**methods, **heads}.get(call.method)
         if route is None:
-            allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
+            allowed = ", ".join([*methods, *heads])
             said = f"this address is asked by {allowed}"
             raise Problem(Code.METHOD_NOT_ALLOWED, "", said, {"Allow": allowed})
         if route.access is not None and who.access.rank < route.access.rank:
@@ -161,6 +164,9 @@ class Guard:
     def _note(self, who: Token, text: str) -> None:
         """Keep an act that was refused; that it can't be kept must not let it pass."""
         logger.warning("refused: %s: %s", who.actor, text)
+        if self._noted.is_closed(who.actor):  # the first of a minute tell enough; the journal is not to swell
+            return
+        self._noted.failed(who.actor)
         manager = self._views.manager
         with suppress(StoreUnavailable):
             manager.book.apply(Noted(manager.clock.now(), who.actor, "REFUSED", text))

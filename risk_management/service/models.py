@@ -20,6 +20,7 @@ from pydantic import (
 
 from risk_management.alerts.records import AlertChannel, AlertSeverity, AlertType
 from risk_management.core.entry import (
+    HIDDEN,
     checked_bot,
     checked_name,
     checked_number,
@@ -56,7 +57,7 @@ M = TypeVar("M", bound=BaseModel)
 
 LARGEST: Final = 1e12
 WHOLE: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
-PRINTABLE: Final = r"^[^\u0000-\u001f\u007f\u200b-\u200f\u202a-\u202e\u2060-\u2069]+$"
+PRINTABLE: Final = f"^[^{HIDDEN}]+$"
 CODES: Final[dict[str, Code]] = {
     "missing": Code.MISSING_FIELD,
     "extra_forbidden": Code.UNKNOWN_FIELD,
@@ -326,7 +327,7 @@ class BrokerPositions(Asked):
 
 
 class BotAsked(Asked):
-    """A bot's own limits."""
+    """A bot's own limits; what is left out stays as it is."""
 
     strategy_type: Text = ""
     max_position_size: Money | None = None

@@ -62,10 +62,12 @@ class _Book(Collector):
         )
         yield _gauge("risk_open_approvals", "Approvals that count", len(manager.state.reservations))
         yield CounterMetricFamily("risk_events", "Events of the book", value=manager.state.version)
-        use = GaugeMetricFamily("risk_limit_use", "Used over limit; 1 is the limit itself", labels=["limit"])
+        use = GaugeMetricFamily(
+            "risk_limit_use", "Used over limit; 1 is the limit itself", labels=["limit", "subject"]
+        )
         for row in seen["limits"]:
             if row["use"] is not None:
-                use.add_metric([row["name"]], row["use"])
+                use.add_metric([row["name"], row["subject"]], row["use"])
         yield use
         yield from _of_bots(bots)
 

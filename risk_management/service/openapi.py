@@ -107,7 +107,7 @@ def _problems(route: Route) -> set[int]:
     if route.asks is not None or "{" in route.path:
         found.add(400)
     if "{" in route.path:
-        found.add(404)  # a name with a slash is another address
+        found.add(404)  # a name with a bare slash is another address
     if route.asks is not None and route.changes:
         found |= {413, 415}
     return found

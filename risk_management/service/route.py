@@ -128,6 +128,8 @@ class Route:
         Further statuses of its own problems.
     urgent : bool
         Served even when everything else is busy.
+    head : bool
+        Whether HEAD is answered as GET is; not where a look would use something up.
     """
 
     method: str
@@ -140,6 +142,7 @@ class Route:
     status: tuple[int, ...] = (200,)
     refuses: tuple[int, ...] = ()
     urgent: bool = False
+    head: bool = True
     mimetype: str = field(default="application/json")
 
     @property

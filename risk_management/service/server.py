@@ -7,8 +7,9 @@ import logging
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from heapq import nsmallest
 from ipaddress import ip_address
-from threading import BoundedSemaphore, Event
+from threading import BoundedSemaphore, Event, RLock
 from typing import TYPE_CHECKING, Any, Final
 
 from waitress.channel import HTTPChannel
@@ -36,8 +37,10 @@ SLOWEST: Final = 15
 LONGEST_HEADERS: Final = 16 * 1024
 LONGEST_BODY: Final = 128 * 1024
 """Beyond our own 64 KiB, for an answer that says so."""
-CROWDED: Final = 1.0
-"""Seconds after which an idle connection gives up its place while all are taken."""
+ROOM: Final = 32
+"""Places that are kept free: the one that was idle longest gives up its own for each that comes beyond."""
+GRACE: Final = 0.1
+"""Seconds in which a connection may be idle all the same: its request may be on the way."""
 DRAIN: Final = 5.0
 URGENT: Final = frozenset(
     [PREFIX + route.path for route in API if route.urgent] + [route.path for route in ROOT if route.urgent]
@@ -135,6 +138,7 @@ class Server:
         # a line a waiting request: under load a flood, and who does not read our stderr would stop us by it
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._stop = Event()
+        self._ending, self._is_closed = RLock(), False
         self._clock = SystemClock()
         self._server = create_server(
             Gate(app, threads),
@@ -162,20 +166,38 @@ class Server:
         while self._clock.monotonic() < ends and self._is_busy():
             self._turn(0.05)
         self._server.task_dispatcher.shutdown()
-        self._server.close()
+        with self._ending:  # what wakes the loop is a descriptor: once closed it may be somebody else's
+            self._is_closed = True
+            self._server.close()
         for channel in list(self._server.active_channels.values()):
             channel.handle_close()
 
     def stop(self) -> None:
         """End `run`, from a signal or another thread."""
         self._stop.set()
-        self._server.pull_trigger()
+        with self._ending:
+            if not self._is_closed:
+                self._server.pull_trigger()
 
     def _turn(self, seconds: float = 1.0) -> None:
-        self._server.asyncore.loop(timeout=seconds, map=self._server._map, use_poll=True, count=1)
-        if self._server.in_connection_overflow:
-            # those that ask are not to wait until those that only hold a place have had their 15 s
-            self._server.maintenance(self._clock.now().timestamp() + SLOWEST - CROWDED)
+        wait = 0.05 if self._server.in_connection_overflow else seconds
+        self._server.asyncore.loop(timeout=wait, map=self._server._map, use_poll=True, count=1)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """End the connections that were idle longest: who only holds places must not keep the stop out."""
+        channels = self._server.active_channels.values()
+        surplus = len(channels) - (self._server.adj.connection_limit - ROOM)
+        if surplus <= 0:
+            return
+        idle_since = self._clock.now().timestamp() - GRACE
+        idle = [
+            channel
+            for channel in channels
+            if channel.last_activity < idle_since and not (channel.requests or channel.total_outbufs_len)
+        ]
+        for channel in nsmallest(surplus, idle, key=lambda one: one.last_activity):
+            channel.handle_close()
 
     def _is_busy(self) -> bool:
         channels = list(self._server.active_channels.values())

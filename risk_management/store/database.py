@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import ClauseElement, Connection, Dialect, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool, StaticPool
 
 from risk_management.errors import ConfigurationError, StoreCorrupt, StoreTooNew, StoreUnavailable
 
 __all__ = [
     "clear_errors",
+    "compiled",
     "connect",
     "known_version",
+    "look",
     "make_file",
     "migrate",
     "newest_version",
@@ -92,8 +95,30 @@ def make_file(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.is_dir():
         raise StoreUnavailable(f"{path} is a folder; name a file in it")
+    if path.exists() and not path.is_file():  # a device or a pipe: its rights are not ours to change
+        raise StoreUnavailable(f"{path} is no file; name one")
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     path.chmod(0o600)
+
+
+def look(path: Path) -> Engine:
+    """For somebody who only looks: every query opens the file anew, and no byte of it or beside it changes.
+
+    While an engine works on the store its write-ahead log stands beside it and is read too, without a right
+    to write. Where there is none nobody works on it, and the file is opened as one that does not change:
+    SQLite would else leave a log of its own behind. The chain of the entries shows a file that changed all
+    the same.
+    """
+
+    def opened() -> sqlite3.Connection:
+        in_use = path.with_name(path.name + "-wal").exists()
+        way = "mode=ro" if in_use else "mode=ro&immutable=1"
+        address = f"file:{quote(str(path))}?{way}"
+        return sqlite3.connect(address, uri=True, timeout=BUSY_MS / 1000, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=opened, poolclass=NullPool, paramstyle="named")
+    _prepared(engine, ["trusted_schema=OFF"], reading=True)
+    return engine
 
 
 def connect(store: str, *, reading: bool = False) -> Engine:
@@ -102,11 +127,28 @@ def connect(store: str, *, reading: bool = False) -> Engine:
     With `reading` it takes no lock, changes nothing and works beside the process that writes.
     """
     engine = create_engine(
-        store_url(store), poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": 0}
+        store_url(store),
+        poolclass=StaticPool,
+        connect_args={"check_same_thread": False, "timeout": 0},
+        paramstyle="named",
     )
     settings = [f"busy_timeout={BUSY_MS}", "foreign_keys=ON", "trusted_schema=OFF"]
     settings += ["query_only=ON"] if reading else ["journal_mode=WAL", "synchronous=FULL"]
+    _prepared(engine, settings, reading=reading)
+    return engine
 
+
+@cache
+def _text_of(statement: ClauseElement, dialect: Dialect) -> str:
+    return str(statement.compile(dialect=dialect))
+
+
+def compiled(statement: ClauseElement, engine: Engine) -> str:
+    """A statement in the database's own words, made once; its parameters are named."""
+    return _text_of(statement, engine.dialect)
+
+
+def _prepared(engine: Engine, settings: Sequence[str], *, reading: bool) -> None:
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, never by the driver
@@ -118,8 +160,6 @@ def connect(store: str, *, reading: bool = False) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-    return engine
 
 
 def _as_text(data: bytes) -> str:

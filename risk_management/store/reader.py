@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Executable, Row, Select, select
+from sqlalchemy import Engine, Executable, Row, Select, bindparam, func, select
 
 from risk_management.errors import StoreCorrupt, StoreUnavailable
 from risk_management.model.events import Event
 from risk_management.model.risk_model import RiskModel
 from risk_management.store.chain import START, link
 from risk_management.store.codec import decode
-from risk_management.store.database import clear_errors, connect, known_version, newest_version, store_file
+from risk_management.store.database import (
+    clear_errors,
+    compiled,
+    connect,
+    known_version,
+    look,
+    newest_version,
+    store_file,
+)
 from risk_management.store.model_codec import model_from
 from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, REQUESTS, SNAPSHOTS
 
@@ -81,13 +91,19 @@ def checked(entry: Entry, tail: Tail) -> Tail:
     return Tail(entry.seq, entry.hash)
 
 
+_OF_REQUEST: Final = select(JOURNAL).join(REQUESTS).where(REQUESTS.c.request_id == bindparam("name"))
+_OF_EXECUTION: Final = select(JOURNAL).join(EXECUTIONS).where(EXECUTIONS.c.execution_id == bindparam("name"))
+
+
 class StoreReader:
     """Reads a store and changes nothing in it. Its methods may be called from many threads.
 
     Parameters
     ----------
-    store : str
-        Path or address of the file.
+    path : Path
+        The store's file.
+    engine : Engine
+        Reads it.
 
     Raises
     ------
@@ -95,17 +111,23 @@ class StoreReader:
         By every method.
     """
 
-    def __init__(self, store: str) -> None:
-        self.path = store_file(store)
-        self._engine = connect(store, reading=True)
+    def __init__(self, path: Path, engine: Engine) -> None:
+        self.path = path
+        self._engine = engine
         self._lock = Lock()
 
     @classmethod
+    def beside_writer(cls, store: str) -> Self:
+        """A reader for the engine that writes the store: one connection, kept open."""
+        return cls(store_file(store), connect(store, reading=True))
+
+    @classmethod
     def of_store(cls, store: str) -> Self:
-        """A reader of a store that has to be there, with tables of this version."""
-        reader = cls(store)
-        if not reader.path.is_file():
-            raise StoreUnavailable(f"there is no store at {reader.path}; name its file")
+        """A reader for anybody else, of a store that has to be there, with tables of this version."""
+        path = store_file(store)
+        if not path.is_file():
+            raise StoreUnavailable(f"there is no store at {path}; name its file")
+        reader = cls(path, look(path))
         known, wanted = reader.version(), newest_version()
         if known != wanted:
             reader.close()
@@ -132,16 +154,19 @@ class StoreReader:
         with clear_errors(self.path), self._lock, self._engine.connect() as connection:
             return known_version(connection)
 
-    def rows(self, query: Executable) -> list[Row[Any]]:
+    def rows(self, query: Executable, **values: Any) -> list[Row[Any]]:
         """What a query finds."""
         with clear_errors(self.path), self._lock, self._engine.connect() as connection:
-            return list(connection.execute(query))
+            return list(connection.execute(query, values))
 
-    def entries(self, after: int = -1, *, chunk: int = 1000) -> Iterator[Entry]:
-        """The entries behind a number, oldest first."""
+    def entries(self, after: int = -1, until: int | None = None, *, chunk: int = 1000) -> Iterator[Entry]:
+        """The entries behind a number, up to another and with it, oldest first."""
+        within = JOURNAL.c.seq > bindparam("after")
+        if until is not None:
+            within &= JOURNAL.c.seq <= until
         while True:
-            query = select(JOURNAL).where(JOURNAL.c.seq > after).order_by(JOURNAL.c.seq).limit(chunk)
-            rows = self.rows(query)
+            query = select(JOURNAL).where(within).order_by(JOURNAL.c.seq).limit(chunk)
+            rows = self.rows(query, after=after)
             yield from map(Entry._make, rows)
             if len(rows) < chunk:
                 return
@@ -160,15 +185,15 @@ class StoreReader:
         query = select(JOURNAL).where(JOURNAL.c.kind.in_(kinds)).order_by(JOURNAL.c.seq)
         return [Entry._make(row) for row in self.rows(query)]
 
-    def chain(self, tail: Tail = BEGINNING) -> Iterator[Entry]:
-        """The entries behind one that is known, each held against the one before.
+    def chain(self, tail: Tail = BEGINNING, until: int | None = None) -> Iterator[Entry]:
+        """The entries behind one that is known, up to another, each held against the one before.
 
         Raises
         ------
         StoreCorrupt
             The text names the first bad entry.
         """
-        for entry in self.entries(tail.seq):
+        for entry in self.entries(tail.seq, until):
             tail = checked(entry, tail)
             yield entry
 
@@ -182,16 +207,24 @@ class StoreReader:
 
     def decided(self, request_id: str) -> Entry | None:
         """The entry that answered a request."""
-        return self._first(select(JOURNAL).join(REQUESTS).where(REQUESTS.c.request_id == request_id))
+        return self._named(_OF_REQUEST, request_id)
 
     def filled(self, execution_id: str) -> Entry | None:
         """The entry that booked an execution."""
-        return self._first(select(JOURNAL).join(EXECUTIONS).where(EXECUTIONS.c.execution_id == execution_id))
+        return self._named(_OF_EXECUTION, execution_id)
 
-    def tail(self) -> Tail:
-        """Where the journal ends."""
-        last = self._first(select(JOURNAL).order_by(JOURNAL.c.seq.desc()).limit(1))
-        return BEGINNING if last is None else Tail(last.seq, last.hash)
+    def tail(self, until: int | None = None) -> Tail:
+        """Where the journal ends, or the entry of a number stands."""
+        query = select(JOURNAL.c.seq, JOURNAL.c.hash).order_by(JOURNAL.c.seq.desc()).limit(1)
+        if until is not None:
+            query = query.where(JOURNAL.c.seq <= until)
+        rows = self.rows(query)
+        return Tail._make(rows[0]) if rows else BEGINNING
+
+    def first_since(self, moment: str) -> int:
+        """Number of the first entry at or after a moment (ISO 8601, UTC); behind the last without any."""
+        found = self.rows(select(func.min(JOURNAL.c.seq)).where(JOURNAL.c.at >= moment))[0][0]
+        return self.tail().seq + 1 if found is None else int(found)
 
     def hash_of(self, seq: int) -> bytes | None:
         """The hash of an entry, None where there is none."""
@@ -211,15 +244,23 @@ class StoreReader:
             raise StoreCorrupt(f"the market model {digest[:12]} is missing")
         return model_from(rows[0].data, digest)
 
-    def snapshots(self) -> Iterator[Snapshot]:
-        """The snapshots that stand on an entry, newest first."""
+    def snapshots(self, until: int | None = None) -> Iterator[Snapshot]:
+        """The snapshots that stand on an entry, newest first; `until` one and with it."""
         query = (
             select(SNAPSHOTS.c.seq, SNAPSHOTS.c.body, SNAPSHOTS.c.hash, JOURNAL.c.hash.label("chained"))
             .join(JOURNAL, JOURNAL.c.seq == SNAPSHOTS.c.seq)
             .order_by(SNAPSHOTS.c.seq.desc())
         )
+        if until is not None:
+            query = query.where(SNAPSHOTS.c.seq <= until)
         return map(Snapshot._make, self.rows(query))
 
-    def _first(self, query: Select[Any]) -> Entry | None:
-        rows = self.rows(query)
-        return Entry._make(rows[0]) if rows else None
+    def _named(self, query: Select[Any], name: str) -> Entry | None:
+        """By the driver itself, in a tenth of SQLAlchemy's time: the gate asks before every decision."""
+        statement = compiled(query, self._engine)
+        with clear_errors(self.path), self._lock, closing(self._engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement, {"name": name})
+            row = cursor.fetchone()
+            cursor.close()
+        return None if row is None else Entry._make(row)

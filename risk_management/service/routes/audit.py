@@ -44,7 +44,7 @@ def verify(call: Call) -> Answer:
         raise Problem(Code.OVERLOADED, "", "the journal is being looked through", {"Retry-After": "5"})
     try:
         # a connection of its own: a look through a long journal must not hold up the engine's look-ups
-        with StoreReader(path) as reader:
+        with StoreReader.of_store(path) as reader:
             verdict = look_through(reader)
             last = reader.hash_of(verdict.entries - 1) or START
     finally:

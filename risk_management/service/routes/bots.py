@@ -14,10 +14,15 @@ __all__ = ["ROUTES"]
 
 
 def register(call: Call) -> Answer:
-    """Register a bot, or change the limits of a known one."""
-    body, name = call.body, checked_bot(call.path["name"])
+    """Register a bot, or change the limits of a known one; what is not named, or null, stays as it is."""
+    body, who = call.body, call.who
     call.manager.register_bot(
-        name, body.strategy_type, body.max_position_size, body.kelly_fraction, actor=call.who.actor
+        checked_bot(call.path["name"]),
+        body.strategy_type,
+        body.max_position_size,
+        body.kelly_fraction,
+        actor=who.actor,
+        may_loosen=who.access is Access.ADMIN,
     )
     return _answer(call)
 
@@ -56,7 +61,7 @@ ROUTES: Final = (
         "PUT",
         "/bots/{name}",
         Access.OPERATE,
-        "Register a bot, or change its limits",
+        "Register a bot, or change its limits; to loosen takes an admin",
         register,
         asks=BotAsked,
         answers=BotAnswer,

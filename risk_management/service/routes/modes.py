@@ -39,6 +39,7 @@ ROUTES: Final = (
         mode,
         asks=ModeAsked,
         answers=Done,
+        refuses=(404,),
     ),
     Route(
         "POST",

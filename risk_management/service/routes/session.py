@@ -44,5 +44,6 @@ LOGIN: Final = (
         asks=LoginCode,
         status=(303,),
         refuses=(401,),
+        head=False,  # previews of a link ask so, and the code works once
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -50,6 +51,35 @@ def test_why_says_every_number_and_what_became_of_it(audit, manager):
     assert told["decision"]["recommended_size"] == manager.desk.decision("r-1").recommended_size
     assert [row["kind"] for row in told["after"]] == ["Filled", "ReservationClosed"]
     assert audit("why", "nobody").exit_code == 1
+
+
+def test_a_kind_that_is_none_is_said(audit):
+    said = audit("tail", "--kind", "Fillled")
+    assert said.exit_code == 2
+    assert "TradeDecided" in said.output
+
+
+@pytest.mark.parametrize("words", [["list"], ["revoke", "abc"]])
+def test_a_look_at_tokens_makes_no_store(tmp_path, words):
+    path = tmp_path / "typo.db"
+    said = CliRunner().invoke(app, ["token", *words, "--store", str(path)])
+    assert (said.exit_code, list(tmp_path.iterdir())) == (1, [])
+    assert "there is no store at" in said.output
+
+
+def test_a_pipe_is_no_store(tmp_path):
+    """A device or a pipe keeps its rights, and nothing is left beside it."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path, 0o644)
+    rights = path.stat().st_mode
+    said = CliRunner().invoke(app, ["serve", "--port", "0", "--store", str(path)])
+    assert (said.exit_code, path.stat().st_mode) == (74, rights)
+    assert "is no file" in said.output
+
+
+@pytest.mark.parametrize("words", [["--host", "foo"], ["--store", "postgresql://x/y"]])
+def test_a_wrong_option_of_serve_ends_with_2(words):
+    assert CliRunner().invoke(app, ["serve", *words]).exit_code == 2
 
 
 def test_the_tail_and_the_export_say_the_same(audit, tmp_path):

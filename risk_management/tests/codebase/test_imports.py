@@ -27,7 +27,7 @@ LEVELS = {
     ),
     4: ("checks", "alerts", "market_data", "brokers", "store"),
     5: ("core.order_desk", "core.protocol", "core.watch", "core.risk_manager"),
-    6: ("integration", "dashboard", "service", "replay", "report", "plots", "cli", "demo"),
+    6: ("integration", "dashboard", "service", "replay", "simulate", "report", "plots", "cli", "demo"),
 }
 SANCTIONED = {"core.foundation"}
 """The one place of the core that asks for data."""

@@ -231,7 +231,9 @@ def test_a_fill_of_another_environment_is_refused(manager):
     before = manager.state
     with pytest.raises(InvalidRequest, match="a live fill can't be booked in a paper book"):
         manager.execute_trade(FillReport(asked.request_id, 500.0, 100.0, environment="live"))
-    assert manager.state is before
+    assert manager.state.positions == before.positions  # recorded, not booked
+    assert manager.state.reservations == before.reservations
+    assert manager.desk.unknown_reports[-1].environment == "live"
     assert manager.execute_trade(FillReport(asked.request_id, 500.0, 100.0, environment="paper")).booked
 
 

@@ -14,7 +14,7 @@ from risk_management.clock import ManualClock
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.errors import InvalidRequest, StoreUnavailable
+from risk_management.errors import InvalidRequest, StoreCorrupt, StoreUnavailable
 from risk_management.model.instrument import Instrument
 from risk_management.model.market import HistoryKind
 from risk_management.model.portfolio import Hold, Scope, TradingMode
@@ -307,6 +307,51 @@ def test_a_restart_out_of_an_outage_must_be_compared_with_the_broker(foundation,
     manager.release_emergency("ann", "the fire is out")
     assert manager.state.mode is TradingMode.ACTIVE
     manager.close()
+
+
+def test_a_store_that_contradicts_itself_stops_this_process_and_not_the_next(foundation, tmp_path):
+    """The stop is on what this process may write: it is no stop by a person, whatever else is held."""
+    config = foundation.config.update(store=str(tmp_path / "book.db"))
+
+    def start():
+        clock = ManualClock(foundation.clock.now())
+        return AdvancedRiskManager.on(replace(foundation, config=config, clock=clock))
+
+    manager = start()
+    manager.update_prices({"KO": 60.0})
+    manager.book.journal._is_broken = True
+    manager.book.journal.reopen = lambda: (_ for _ in ()).throw(StoreCorrupt("it ends elsewhere"))
+    with contextlib.suppress(StoreUnavailable):
+        manager.update_prices({"KO": 61.0})
+    manager.assess_overall_risk()
+    assert manager.state.mode is TradingMode.HALTED
+    assert manager.update_prices({"KO": 600.0}).quarantined  # one more hold, which is noted beside the store
+    manager.book.journal.close()
+    manager = start()
+    assert {hold.cause for hold in manager.state.holds.values()} == {"unreconciled"}
+    manager.close()
+
+
+def test_an_answer_that_is_on_disk_and_was_reported_as_failed_opens_nothing(foundation, tmp_path):
+    """The engine went back to what it knows to be kept; the file says more, until a restart reads it."""
+    config = foundation.config.update(store=str(tmp_path / "book.db"))
+    clock = ManualClock(foundation.clock.now())
+    manager = AdvancedRiskManager.on(replace(foundation, config=config, clock=clock))
+    manager.update_prices({"KO": 60.0})
+    journal = manager.book.journal
+    write = journal.write
+
+    def kept_and_failed(events, after):
+        known = journal._tail
+        write(events, after)
+        journal._tail, journal._is_broken = known, True
+        raise StoreUnavailable("input/output error")
+
+    journal.write = kept_and_failed
+    answer = manager.request_trade(OrderTicket("KO", "buy", 100.0, "", "a", request_id="r"))
+    assert not answer.approved
+    assert answer.durable is False
+    journal.close()
 
 
 def test_random_mixes_of_conditions_never_open_and_always_close(foundation, request):

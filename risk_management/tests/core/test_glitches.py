@@ -72,6 +72,17 @@ def test_two_wild_ticks_that_disagree_do_not_confirm_each_other(manager):
     assert len(manager.state.positions) == 2
 
 
+def test_a_wild_tick_after_one_beyond_belief_is_not_confirmed_by_it(manager):
+    """The first is kept out; the second lies on the other side and agrees with nothing."""
+    tick(manager, SPY=200.0)
+    assert manager.state.quotes["SPY"].price == 100.0
+    tick(manager, SPY=52.0)
+    assert (manager.state.quotes["SPY"].price, manager.state.unsure) == (52.0, {"SPY"})
+    assert manager.state.positions
+    tick(manager, SPY=100.0)
+    assert (manager.state.unsure, manager.state.mode) == (set(), TradingMode.ACTIVE)
+
+
 def test_a_true_crash_is_acted_on_after_fresh_ticks_of_its_symbol(manager):
     for price in (90.0, 75.0, 60.0, 55.0, 54.0, 54.0, 53.9, 53.9):
         tick(manager, SPY=price)
@@ -150,3 +161,69 @@ def test_a_fill_beyond_belief_beside_both_prices_is_set_aside(manager):
     tick(manager, MSFT=60.0)
     with pytest.raises(InvalidRequest, match="PRICE_OUTLIER"):
         manager.execute_trade(FillReport(asked.request_id, 500.0, 1_000.0))
+
+
+def test_a_report_that_is_told_again_after_a_split_stops_nothing(manager):
+    """It was booked: how far its price lies from today's says nothing."""
+    asked = manager.request_trade(OrderTicket("MSFT", "sell", 500.0, bot_name="b"))
+    report = FillReport(asked.request_id, 500.0, 100.0, execution_id="e")
+    manager.execute_trade(report)
+    manager.record_split("MSFT", 4.0)
+    tick(manager, MSFT=25.0)
+    assert manager.execute_trade(report).duplicate
+    assert manager.state.mode_of(Scope.SYMBOL, "MSFT") is TradingMode.ACTIVE
+
+
+def test_a_glitch_upwards_that_nothing_follows_is_no_peak_of_a_bot(manager):
+    """Its symbol falls silent on it: minutes later the price still stands there, and is still one tick."""
+    tick(manager, SPY=140.0)
+    manager.clock.advance(600.0)
+    tick(manager, MSFT=100.0)
+    tick(manager, SPY=100.0)
+    tick(manager, SPY=100.0)
+    assert manager.state.bots["b"].enabled
+    assert manager.state.mode_of(Scope.STRATEGY, "idx") is TradingMode.ACTIVE
+
+
+def test_late_closes_that_turn_a_position_let_their_bot_only_close(manager):
+    """Two closes of one position, sent in time and told too late: the second is beyond what was held."""
+    asked = []
+    for _ in range(2):
+        asked.append(manager.request_trade(OrderTicket("MSFT", "sell", 1_500.0, bot_name="b")))
+        manager.clock.advance(manager.config.order_config.reservation_life + 1.0)
+        tick(manager, SPY=100.0, MSFT=100.0)
+    first, second = (manager.execute_trade(FillReport(a.request_id, 1_500.0, 100.0)) for a in asked)
+    assert (first.flags, second.flags) == (("LATE_FILL",), ("LATE_FILL", "OVERFILL"))
+    assert manager.state.mode_of(Scope.BOT, "b") is TradingMode.REDUCING
+
+
+def test_a_report_that_is_told_again_bears_no_flag(manager):
+    asked = manager.request_trade(OrderTicket("MSFT", "sell", 500.0, bot_name="b"))
+    report = FillReport(asked.request_id, 500.0, 100.0, execution_id="x")
+    assert manager.execute_trade(report).flags == ()
+    again = manager.execute_trade(report)
+    assert (again.duplicate, again.flags) == (True, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"size": 400.0}, "EXECUTION_CONFLICT"), ({"fee": 1e12, "execution_id": "y"}, "OUT_OF_RANGE")],
+)
+def test_a_report_that_is_not_booked_is_in_the_audit_trail(manager, changes, code):
+    asked = manager.request_trade(OrderTicket("MSFT", "sell", 900.0, bot_name="b"))
+    report = FillReport(asked.request_id, 500.0, 100.0, execution_id="x")
+    manager.execute_trade(report)
+    with pytest.raises(InvalidRequest) as refused:
+        manager.execute_trade(replace(report, **changes))
+    assert refused.value.code == code
+    assert manager.desk.unknown_reports[-1].execution_id == changes.get("execution_id", "x")
+
+
+def test_a_far_tick_after_all_was_withdrawn_is_watched_on(manager):
+    manager.record_cash("withdrawal", 0.01 - manager.state.equity)
+    manager.clock.advance(1.0)
+    manager.update_prices({"SPY": 90.0})
+    manager.record_cash("withdrawal", -500.0)
+    assert manager.state.drawdown.units == 0.0
+    assert manager.state.unsure == {"SPY"}
+    assert manager.assess_overall_risk() is not None

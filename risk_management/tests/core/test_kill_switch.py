@@ -87,12 +87,13 @@ def test_nothing_is_approved_after_the_stop_returned(foundation, fails):
 
 
 @pytest.mark.soak
-def test_nothing_is_approved_in_a_thousand_races(foundation):
+def test_nothing_is_approved_in_a_thousand_races(foundation, record_property):
     for number in range(SOAK_RACES):
         store = SlowStore()
         manager = build(foundation, store)
         store.delay, store.fails = 0.0002, number % 2 == 0
         assert race(manager) == []
+    record_property("figure", f"{SOAK_RACES} races, half with a failing store, nothing approved after")
 
 
 def test_the_stop_comes_before_whoever_waits_for_the_lock(foundation):
@@ -224,3 +225,37 @@ def test_in_a_halt_fills_are_booked_and_the_operator_closes(foundation):
     assert done.quantity == pytest.approx(2.0)
     assert not manager.request_trade(OrderTicket("KO", "sell", 120.0, "", "a")).approved
     assert manager.request_trade(OrderTicket("KO", "sell", 120.0)).approved
+
+
+def test_a_stop_in_memory_alone_comes_back_beside_a_narrower_one(foundation, tmp_path, monkeypatch):
+    """A bot's stop on disk is no substitute for the stop of everything, which the latch alone knows."""
+    config = foundation.config.update(store=str(tmp_path / "book.db"))
+
+    def start():
+        return AdvancedRiskManager.on(
+            replace(foundation, config=config, clock=ManualClock(foundation.clock.now()))
+        )
+
+    def full(*_args):
+        raise StoreUnavailable("no space left on device")
+
+    manager = start()
+    manager.register_bot("a")
+    manager.set_mode(TradingMode.HALTED, "look at it", scope=Scope.BOT, name="a")
+    with monkeypatch.context() as failing:
+        failing.setattr(manager.book.journal, "write", full)
+        assert not manager.emergency_stop("fire")
+        assert manager.book.journal.latched()["stopped"].endswith("emergency_stop: fire")
+        manager.book.journal.close()  # as a kill does: nothing more is written
+    manager = start()
+    assert manager.state.mode is TradingMode.HALTED
+    manager.close()
+
+
+def test_a_strategy_s_stop_holds_its_bots_under_any_name(foundation):
+    manager = build(foundation)
+    manager.register_bot("a", "momentum")
+    manager.set_mode(TradingMode.HALTED, "look at it", scope=Scope.STRATEGY, name="momentum")
+    answer = manager.request_trade(OrderTicket("KO", "buy", 50.0, "anything", "a"))
+    assert (answer.approved, answer.rejection_reasons) == (False, ("HALTED",))
+    assert manager.request_trade(OrderTicket("KO", "buy", 50.0, "anything", "b")).approved

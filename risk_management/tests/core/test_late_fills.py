@@ -117,3 +117,22 @@ def test_an_answer_that_can_not_be_read_is_not_called_another_one(open_manager):
     manager.book.journal.reader.decided = gone
     with pytest.raises(StoreUnavailable, match="ask again"):
         manager.request_trade(ticket(0))
+
+
+def test_what_was_answered_while_the_first_answer_could_not_be_read_gives_way_to_it(open_manager):
+    manager = open_manager()
+    # too small, so refused: nothing of it is in the state
+    asked = OrderTicket("PG", "buy", 5.0, "", "bot0", request_id="small")
+    first = manager.request_trade(asked)
+    manager = open_manager()
+    journal = manager.book.journal
+    read, journal.decided = journal.decided, lambda _name: None
+    journal._is_broken = True
+    other = manager.request_trade(replace(asked, size=6.0))
+    assert (other.requested_size, other.durable) == (6.0, False)
+    journal.decided = read
+    assert manager.mend_store()
+    again = manager.request_trade(asked)
+    assert (again.requested_size, again.state_version, again.durable) == (5.0, first.state_version, True)
+    with pytest.raises(InvalidRequest, match="REQUEST_ID_REUSED"):
+        manager.request_trade(replace(asked, size=6.0))

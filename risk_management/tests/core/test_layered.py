@@ -35,3 +35,16 @@ def test_the_newest_entries_stay():
         newest = range(max(0, number - 199), number + 1)
         assert all(entry in ours for entry in newest)
         assert len(ours) < 200 + YOUNG
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_that_is_put_together_again_forgets_at_the_same_moments(seed):
+    """A recovery begins from a snapshot: what it remembers from there on is what the engine remembered."""
+    rnd, lived = random.Random(seed), Layered()
+    for step in range(5 * YOUNG):
+        lived = lived.with_entry(rnd.randrange(3 * YOUNG), step, keep=YOUNG)
+    again = Layered.of(lived.items())
+    for step in range(5 * YOUNG):
+        key = rnd.randrange(6 * YOUNG)
+        lived, again = (one.with_entry(key, step, keep=YOUNG) for one in (lived, again))
+        assert list(again.items()) == list(lived.items())

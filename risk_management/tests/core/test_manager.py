@@ -393,6 +393,7 @@ def test_after_the_stop_returned_no_thread_gets_an_opening(make_manager):
 
 @pytest.mark.parametrize("scope", list(Scope))
 def test_modes_of_scopes_do_not_release_one_another(manager, scope):
+    manager.register_bot("a", "s")
     names = {Scope.PORTFOLIO: "", Scope.STRATEGY: "s", Scope.BOT: "a", Scope.SYMBOL: "KO"}
     for other, name in names.items():
         manager.set_mode(TradingMode.HALTED, "test", scope=other, name=name)
@@ -400,6 +401,47 @@ def test_modes_of_scopes_do_not_release_one_another(manager, scope):
     for other, name in names.items():
         expected = TradingMode.ACTIVE if other is scope else TradingMode.HALTED
         assert manager.state.mode_of(other, name) is expected
+
+
+@pytest.mark.parametrize(
+    ("scope", "name", "code", "near"),
+    [
+        (Scope.BOT, "RSI-2", "UNKNOWN_BOT", "'RSI2'"),
+        (Scope.BOT, "rsi2", "UNKNOWN_BOT", "'RSI2'"),
+        (Scope.BOT, "somebody", "UNKNOWN_BOT", "knows no bot 'somebody'; nothing was set"),
+        (Scope.STRATEGY, "momentun", "UNKNOWN_STRATEGY", "'momentum'"),
+        (Scope.SYMBOL, "ko", "UNKNOWN_SYMBOL", "'KO'"),
+        (Scope.SYMBOL, "KO ", "INVALID_SYMBOL", "'KO '"),
+        (Scope.PORTFOLIO, "junk", "INVALID_NAME", "has no name"),
+    ],
+)
+def test_a_stop_that_would_stop_nobody_says_so(manager, scope, name, code, near):
+    manager.register_bot("RSI2", "momentum")
+    manager.update_prices({"KO": 60.0})
+    before = manager.state
+    for mode in TradingMode:
+        with pytest.raises(InvalidRequest, match=near) as caught:
+            manager.set_mode(mode, "x", scope=scope, name=name)
+        assert caught.value.code == code
+    assert manager.state is before
+
+
+def test_a_limit_that_is_not_named_stays(manager):
+    made = manager.register_bot("a", "trend", 200.0, 0.0)
+    assert manager.register_bot("a") == made
+    assert manager.register_bot("a", "mean").max_exposure == 200.0
+    assert manager.register_bot("a", max_position_size=100.0).kelly_fraction == 0.0
+    changed = manager.register_bot("a", kelly_fraction=0.5)
+    assert (changed.strategy, changed.max_exposure, changed.kelly_fraction) == ("mean", 100.0, 0.5)
+
+
+def test_what_is_not_held_yet_can_be_stopped(manager):
+    """A symbol with a price alone, a strategy that only a position has, a bot that only holds."""
+    manager.update_prices({"NEWCOMER": 10.0})
+    manager.add_position("KO", 100.0, 60.0, "old", bot_name="gone")
+    for scope, name in ((Scope.SYMBOL, "NEWCOMER"), (Scope.STRATEGY, "old"), (Scope.BOT, "gone")):
+        manager.set_mode(TradingMode.HALTED, "x", scope=scope, name=name)
+        assert manager.state.mode_of(scope, name) is TradingMode.HALTED
 
 
 def test_a_frame_has_its_own_clock_and_unknown_symbols_lean_on_a_stand_in():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import unicodedata
 from datetime import timedelta
 
 import pytest
 
-from risk_management.core.entry import entry_event
+from risk_management.core.entry import checked_name, entry_event
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.errors import InvalidRequest, UnknownRequest
@@ -449,6 +450,17 @@ BAD = [
     ("request_id", "x" * 129, "INVALID_REQUEST_ID"),
     ("account_id", "elsewhere", "UNKNOWN_ACCOUNT"),
 ]
+
+
+def test_names_hold_no_character_that_is_not_seen():
+    """Oracle: the categories of `unicodedata`, over all code points."""
+    for code in range(0x110000):
+        seen = unicodedata.category(chr(code)) not in {"Cc", "Cf", "Zl", "Zp", "Cs", "Cn"}
+        if seen:
+            assert checked_name(f"a{chr(code)}b", "name")
+        elif unicodedata.category(chr(code)) != "Cn":  # a later Unicode may give it a meaning
+            with pytest.raises(InvalidRequest, match="INVALID_NAME"):
+                checked_name(f"a{chr(code)}b", "name")
 
 
 @pytest.mark.parametrize(("field", "value", "code"), BAD)

@@ -106,6 +106,19 @@ def test_an_approval_past_its_time_is_settled_by_what_the_broker_holds(held):
     assert units(manager) == 15.0
 
 
+def test_a_report_after_the_broker_s_word_explains_what_was_found(held):
+    """The broker showed the fill of an approval past its time; its bot's own report books nothing more."""
+    manager, clock = held
+    asked = manager.request_trade(OrderTicket("KO", "buy", 300.0, "s", "a"))
+    clock.advance(manager.config.order_config.reservation_life + 1.0)
+    manager.update_prices({"KO": 60.0})
+    manager.assess_overall_risk()
+    assert asked.request_id in manager.reconcile({"KO": 15.0}).settled
+    told = manager.execute_trade(FillReport(asked.request_id, 300.0, 60.0, execution_id="broker-77"))
+    assert (told.duplicate, told.flags, units(manager)) == (True, (), 15.0)
+    assert manager.state.mode_of(Scope.BOT, "a") is TradingMode.ACTIVE
+
+
 def test_an_order_that_nobody_asked_for_is_told(held):
     manager, _ = held
     found = manager.reconcile({"KO": 10.0}, open_orders=["rogue-1"])

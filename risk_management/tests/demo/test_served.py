@@ -146,7 +146,7 @@ def test_killed_again_and_again_it_goes_on(demo, market, tmp_path, rounds, recor
         assert verified.exit_code == 0 or "stand behind the signed end: a kill" in verified.output
         before, is_day_done = on_disk(tmp_path)
         again = demo(SLOWEST)
-        with StoreReader(str(tmp_path / "risk.db")) as reader:
+        with StoreReader.of_store(str(tmp_path / "risk.db")) as reader:
             assert reader.tail().seq > before.version
         after = again.state()
         assert after["as_of"][:10] == before.as_of.isoformat()[:10]

@@ -23,8 +23,9 @@ from risk_management.market_data.positions_file import PositionRow
 from risk_management.model.portfolio import Scope, TradingMode
 from risk_management.replay.comparison import Change
 from risk_management.replay.journal import replay_journal
-from risk_management.replay.reading import StoreReader
 from risk_management.replay.rerun import Rerun, settings_for
+from risk_management.store.reader import StoreReader
+from risk_management.store.recovery import recovered
 from risk_management.store.sql_journal import SqlJournal
 from risk_management.tests.core.test_everything_at_once import World
 
@@ -59,8 +60,8 @@ class KeptWorld(World):
 
 def rerun_of(path, config, first=0):
     """The walk itself, for a look at its inside."""
-    with StoreReader(str(path)) as reader:
-        start = reader.standing_before(first)
+    with StoreReader.of_store(str(path)) as reader:
+        start = recovered(reader, first - 1)
         events = map(reader.event, reader.entries(first - 1))
         if start is None:
             start = folded(None, next(events))
@@ -454,7 +455,7 @@ def test_a_store_that_was_tampered_with_is_named(account, tmp_path):
     with pytest.raises(StoreUnavailable, match="there is no store at"):
         replay_journal(str(tmp_path / "none.db"), was.manager.config)
     (tmp_path / "text.db").write_text("no database, but long enough to be looked at" * 20)
-    with pytest.raises(StoreCorrupt, match="no store that can be read"):
+    with pytest.raises(StoreCorrupt, match="is not a database"):
         replay_journal(str(tmp_path / "text.db"), was.manager.config)
 
 
@@ -499,7 +500,7 @@ def test_nothing_later_is_read(foundation, tmp_path):
     world = KeptWorld(foundation, 11, tmp_path / "s.db")
     for _ in range(300):
         world.step()
-    with StoreReader(str(world.path)) as reader:
+    with StoreReader.of_store(str(world.path)) as reader:
         events = list(map(reader.event, reader.entries()))
     config = foundation.config.update(**limits(0.04))
 

@@ -100,8 +100,8 @@ def test_a_token_that_is_none(service):
 class Broken:
     """A server that answers each connection by the next of some ways."""
 
-    def __init__(self, *ways: bytes | None) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, *ways: bytes | None, port: int = 0) -> None:
+        self.socket = socket.create_server(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.bodies: list[dict] = []
         self._ways = ways
@@ -144,11 +144,23 @@ APPROVED = {
 BUSY = reply({"error": {"code": "OVERLOADED", "field": "", "message": "busy"}}, b"503 Service Unavailable")
 
 
-@pytest.mark.parametrize("way", [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"nonsense\r\n\r\n", BUSY, reply([])])
+FOREIGN = [
+    reply({"error": "Bad gateway"}, b"502 Bad Gateway"),
+    reply({"error": None}, b"502 Bad Gateway"),
+    reply({"error": []}, b"403 Forbidden"),
+    reply({"error": {"code": "INTERNAL_ERROR", "field": "", "message": "x"}}, b"500 Internal Server Error"),
+    b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 200005\r\n\r\n{"a":' + b"[" * 200_000,
+]
+"""What a proxy, or another service at that address, may say."""
+
+
+@pytest.mark.parametrize(
+    "way", [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"nonsense\r\n\r\n", BUSY, reply([]), *FOREIGN]
+)
 def test_it_asks_again_with_the_same_id(way):
     server = Broken(way, reply(APPROVED))
     client = RiskClient(server.url, "t" * 32, deadline=PATIENT)
-    assert client.request_trade("b", "KO", "buy", 100).approved
+    assert client.request_trade("b", "KO", "buy", 100, request_id="r").approved
     assert len(server.bodies) == 2
     assert server.bodies[0] == server.bodies[1]
     assert server.bodies[0]["request_id"]
@@ -170,10 +182,96 @@ def test_without_an_answer_it_refuses(ways, code):
     server.close()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"status": "ok"},
+        {**APPROVED, "request_id": "other"},
+        {**APPROVED, "recommended_size": float("nan")},
+        {**APPROVED, "recommended_size": 1e9},
+        {**APPROVED, "recommended_size": "100"},
+    ],
+)
+def test_an_answer_to_something_else_is_no_yes(said):
+    server = Broken(reply(said))
+    client = RiskClient(server.url, "t" * 32, deadline=PATIENT)
+    answer = client.request_trade("b", "KO", "buy", 100, request_id="r")
+    assert (answer.approved, answer.recommended_size, answer.rejection_reasons) == (
+        False,
+        0.0,
+        ("UNANSWERED",),
+    )
+    client.close()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("start", "drop"),
+    [
+        (b"", b"HTTP/1.1 200 OK\r\n" + b"X-Y: z\r\n" * 90),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 90),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 900),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n", b"[" * 900),
+    ],
+)
+def test_what_drips_is_not_waited_for(start, drop):
+    """The server goes on for as long as anyone reads; it is told that the client went away."""
+    went_away = threading.Event()
+
+    def drip():
+        connection, _ = listening.accept()
+        connection.recv(65_536)
+        try:
+            connection.sendall(start)
+            for number in range(len(drop)):
+                connection.sendall(drop[number : number + 1])
+                went_away.wait(0.02)
+        except OSError:
+            went_away.set()
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, daemon=True).start()
+        client = RiskClient(f"http://127.0.0.1:{listening.getsockname()[1]}", "t" * 32, deadline=0.3, tries=1)
+        assert client.request_trade("b", "KO", "buy", 100).rejection_reasons == ("UNANSWERED",)
+        assert went_away.wait(10.0)
+        client.close()
+
+
+def test_a_report_waits_for_a_server_that_is_started_again():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    booked = {
+        "request_id": "r",
+        "execution_id": "fill-7",
+        "booked": 10.0,
+        "quantity": 10.0,
+        "remaining": 0.0,
+        "duplicate": False,
+        "flags": [],
+        "durable": False,
+    }
+    client = RiskClient(f"http://127.0.0.1:{port}", "t" * 32, patience=60.0)
+    started: list[Broken] = []
+    later = threading.Timer(0.5, lambda: started.append(Broken(reply(booked), port=port)))
+    later.start()
+    told = client.execute_trade("r", 10, 1.0, execution_id="fill-7")
+    assert (told.booked, told.durable) == (10.0, False)
+    client.close()
+    started[0].close()
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("inf"), float("nan"), "x", None])
+def test_times_that_mean_nothing(seconds):
+    with pytest.raises(ConfigurationError, match="deadline"):
+        RiskClient("http://127.0.0.1:1", "t" * 32, deadline=seconds)
+
+
 def test_a_report_that_was_not_taken_is_raised_with_its_id():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    client = RiskClient(url, "t" * 32)
+    client = RiskClient(url, "t" * 32, patience=0.3)
     with pytest.raises(Unanswered, match="report it again as execution fill-7"):
         client.execute_trade("r", 10, 1.0, execution_id="fill-7")
     with pytest.raises(Unanswered):
@@ -184,7 +282,7 @@ def test_a_report_that_was_not_taken_is_raised_with_its_id():
 def test_only_a_true_yes_is_a_yes():
     server = Broken(reply({**APPROVED, "approved": "true"}))
     client = RiskClient(server.url, "t" * 32, deadline=PATIENT)
-    assert client.request_trade("b", "KO", "buy", 100).approved is False
+    assert client.request_trade("b", "KO", "buy", 100, request_id="r").approved is False
     client.close()
     server.close()
 
@@ -198,6 +296,7 @@ def test_only_a_true_yes_is_a_yes():
         ("http://me:pw@host", "t"),
         ("http://host?token=x", "t"),
         ("http://host:99999", "t"),
+        ("http://[::1", "t"),
         ("http://host", ""),
         ("http://host", " "),
         ("http://host", "a\r\nX: y"),

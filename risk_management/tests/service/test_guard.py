@@ -65,6 +65,17 @@ def paths(app: Flask) -> list[str]:
     return rules
 
 
+def test_refused_acts_do_not_swell_the_journal(fresh):
+    """20 a minute and token are named; every one is refused all the same."""
+    service = fresh()
+    before = service.manager.state.version
+    for _ in range(60):
+        assert service.call("PATCH", "config", {}, "trade").code == "NOT_ALLOWED"
+    assert service.manager.state.version == before + 20
+    service.call("PATCH", "config", {}, "read")
+    assert service.manager.state.version == before + 21
+
+
 def test_no_address_answers_without_a_token(service):
     """All rules x all methods x 17 credentials; and in the query a token is none."""
     client, version = service.app.test_client(), service.manager.state.version

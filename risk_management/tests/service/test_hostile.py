@@ -86,7 +86,8 @@ CORPUS: list[tuple[bytes, int, str]] = [
     *((with_(b'"confidence":%s' % c), 400, "WRONG_TYPE") for c in (b'"1"', b"true", b"[]")),
     *(
         (with_(b'"request_id":"%s"' % i), 400, "INVALID_REQUEST_ID")
-        for i in (b"", b" ", b"x" * 129, b"a\\u0007", b"a\\n", b"\\ud800", b" a")
+        for i in (b"", b" ", b"x" * 129, b"a\\u0007", b"a\\n", b"\\ud800", b" a", b"a\\u0085b", b"a\\u009bb",
+                  b"a\\u2028b", b"\\ufeffa", b"a\\u061cb", b"a\\udb40\\udc01b")
     ),
     *((with_(b'"reduce_only":%s' % c), 400, "WRONG_TYPE") for c in (b'"false"', b"0", b"null")),
     *((with_(b'"price":%s' % c), 400, "NOT_POSITIVE") for c in (b"0", b"-5")),

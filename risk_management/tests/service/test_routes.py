@@ -6,10 +6,12 @@ import json
 import math
 import sqlite3
 import threading
+from urllib.parse import quote
 
 import pytest
 
 from risk_management.errors import StoreUnavailable
+from risk_management.model.access import Access
 from risk_management.model.portfolio import TradingMode
 from risk_management.store.chain import START, link
 
@@ -59,6 +61,103 @@ def test_the_same_id_gets_the_same_bytes(service):
 def test_malformed_does_not_use_up_the_id(service):
     assert service.ask(request_id="free-1", size="100").status == 400
     assert service.ask(request_id="free-1").json["approved"]
+
+
+SLASHES = [
+    "a/b",
+    "rsi2/2026-01-01/17",
+    "a//b",
+    "x/executions",
+    "/lead",
+    "trail/",
+    "/",
+    "a%2Fb",
+    "a/b?c",
+    "a+b/\u00fc",
+]
+
+
+@pytest.mark.parametrize("request_id", SLASHES)
+def test_every_id_that_is_taken_is_reached_by_its_address(service, request_id):
+    """Oracle: percent-encoding as RFC 3986 has it; what it names is one segment, whatever stands in it."""
+    assert service.ask(request_id=request_id, size=30).json["approved"]
+    address = f"trades/{quote(request_id, safe='')}"
+    assert service.call("GET", address, None, "trade").json["request_id"] == request_id
+    fill = {
+        "executed_size": 12,
+        "executed_price": 60.0,
+        "execution_id": f"fill of {request_id}",
+        "final": False,
+    }
+    booked = service.call("POST", f"{address}/executions", fill, "trade").json
+    assert (booked["request_id"], booked["booked"], booked["flags"]) == (request_id, 12.0, [])
+    assert service.call("DELETE", address, None, "trade").json["request_id"] == request_id
+    assert request_id not in service.manager.state.reservations
+
+
+def test_a_bot_with_a_slash_can_be_stopped(service):
+    address = "bots/" + quote("RSI2/AAPL", safe="")
+    assert service.call("PUT", address, {}, "operate").json["name"] == "RSI2/AAPL"
+    assert not service.call("POST", f"{address}/disable", {}, "operate").json["enabled"]
+    assert not service.manager.state.bots["RSI2/AAPL"].enabled
+    assert service.call("POST", f"{address}/enable", {}, "operate").json["enabled"]
+
+
+def test_an_encoded_slash_leads_to_no_other_address(service):
+    for path in (
+        "emergency%2Dstop%2F",
+        "trades%2Fx",
+        "trades%2Fx/executions",
+        "%2Fstate",
+        "bots/x%2Fdisable",
+    ):
+        assert service.call("POST", path, {"reason": "x"}, "operate").status in (404, 405), path
+    assert service.call("GET", "/api%2Frisk/state").status == 404
+    assert service.call("POST", "trades/x%2Fexecutions", {}, None).code == "UNAUTHENTICATED"
+    assert service.manager.state.mode.value == "active"
+
+
+def test_an_operator_only_tightens_the_limits_of_a_bot(service):
+    """A bot without limits of its own has the settings' ones: 25 % of 10,000 and a quarter of Kelly."""
+    settings = service.manager.config
+    assert (settings.bot_config.max_exposure, settings.kelly_config.default_kelly_fraction) == (0.25, 0.25)
+
+    def put(scope, **limits):
+        return service.call("PUT", "bots/tight", limits, scope)
+
+    assert put("operate").json["max_position_size"] is None
+    for limits in ({"max_position_size": 1e9}, {"kelly_fraction": 0.3}):
+        assert (put("operate", **limits).status, put("operate", **limits).code) == (403, "NOT_ALLOWED")
+    assert put("operate", max_position_size=200, kelly_fraction=0.1).json["max_position_size"] == 200
+    for looser in (
+        {"max_position_size": 201},
+        {"kelly_fraction": 0.11},
+        {"max_position_size": 1, "kelly_fraction": 1},
+    ):
+        assert put("operate", **looser).code == "NOT_ALLOWED"
+    for same in ({}, {"max_position_size": None, "kelly_fraction": None}, {"strategy_type": "m"}):
+        answer = put("operate", **same).json
+        assert (answer["max_position_size"], answer["kelly_fraction"]) == (200, 0.1)
+    assert put("operate", max_position_size=150).json["max_position_size"] == 150
+    assert put("admin", max_position_size=3000, kelly_fraction=1).json["max_position_size"] == 3000
+    new = service.call("PUT", "bots/new-and-wide", {"max_position_size": 1e6}, "operate")
+    assert new.code == "NOT_ALLOWED"
+    assert "new-and-wide" not in service.manager.state.bots
+
+
+def test_the_first_use_of_a_token_leaves_limits_that_were_just_set(service, monkeypatch):
+    manager = service.manager
+    register = manager.register_bot
+
+    def late(name, *words, **more):
+        monkeypatch.undo()
+        register(name, "m", 100.0, actor="an operator, in between")
+        return register(name, *words, **more)
+
+    _, secret = service.tokens.create("racer", Access.TRADE, bot="racer", actor="test")
+    monkeypatch.setattr(manager, "register_bot", late)
+    assert service.ask(secret, size=900).json["recommended_size"] <= 100.0
+    assert manager.state.bots["racer"].max_exposure == 100.0
 
 
 def test_denied_is_an_answer(service):
@@ -177,6 +276,15 @@ def test_stop_and_release(fresh):
     assert service.call("POST", "mode", {**hold, "mode": "active"}, "operate").status == 200
     assert service.ask(size=120).json["approved"]
     assert service.call("POST", "mode", {**hold, "mode": "fast"}, "operate").code == "INVALID_MODE"
+    for scope, name in (("bot", "rsi2"), ("symbol", "ko"), ("strategy", "x")):
+        lost = service.call("POST", "mode", {**hold, "scope": scope, "name": name}, "operate")
+        assert (lost.status, lost.code) == (404, f"UNKNOWN_{scope.upper()}")
+    assert (
+        "'RSI2'"
+        in service.call("POST", "mode", {**hold, "scope": "bot", "name": "rsi2"}).json["error"]["message"]
+    )
+    junk = {"mode": "halted", "scope": "portfolio", "name": "junk", "reason": "x"}
+    assert service.call("POST", "mode", junk, "operate").code == "INVALID_NAME"
 
 
 def test_rules(fresh):
@@ -320,8 +428,22 @@ def test_health_readiness_and_numbers(service):
     assert "same-1" not in text
 
 
+def test_no_number_is_told_twice(service):
+    """Two bots hold something: their limits are two series, as a scraper reads them."""
+    service.manager.update_prices({"KO": 60.0})
+    for bot in ("RSI2", "other"):
+        service.manager.register_bot(bot)
+        service.manager.add_position("KO", 60.0, 60.0, bot_name=bot)
+    text = service.call("GET", "/metrics", scope="read").data.decode()
+    series = [line.rpartition(" ")[0] for line in text.splitlines() if line and not line.startswith("#")]
+    assert 'risk_limit_use{limit="bot",subject="other"}' in series
+    assert len(series) == len(set(series))
+
+
 def test_a_browser_comes_in_by_a_link_that_works_once(service):
     code = service.sessions.code()
+    preview = service.call("HEAD", f"/login?code={code}", scope=None)
+    assert (preview.status, preview.headers["Allow"]) == (405, "GET")
     first = service.call("GET", f"/login?code={code}", scope=None)
     assert first.status == 303
     kept = first.headers["Set-Cookie"]

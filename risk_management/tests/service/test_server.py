@@ -11,7 +11,8 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ def test_it_ends_by_a_signal_and_says_where_it_stands(serve, tmp_path):
     [
         (["--host", "0.0.0.0"], 2),  # noqa: S104 - it must be refused
         (["--host", "::"], 2),
-        (["--host", "example.com"], 1),
+        (["--host", "example.com"], 2),
         (["--port", "70000"], 2),
     ],
 )
@@ -278,11 +279,61 @@ def test_idle_sockets_on_every_place_make_room(fresh):
 
 
 def test_it_may_be_stopped_again_when_it_has_ended(service):
-    """A second signal comes when it likes."""
+    """A second signal comes when it likes; what would wake the loop is somebody else's descriptor then."""
     server = Server(service.app)
+    number = server._server.trigger.trigger
     server.stop()
     server.run()
+    mine, theirs = os.pipe()
+    os.dup2(theirs, number)
     server.stop()
+    for one in {theirs, number}:
+        os.close(one)
+    assert os.read(mine, 1) == b""
+    os.close(mine)
+
+
+def test_sockets_that_come_back_do_not_keep_the_stop_out(fresh):
+    """Half requests on more places than there are, each opened anew when it is closed; no token."""
+    service, over = fresh(), threading.Event()
+    service.server._server.adj.connection_limit = 80
+
+    def hold() -> None:
+        mine: list[socket.socket] = []
+        while not over.wait(0.01):
+            for one in list(mine):
+                try:
+                    gone = one.recv(1) == b""
+                except BlockingIOError:
+                    gone = False
+                except OSError:
+                    gone = True
+                if gone:
+                    one.close()
+                    mine.remove(one)
+            for _ in range(150 - len(mine)):
+                one = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+                mine.append(one)
+                with suppress(OSError):  # it may be closed already
+                    one.sendall(b"GET /healthz HTTP/1.1\r\n")
+                one.settimeout(0.0)
+        for one in mine:
+            one.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        holders = [pool.submit(hold) for _ in range(2)]
+        try:
+            assert _until(lambda: len(service.server._server.active_channels) > 40)
+            for _ in range(3):
+                caller = http.client.HTTPConnection("127.0.0.1", service.port, timeout=2)
+                body = {"reason": "a test"}
+                stopped = service.call("POST", "emergency-stop", body, "operate", connection=caller)
+                assert stopped.status == 200
+                caller.close()
+        finally:
+            over.set()
+        for holder in holders:
+            holder.result()
 
 
 def test_two_servers_can_not_share_a_port(service):

@@ -112,7 +112,7 @@ def _write(file: bytearray, op: Operation, chance: random.Random, *, is_synced: 
 class Driver:
     """As much of a Python database driver over apsw as SQLAlchemy asks for."""
 
-    paramstyle = "qmark"
+    paramstyle = "named"
     sqlite_version = apsw.sqlite_lib_version()
     sqlite_version_info = tuple(int(part) for part in sqlite_version.split("."))
     Error = apsw.Error
@@ -175,7 +175,7 @@ class DriverCursor:
         cursor = self._connection.cursor()
         cursor.exec_trace = self._describe  # a result without rows can't be asked for its columns later
         before = self._connection.total_changes()
-        self._rows = cursor.execute(statement, tuple(values)).fetchall()
+        self._rows = cursor.execute(statement, dict(values) or ()).fetchall()
         self.rowcount = self._connection.total_changes() - before
 
     def _describe(self, cursor: apsw.Cursor, _statement: str, _values: Any) -> bool:
@@ -186,7 +186,7 @@ class DriverCursor:
     def executemany(self, statement: str, rows: Iterable[Any]) -> None:
         self.description = None
         for row in rows:
-            self._connection.execute(statement, tuple(row))
+            self._connection.execute(statement, row)
 
     def fetchone(self) -> Any:
         return self._rows.pop(0) if self._rows else None

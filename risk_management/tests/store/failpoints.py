@@ -68,6 +68,30 @@ def _statement(words: str) -> Callable[[int], None]:
     return arm
 
 
+def _indexing(when: int) -> None:
+    """Between the n-th journal rows and the index of their requests."""
+    deadly, append = die(when), sql_journal._append
+
+    def wrapped(connection: Any, statement: Any, rows: Any) -> None:
+        if rows and statement is sql_journal.ANSWERED:
+            deadly()
+        append(connection, statement, rows)
+
+    sql_journal._append = wrapped
+
+
+def _any(when: int) -> None:
+    """Before the n-th statement, whoever sends it."""
+    deadly, append = die(when), sql_journal._append
+
+    def wrapped(*args: Any) -> None:
+        deadly()
+        append(*args)
+
+    sql_journal._append = wrapped
+    event.listen(Engine, "before_cursor_execute", deadly)
+
+
 def _commit(when: int) -> None:
     deadly = die(when)
 
@@ -91,7 +115,7 @@ def _too_early(when: int) -> None:
 
 FAILPOINTS: dict[str, Callable[[int], None]] = {
     "before append": _before(SqlJournal, "write"),
-    "between append and indexes": _statement("INSERT OR IGNORE INTO requests"),
+    "between append and indexes": _indexing,
     "before commit": _commit,
     "after fsync, before reply": _after(SqlJournal, "write"),
     "after fsync, before readers see it": _before(Book, "_kept"),
@@ -101,7 +125,7 @@ FAILPOINTS: dict[str, Callable[[int], None]] = {
     "in a snapshot, before old ones go": _statement("DELETE FROM snapshots"),
     "before a model is stored": _statement("INSERT INTO models"),
     "while a store is opened": _before(sql_journal, "migrate"),
-    "any statement": _statement(""),
+    "any statement": _any,
     "while the store is closed": _before(SqlJournal, "close"),
     "mutant: answers at once": _too_early,
 }

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import text
 
+from risk_management.core import evolve
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.core.standing import folded
 from risk_management.errors import StoreCorrupt
@@ -31,7 +32,7 @@ def recovered(lived) -> bytes:
 
 def test_a_start_finds_the_state_that_was_left(lived):
     assert recovered(lived) == lived.state
-    with StoreReader(str(lived.path)) as reader:
+    with StoreReader.of_store(str(lived.path)) as reader:
         assert missing(lived.acts, reader.events()) == []
 
 
@@ -81,6 +82,28 @@ def test_a_snapshot_comes_back_as_the_same_bytes(lived):
     journal.close()
     assert snapshot_bytes(again) == lived.state
     assert len(state_hash(again)) == 64
+
+
+def test_what_is_remembered_of_old_orders_does_not_depend_on_where_a_start_began(lived, monkeypatch):
+    """Only the newest are remembered: a start in the middle forgets at the same moments."""
+    monkeypatch.setattr(evolve, "KEPT_SETTLED", 3)
+    monkeypatch.setattr("risk_management.model.layered.YOUNG", 3)
+    journal = SqlJournal(str(lived.path))
+    events = list(journal.reader.events())
+    whole = None
+    starts, sizes = [], set()
+    for event in events:
+        whole = folded(whole, event)
+        starts = [folded(start, event) for start in starts]
+        sizes.add(len(whole.state.executions))
+        if whole.state.version % 7 == 0:
+            starts.append(standing_from(snapshot_bytes(whole), journal.reader.model))
+        for start in starts:
+            assert list(start.state.executions.items()) == list(whole.state.executions.items())
+            assert list(start.state.settled.items()) == list(whole.state.settled.items())
+    journal.close()
+    assert {3, 4, 5} < sizes <= set(range(6))  # it grew beyond what is kept, and was cut
+    assert {state_hash(start) for start in starts} == {state_hash(whole)}
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[{}]", b"null"])
@@ -134,10 +157,14 @@ def test_a_damaged_key_is_told(lived):
 
 
 def test_a_torn_head_does_not_keep_the_engine_from_starting(lived):
-    """A power cut may tear it; the next write signs anew."""
+    """A power cut may tear it; the next write signs anew. Nothing opens until the broker was asked: a cut
+    tail looks the same.
+    """
     head = lived.path.with_name("store.db.head")
     head.write_bytes(head.read_bytes()[:40].ljust(4096, b"\0"))
-    AdvancedRiskManager.on(small_foundation(), journal=SqlJournal(str(lived.path))).close()
+    manager = AdvancedRiskManager.on(small_foundation(), journal=SqlJournal(str(lived.path)))
+    assert "unreconciled" in {hold.cause for hold in manager.state.holds.values()}
+    manager.close()
     assert recovered(lived)
     last = lived.ask("SELECT max(seq) FROM journal")[0][0]
     assert f'"seq": {last},' in head.read_text()
@@ -147,7 +174,7 @@ def test_a_torn_head_does_not_keep_the_engine_from_starting(lived):
 def test_a_million_entries(lived, tmp_path, record_property):
     """A whole replay, a start from an old snapshot with a long tail, and what they took."""
     number, behind = 1_000_000, 10_000
-    with StoreReader(str(lived.path)) as reader:
+    with StoreReader.of_store(str(lived.path)) as reader:
         first, *others = list(reader.entries())
         model = reader.rows(text("SELECT digest, data FROM models"))
     store = tmp_path / "million.db"
