@@ -6,10 +6,10 @@ import json
 import logging
 import socket
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from heapq import nsmallest
 from ipaddress import ip_address
-from threading import BoundedSemaphore, Event
+from threading import BoundedSemaphore, Event, RLock
 from typing import TYPE_CHECKING, Any, Final
 
 from waitress.channel import HTTPChannel
@@ -138,6 +138,7 @@ class Server:
         # a line a waiting request: under load a flood, and who does not read our stderr would stop us by it
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._stop = Event()
+        self._ending, self._is_closed = RLock(), False
         self._clock = SystemClock()
         self._server = create_server(
             Gate(app, threads),
@@ -165,15 +166,18 @@ class Server:
         while self._clock.monotonic() < ends and self._is_busy():
             self._turn(0.05)
         self._server.task_dispatcher.shutdown()
-        self._server.close()
+        with self._ending:  # what wakes the loop is a descriptor: once closed it may be somebody else's
+            self._is_closed = True
+            self._server.close()
         for channel in list(self._server.active_channels.values()):
             channel.handle_close()
 
     def stop(self) -> None:
         """End `run`, from a signal or another thread."""
         self._stop.set()
-        with suppress(OSError):  # it may have ended in between, or before
-            self._server.pull_trigger()
+        with self._ending:
+            if not self._is_closed:
+                self._server.pull_trigger()
 
     def _turn(self, seconds: float = 1.0) -> None:
         wait = 0.05 if self._server.in_connection_overflow else seconds
