@@ -17,7 +17,6 @@ from risk_management.model.portfolio import (
     PortfolioState,
     PositionKey,
     Reservation,
-    Scope,
     TradingMode,
 )
 from risk_management.model.trade import Finding, TradeDecision, TradeRequest
@@ -80,10 +79,13 @@ def judge(
     if not may_close and proposal.closing > 0.0:
         binding = binding or next(f for f in findings if f.check == "mode")
         reasons = tuple(dict.fromkeys((binding.code, *reasons)))
+    if opening <= TOLERANCE and not may_close:
+        opening = 0.0  # what rounding left of a close that is refused opens nothing
     if may_close:
         opening, binding, reasons, findings = _above_minimum(proposal, opening, binding, reasons, findings)
     size = closing + opening
-    shadow = config.shadow_mode and not _is_stopped(state) and size + TOLERANCE < request.size
+    # a person's stop holds in shadow mode too
+    shadow = config.shadow_mode and not state.is_stopped and size + TOLERANCE < request.size
     shadow_size = size
     if shadow:
         closing, opening = proposal.closing, proposal.opening
@@ -124,18 +126,10 @@ def _may_close(state: PortfolioState, request: TradeRequest) -> bool:
     """Closing passes but for a bot in HALTED; there the system and an operator close."""
     if not state.holds or request.bot in ACCOUNT_WIDE:
         return True
-    scopes = (
-        (Scope.PORTFOLIO, ""),
-        (Scope.STRATEGY, request.strategy),
-        (Scope.BOT, request.bot),
-        (Scope.SYMBOL, request.symbol),
+    bot = state.bots.get(request.bot)
+    return not any(
+        hold.mode is TradingMode.HALTED and hold.stands_over(request, bot) for hold in state.holds.values()
     )
-    return all(state.mode_of(scope, name) is not TradingMode.HALTED for scope, name in scopes)
-
-
-def _is_stopped(state: PortfolioState) -> bool:
-    """Whether a person stopped everything: that holds in shadow mode too."""
-    return (Scope.PORTFOLIO, "", "emergency_stop") in state.holds
 
 
 def _run(

@@ -67,6 +67,7 @@ from risk_management.model.events import (
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import (
+    EMERGENCY_STOP,
     EXTERNAL,
     OPERATOR,
     Bot,
@@ -732,7 +733,7 @@ class AdvancedRiskManager:
         """
         who = actor or library_actor()
         reason = str(reason)  # nothing that is said may keep the stop from working
-        durable = self.protocol.stop("emergency_stop", who, reason)
+        durable = self.protocol.stop(EMERGENCY_STOP, who, reason)
         text = f"all trading stopped by {who}: {reason}; protective orders stay, release with a reason"
         if not durable:
             text += f"; it holds, but the store can't be written: {self.book.outage}"

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
 
 import numpy as np
 
@@ -30,12 +29,10 @@ from risk_management.model.events import (
     ModelRefreshed,
 )
 from risk_management.model.market import ReturnMatrix
-from risk_management.model.portfolio import SYSTEM, Hold, Scope, TradingMode
+from risk_management.model.portfolio import EMERGENCY_STOP, SYSTEM, Hold, Scope, TradingMode
 from risk_management.model.risk_model import RiskModel
 
 __all__ = ["take_up"]
-
-STOP: Final = (Scope.PORTFOLIO, "", "emergency_stop")
 
 logger = logging.getLogger(__name__)
 
@@ -119,8 +116,8 @@ def _time(standing: Standing, now: datetime) -> Iterator[Event]:
 def _latched(journal: Journal, standing: Standing, now: datetime) -> Iterator[Event]:
     """Stops that were noted beside the store: it may not have been writable when they were set."""
     known = journal.latched()
-    if "stopped" in known and STOP not in standing.state.holds:  # no other stop takes its place
-        yield _hold("emergency_stop", TradingMode.HALTED, known["stopped"], now)
+    if "stopped" in known and not standing.state.is_stopped:  # no other stop takes its place
+        yield _hold(EMERGENCY_STOP, TradingMode.HALTED, known["stopped"], now)
     if "in_memory" in known:
         text = (
             "the store does not hold all that happened: compare positions with the broker "

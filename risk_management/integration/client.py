@@ -37,11 +37,11 @@ LARGEST: Final = 2**20
 """Bytes of an answer."""
 LOOPBACK: Final = re.compile(r"(localhost|127(\.\d{1,3}){3}|::1)\Z")
 FAILED: Final = 500
+"""Statuses from here on are no answers: it may have been judged all the same."""
 PAUSE: Final = 0.01
-LONGEST: Final = 3600.0
-
-
 LONGEST_PAUSE: Final = 0.5
+LONGEST: Final = 3600.0
+"""Seconds that a call may be told to take."""
 
 
 class _Body(dict[str, Any]):
@@ -114,10 +114,10 @@ class RiskClient:
     def __init__(
         self, url: str, token: str, *, deadline: float = DEADLINE, patience: float = 5.0, tries: int = 3
     ) -> None:
-        parts = _address(url)
+        parts, known = _address(url), str(token or "")
         if parts is None:
             raise ConfigurationError("RISK_URL is an address such as http://127.0.0.1:8321")
-        if not token.isascii() or not token.isprintable() or not token.strip():
+        if not known.isascii() or not known.isprintable() or not known.strip():
             raise ConfigurationError("RISK_TOKEN is a token as 'risk token create' prints it")
         if parts.scheme == "http" and not LOOPBACK.match(str(parts.hostname)):
             logger.warning("the token travels unencrypted to %s; put TLS in front", parts.hostname)
@@ -266,7 +266,7 @@ class RiskClient:
 
     def emergency_stop_all(self, reason: str) -> bool:
         """Stop all trading; a person releases it. Returns whether it is on disk."""
-        return bool(self._done("POST", "/emergency-stop", {"reason": reason})["durable"])
+        return self._done("POST", "/emergency-stop", {"reason": reason})["durable"] is True
 
     def release_emergency(self, actor: str, reason: str) -> tuple[str, ...]:
         """End every latched stop; returns what was released. The journal names the token as well."""
@@ -309,10 +309,12 @@ class RiskClient:
             raise InvalidRequest("WRONG_TYPE", "", f"it can't be written as JSON: {problem}") from None
         reply = self._answered(method, path, body, patient=patient)
         if reply.status < 300:
+            if not isinstance(reply.body["durable"], bool):  # all that this server answers says it
+                reply.body.__missing__("durable")
             return reply.body
         error = reply.body["error"]
         code, text = str(error["code"]), str(error.get("message", reply.status))
-        if reply.status >= FAILED:  # it may have been judged all the same
+        if reply.status >= FAILED:
             raise Unanswered(code, text)
         raise InvalidRequest(code, str(error.get("field", "")), text)
 
@@ -422,18 +424,19 @@ def _read(text: bytes, status: int) -> _Body:
 
 def _response(said: _Body, size: float, request_id: str) -> TradeResponse:
     """What was answered, where it answers this question."""
+    reasons = said["rejection_reasons"]
     answer = TradeResponse(
         request_id=said["request_id"],
         approved=said["approved"] is True,
         recommended_size=said["recommended_size"],
         requested_size=said["requested_size"],
-        rejection_reasons=tuple(said["rejection_reasons"] or ()),
+        rejection_reasons=tuple(map(str, reasons)) if isinstance(reasons, list) else (),
         explanation=said["explanation"],
         durable=said["durable"],
     )
     granted: Any = answer.recommended_size
     is_size = isinstance(granted, int | float) and 0.0 <= granted <= float(size) * (1.0 + 1e-9)
-    if answer.request_id != request_id or not is_size:
+    if answer.request_id != request_id or not is_size or not isinstance(reasons, list):
         text = (
             f"the answer is none to this question: {answer.request_id!r:.80}, {granted!r:.40}; do not trade"
         )

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from risk_management.model.layered import Layered
     from risk_management.model.risk_model import RiskModel
     from risk_management.model.totals import Totals
+    from risk_management.model.trade import TradeRequest
 
 __all__ = [
+    "EMERGENCY_STOP",
     "EXTERNAL",
     "OPERATOR",
     "SYSTEM",
@@ -47,6 +49,8 @@ EXTERNAL: Final = "EXTERNAL"
 """Owner of positions that a broker reports and nobody here approved."""
 SYSTEM: Final = "system"
 """The risk system itself, when it trims or liquidates."""
+EMERGENCY_STOP: Final = "emergency_stop"
+"""Cause of the hold by which a person stops everything."""
 
 
 def _no_breaks() -> Mapping[str, tuple[Break, ...]]:
@@ -113,6 +117,15 @@ class Hold:
     def key(self) -> tuple[Scope, str, str]:
         """Scope, name and cause."""
         return (self.scope, self.name, self.cause)
+
+    def stands_over(self, request: TradeRequest, bot: Bot | None) -> bool:
+        """Whether it holds a request; one of a bot that names another strategy is of its own all the same."""
+        if self.scope is Scope.PORTFOLIO:
+            return True
+        if self.scope is Scope.STRATEGY and bot is not None and self.name == bot.strategy:
+            return True
+        names = {Scope.STRATEGY: request.strategy, Scope.BOT: request.bot, Scope.SYMBOL: request.symbol}
+        return self.name == names[self.scope]
 
 
 class PositionKey(NamedTuple):
@@ -451,6 +464,11 @@ class PortfolioState:
     def mode(self) -> TradingMode:
         """Strictest mode that stands over the whole portfolio."""
         return self.mode_of(Scope.PORTFOLIO, "")
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a person stopped everything, and nobody released it."""
+        return (Scope.PORTFOLIO, "", EMERGENCY_STOP) in self.holds
 
     def mode_of(self, scope: Scope, name: str) -> TradingMode:
         """Strictest mode of one scope, by its own holds alone."""

@@ -36,6 +36,7 @@ from risk_management.model.events import (
 )
 from risk_management.model.money import SCALE, to_ledger
 from risk_management.model.portfolio import (
+    EMERGENCY_STOP,
     OPERATOR,
     SYSTEM,
     PortfolioState,
@@ -54,7 +55,6 @@ __all__ = ["Rerun", "settings_for"]
 
 OWN_CAUSES: Final = frozenset({"strategy_drawdown", "ledger"})
 """Holds that the system sets by what it measures, beside those of the emergency rows."""
-PERSONS_STOP: Final = "emergency_stop"
 CENT: Final = to_ledger(0.01)
 
 
@@ -175,7 +175,7 @@ class Rerun:
         own = event.cause in self._own_words
         if own and event.actor == SYSTEM:
             return
-        if event.scope == "portfolio" and (own or event.cause == PERSONS_STOP):
+        if event.scope == "portfolio" and (own or event.cause == EMERGENCY_STOP):
             with self.other.as_fact():  # a person lets go of all that is latched, here too
                 self.other.protocol.release(event.actor, event.reason)
             return

@@ -13,7 +13,15 @@ from risk_management.core.emergency_rows import emergency_rows
 from risk_management.core.evolve import totals_from_scratch
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.model.events import BotChanged, Event, Filled, HoldSet, PeaksSeen
-from risk_management.model.portfolio import SYSTEM, Bot, Hold, PortfolioState, Scope, TradingMode
+from risk_management.model.portfolio import (
+    EMERGENCY_STOP,
+    SYSTEM,
+    Bot,
+    Hold,
+    PortfolioState,
+    Scope,
+    TradingMode,
+)
 from risk_management.simulate.market import Market
 from risk_management.simulate.outcome import BrokenInvariant, Tally
 from risk_management.simulate.truth import Truth
@@ -94,7 +102,7 @@ class Stops:
 
     def _halt(self, hold: Hold) -> None:
         self._tally.did["halts"] += 1
-        if hold.cause == "emergency_stop" and self._is_meant():
+        if hold.cause == EMERGENCY_STOP and self._is_meant():
             return
         if hold.cause == "store":
             self._tally.did["halts while the store contradicted itself"] += 1

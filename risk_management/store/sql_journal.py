@@ -231,7 +231,7 @@ class SqlJournal:
                 self._tail.seq,
             )
             self._head.write(*self._tail)
-        if known is None and self._tail.seq > 0:  # a cut tail and a lost head can't be told from a lost head
+        if known is None and self._tail.seq > 0:  # with its tail cut it would look the same
             self.latch(in_memory="the signed end of the journal is missing: what came last may be cut off")
 
 

@@ -87,9 +87,7 @@ class _Walk:
     def problems(self) -> Iterator[str]:
         standing: Standing | None = None
         try:
-            for entry in self._reader.entries():
-                if entry.seq > self._last:
-                    break
+            for entry in self._reader.entries(until=self._last):
                 tail = checked(entry, self.tail)
                 event = self._reader.event(entry)
                 standing = folded(standing, event)

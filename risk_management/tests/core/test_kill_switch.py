@@ -255,7 +255,19 @@ def test_a_stop_in_memory_alone_comes_back_beside_a_narrower_one(foundation, tmp
 def test_a_strategy_s_stop_holds_its_bots_under_any_name(foundation):
     manager = build(foundation)
     manager.register_bot("a", "momentum")
+    manager.add_position("KO", 60.0, 60.0, "anything", bot_name="a")
     manager.set_mode(TradingMode.HALTED, "look at it", scope=Scope.STRATEGY, name="momentum")
-    answer = manager.request_trade(OrderTicket("KO", "buy", 50.0, "anything", "a"))
-    assert (answer.approved, answer.rejection_reasons) == (False, ("HALTED",))
+    for action in ("buy", "sell"):  # in HALTED the system and the operator close
+        answer = manager.request_trade(OrderTicket("KO", action, 50.0, "anything", "a"))
+        assert (answer.approved, answer.rejection_reasons) == (False, ("HALTED",))
     assert manager.request_trade(OrderTicket("KO", "buy", 50.0, "anything", "b")).approved
+
+
+def test_what_rounding_leaves_of_a_refused_close_is_no_approval(foundation):
+    """50 of 60 in units leaves a millionth of a cent, which is no order."""
+    manager = build(foundation)
+    manager.add_position("KO", 60.0, 60.0, bot_name="a")
+    manager.set_mode(TradingMode.HALTED, "look at it", scope=Scope.BOT, name="a")
+    answer = manager.request_trade(OrderTicket("KO", "sell", 50.0, "", "a"))
+    assert (answer.approved, answer.recommended_size) == (False, 0.0)
+    assert not manager.state.reservations

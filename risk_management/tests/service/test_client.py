@@ -191,6 +191,8 @@ def test_without_an_answer_it_refuses(ways, code):
         {**APPROVED, "recommended_size": float("nan")},
         {**APPROVED, "recommended_size": 1e9},
         {**APPROVED, "recommended_size": "100"},
+        {**APPROVED, "rejection_reasons": None},
+        {**APPROVED, "durable": "no"},
     ],
 )
 def test_an_answer_to_something_else_is_no_yes(said):
@@ -202,6 +204,25 @@ def test_an_answer_to_something_else_is_no_yes(said):
         0.0,
         ("UNANSWERED",),
     )
+    client.close()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.execute_trade("r", 10, 1.0),
+        lambda client: client.disable_bot("b"),
+        lambda client: client.update_prices({"KO": 60.0}),
+        lambda client: client.emergency_stop_all("x"),
+    ],
+)
+def test_another_service_s_ok_does_nothing_here(call):
+    """A proxy that answers everything with 200 has booked, disabled, taken and stopped nothing."""
+    server = Broken(reply({"status": "ok"}))
+    client = RiskClient(server.url, "t" * 32)
+    with pytest.raises(Unanswered, match="not the risk system's"):
+        call(client)
     client.close()
     server.close()
 
@@ -301,6 +322,7 @@ def test_only_a_true_yes_is_a_yes():
         ("http://host", " "),
         ("http://host", "a\r\nX: y"),
         ("http://host", "é"),
+        ("http://host", None),
     ],
 )
 def test_where_it_can_not_ask(url, token):

@@ -34,12 +34,12 @@ NEVER = (
 @pytest.mark.parametrize(("hours", "bots"), soaked((0.2, 5), large=[(1.0, 20)]))
 def test_one_seed_is_the_same_in_two_processes_and_breaks_nothing(hours, bots):
     """The other process hashes its texts otherwise, runs at the same time and has another name and id."""
-    asked = ["simulate", "--seed", "42", "--hours", f"{hours}", "--bots", f"{bots}", "--json"]
+    asked = ["simulate", "--seed", "7", "--hours", f"{hours}", "--bots", f"{bots}", "--json"]
     command = [sys.executable, "-m", "risk_management.cli.main", *asked]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={"PYTHONHASHSEED": "7", "PATH": "/usr/bin:/bin"}
     ) as other:
-        ours = simulate(42, hours, bots=bots)
+        ours = simulate(7, hours, bots=bots)
         theirs = json.loads(other.communicate()[0])
     assert ours.broken is None, ours.again
     assert theirs["broken"] is None
@@ -119,7 +119,7 @@ def old_answers_are_forgotten(monkeypatch):
 
 
 def a_stop_stops_nothing(monkeypatch):
-    monkeypatch.setattr("risk_management.checks.mode._stands_over", lambda *_: False)
+    monkeypatch.setattr("risk_management.model.portfolio.Hold.stands_over", lambda *_: False)
 
 
 def closes_are_judged_like_entries(monkeypatch):
