@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +101,15 @@ def make_manager(foundation: Foundation):
         return AdvancedRiskManager.on(replace(foundation, config=config, clock=clock)), clock
 
     return make
+
+
+@pytest.fixture
+def start(foundation: Foundation, tmp_path: Path):
+    """Starts a manager on one store; whoever starts it again has ended it before."""
+    config = foundation.config.update(store=str(tmp_path / "book.db"))
+
+    def started() -> AdvancedRiskManager:
+        clock = ManualClock(foundation.clock.now())
+        return AdvancedRiskManager.on(replace(foundation, config=config, clock=clock))
+
+    return started

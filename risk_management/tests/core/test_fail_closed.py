@@ -286,13 +286,7 @@ def test_while_the_store_is_down_answers_say_so_and_are_written_first_when_it_re
     assert world.reduce(30.0).durable
 
 
-def test_a_restart_out_of_an_outage_must_be_compared_with_the_broker(foundation, tmp_path):
-    config = foundation.config.update(store=str(tmp_path / "book.db"))
-
-    def start():
-        clock = ManualClock(foundation.clock.now())
-        return AdvancedRiskManager.on(replace(foundation, config=config, clock=clock))
-
+def test_a_restart_out_of_an_outage_must_be_compared_with_the_broker(start):
     manager = start()
     manager.update_prices({"KO": 60.0})
     manager.add_position("KO", 600.0, 60.0, bot_name="a")
@@ -309,14 +303,8 @@ def test_a_restart_out_of_an_outage_must_be_compared_with_the_broker(foundation,
     manager.close()
 
 
-def test_a_store_that_contradicts_itself_stops_this_process_and_not_the_next(foundation, tmp_path):
+def test_a_store_that_contradicts_itself_stops_this_process_and_not_the_next(start):
     """The stop is on what this process may write: it is no stop by a person, whatever else is held."""
-    config = foundation.config.update(store=str(tmp_path / "book.db"))
-
-    def start():
-        clock = ManualClock(foundation.clock.now())
-        return AdvancedRiskManager.on(replace(foundation, config=config, clock=clock))
-
     manager = start()
     manager.update_prices({"KO": 60.0})
     manager.book.journal._is_broken = True

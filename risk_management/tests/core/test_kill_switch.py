@@ -189,14 +189,7 @@ def test_letting_one_scope_go_lets_no_other_go(foundation):
     assert manager.state.mode is TradingMode.ACTIVE
 
 
-def test_the_stop_survives_a_restart(foundation, tmp_path):
-    config = foundation.config.update(store=str(tmp_path / "book.db"))
-
-    def start():
-        return AdvancedRiskManager.on(
-            replace(foundation, config=config, clock=ManualClock(foundation.clock.now()))
-        )
-
+def test_the_stop_survives_a_restart(start):
     manager = start()
     manager.add_position("KO", 600.0, 60.0, bot_name="a")
     manager.emergency_stop("fire", actor="ann")
@@ -227,14 +220,8 @@ def test_in_a_halt_fills_are_booked_and_the_operator_closes(foundation):
     assert manager.request_trade(OrderTicket("KO", "sell", 120.0)).approved
 
 
-def test_a_stop_in_memory_alone_comes_back_beside_a_narrower_one(foundation, tmp_path, monkeypatch):
+def test_a_stop_in_memory_alone_comes_back_beside_a_narrower_one(start, monkeypatch):
     """A bot's stop on disk is no substitute for the stop of everything, which the latch alone knows."""
-    config = foundation.config.update(store=str(tmp_path / "book.db"))
-
-    def start():
-        return AdvancedRiskManager.on(
-            replace(foundation, config=config, clock=ManualClock(foundation.clock.now()))
-        )
 
     def full(*_args):
         raise StoreUnavailable("no space left on device")
