@@ -11,13 +11,12 @@ from typing import Final
 from risk_management.alerts.channels import CHANNELS, Channel, missing_settings
 from risk_management.alerts.records import Alert, AlertChannel, AlertRule, FailedDelivery
 from risk_management.config.risk_config import AlertConfig
+from risk_management.model.alert import ALWAYS
 
-__all__ = ["ALWAYS", "KEPT", "Teller"]
+__all__ = ["KEPT", "Teller"]
 
 KEPT: Final = 1000
 """Alerts kept in the history, in memory and as failed; keys kept of alerts that are raised."""
-ALWAYS: Final = (AlertChannel.LOG, AlertChannel.MEMORY)
-"""Channels that hear of every alert."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class Teller:
         self._listeners: list[Channel] = []
         self.delivered: deque[Alert] = deque(maxlen=KEPT)
         self.failed: deque[FailedDelivery] = deque(maxlen=KEPT)
-        self._attached: dict[AlertChannel, Channel] = {AlertChannel.MEMORY: self.delivered.append}
+        self._attached: dict[str, Channel] = {AlertChannel.MEMORY: self.delivered.append}
         self.reconfigure(settings)
 
     def reconfigure(self, settings: AlertConfig) -> None:
@@ -48,7 +47,7 @@ class Teller:
         }
         with self._lock:
             self._settings = settings
-            self._channels = {**made, **self._attached}
+            self._channels: dict[str, Channel] = {**made, **self._attached}
 
     def attach(self, channel: AlertChannel, sender: Channel) -> None:
         """Send what goes to `channel` by `sender`, whatever the settings say."""
@@ -69,7 +68,7 @@ class Teller:
         return unsubscribe
 
     @property
-    def reachable(self) -> tuple[AlertChannel, ...]:
+    def reachable(self) -> tuple[str, ...]:
         """All channels that can take an alert."""
         with self._lock:
             return tuple(self._channels)
@@ -84,9 +83,10 @@ class Teller:
         """The channels of a rule that can't be reached, each in a sentence with the remedy."""
         for channel in rule.channels:
             if channel not in self.reachable:
-                missing = missing_settings(channel, self._settings)
+                known = AlertChannel(channel) if channel in list(AlertChannel) else None
+                missing = missing_settings(known, self._settings) if known else ()
                 remedy = f"set {', '.join(missing)}" if missing else "no sender for it is installed"
-                yield f"alert rule {rule.rule_id!r}: channel {channel.value} is not configured; {remedy}"
+                yield f"alert rule {rule.rule_id!r}: channel {channel} is not configured; {remedy}"
 
     def tell(self, alerts: Iterable[Alert | None]) -> None:
         """Tell what is not None. Call it without a lock: a listener may call back."""
@@ -96,7 +96,7 @@ class Teller:
             with self._lock:
                 self._history.append(alert)
                 wanted = alert.channels if self._settings.enabled else ALWAYS
-                takers = [(name.value, self._channels.get(name)) for name in wanted]
+                takers = [(str(name), self._channels.get(name)) for name in wanted]
                 takers += [("subscriber", listener) for listener in self._listeners]
             for name, taker in takers:
                 self._deliver(alert, name, taker)

@@ -9,11 +9,13 @@ from typing import Any, Final, TypeVar
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import drawdown as drawdown_rules
+from risk_management.core.alert_book import alerts_after
 from risk_management.core.fills import book_fill
 from risk_management.core.totals import empty_totals, name_totals, rebased, swap, with_cash
 from risk_management.model.amend import amended
 from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.events import (
+    AlertNoted,
     AlertTold,
     BotChanged,
     BreaksSeen,
@@ -37,6 +39,9 @@ from risk_management.model.events import (
     QuotesReceived,
     RateReceived,
     ReservationClosed,
+    RuleChanged,
+    SilenceEnded,
+    SilenceSet,
     SplitApplied,
     TradeDecided,
     VarHaltChanged,
@@ -568,11 +573,19 @@ def _drawdown_adjusted(
     return _next(state, event, drawdown=event.drawdown)
 
 
+def _alerts(state: PortfolioState, event: Event, config: RiskManagementConfig) -> PortfolioState:
+    return _next(state, event, alerts=alerts_after(state.alerts, event))
+
+
 _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementConfig], PortfolioState]]] = {
     EngineStarted: _noted,
     ConfigChanged: _noted,
     Noted: _noted,
-    AlertTold: _noted,
+    AlertTold: _alerts,
+    AlertNoted: _alerts,
+    RuleChanged: _alerts,
+    SilenceSet: _alerts,
+    SilenceEnded: _alerts,
     EmergencyStepped: _emergency,
     BreaksSeen: _breaks,
     ClockStepped: _clock_stepped,

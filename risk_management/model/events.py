@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from risk_management.model.alert import Alert
+from risk_management.model.alert_book import RuleFacts, Silence
 from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import RowCount
 from risk_management.model.instrument import Instrument
@@ -26,6 +27,7 @@ from risk_management.model.trade import TradeDecision, TradeRequest
 from risk_management.model.var_record import VarRecord
 
 __all__ = [
+    "AlertNoted",
     "AlertTold",
     "BookOpened",
     "BotChanged",
@@ -51,6 +53,9 @@ __all__ = [
     "QuotesReceived",
     "RateReceived",
     "ReservationClosed",
+    "RuleChanged",
+    "SilenceEnded",
+    "SilenceSet",
     "SplitApplied",
     "TradeDecided",
     "VarHaltChanged",
@@ -334,3 +339,32 @@ class AlertTold(Event):
     """An alert fired, was repeated, escalated, acknowledged or resolved; its channels are where it goes."""
 
     alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class AlertNoted(Event):
+    """An alert was seen and has to wait, or does no longer; nobody is told."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChanged(Event):
+    """An alert rule was added at run time or, without one, taken out."""
+
+    rule_id: str
+    rule: RuleFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceSet(Event):
+    """Nobody is told of some alerts for a while."""
+
+    silence: Silence
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceEnded(Event):
+    """Somebody ended a silence before its time."""
+
+    silence_id: str

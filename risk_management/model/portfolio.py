@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from risk_management.model.alert_book import NO_ALERTS, AlertBook
 from risk_management.model.emergency import NO_MEMORY, EmergencyMemory
 from risk_management.model.money import SCALE
 from risk_management.model.reconciliation import Break
@@ -411,6 +412,7 @@ class PortfolioState:
         By account, what its broker says otherwise.
     prices_since : datetime or None
         Prices of this moment and before open nothing: the machine's clock stepped.
+    alerts : AlertBook
     """
 
     version: int
@@ -439,6 +441,7 @@ class PortfolioState:
     emergency: EmergencyMemory = NO_MEMORY
     breaks: Mapping[str, tuple[Break, ...]] = field(default_factory=_no_breaks)
     prices_since: datetime | None = None
+    alerts: AlertBook = NO_ALERTS
 
     @property
     def is_sure(self) -> bool:
