@@ -40,7 +40,7 @@ class Teller:
 
     def reconfigure(self, settings: AlertConfig) -> None:
         """Make the channels anew; what was attached stays."""
-        made = {
+        made: dict[str, Channel] = {
             AlertChannel(name): make(settings)
             for name, make in CHANNELS.items()
             if not missing_settings(AlertChannel(name), settings)
