@@ -72,6 +72,7 @@ class _Snapshot:
     emergency: tuple[tuple[str, RowCount], ...]
     breaks: tuple[tuple[str, tuple[Break, ...]], ...] = ()
     prices_since: datetime | None = None
+    given: str = ""
 
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
@@ -104,6 +105,7 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         emergency=tuple(state.emergency.counts.items()),
         breaks=tuple(state.breaks.items()),
         prices_since=state.prices_since,
+        given=standing.given if standing.given != standing.config.as_text() else "",
     )
     return written(_adapter(), kept)
 
@@ -154,7 +156,7 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         breaks=_named(kept.breaks),
         prices_since=kept.prices_since,
     )
-    return Standing.of(state, config)
+    return Standing.of(state, config, kept.given)
 
 
 def _named(pairs: Iterable[tuple[Any, Any]]) -> MappingProxyType[Any, Any]:
