@@ -20,7 +20,9 @@ from risk_management.cli import (
     config,
     correlation,
     demo,
+    doctor,
     heat,
+    init,
     kelly,
     replay,
     selftest,
@@ -122,6 +124,8 @@ def _said(
 START, BOOK, SYSTEM = "Start here", "Your book", "The system"
 
 app.command("demo", rich_help_panel=START)(demo.run)
+app.command("init", rich_help_panel=START)(init.run)
+app.command("doctor", rich_help_panel=START)(doctor.run)
 app.command("assess", rich_help_panel=BOOK)(assess.run)
 app.command("check", rich_help_panel=BOOK, context_settings={"ignore_unknown_options": True})(check.run)
 app.command("heat", rich_help_panel=BOOK)(heat.run)
