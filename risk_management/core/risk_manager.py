@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager
 from risk_management.calculators.kelly_optimizer import KellyOptimizer
@@ -318,7 +319,10 @@ class AdvancedRiskManager:
         if not isinstance(prices, Mapping):
             raise InvalidRequest("WRONG_TYPE", "prices", f"prices map symbols to prices; got {shown(prices)}")
         if moment > now + FUTURE:
-            raise InvalidRequest("FUTURE_TIMESTAMP", "at", f"prices of {moment} lie in the future of {now}")
+            said = f"prices of {moment} lie in the future of {now}"
+            if self.state.model.matrix.is_sample:
+                said += "; the sample's clock runs from its last day: set market_data_config.source"
+            raise InvalidRequest("FUTURE_TIMESTAMP", "at", said)
         checked = {checked_symbol(s): checked_price(p, f"price of {s}") for s, p in prices.items()}
         if len(checked.keys() | self.state.quotes.keys()) > MOST_QUOTES:
             said = f"prices of more than {MOST_QUOTES:,} symbols are not kept; give those that are traded"
@@ -781,6 +785,14 @@ class AdvancedRiskManager:
         if self.book.journal is not None:
             self.book.mend()
             self.book.journal.close(self.book.standing)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     # -- settings -----------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from risk_management.service.routes import API, ROOT
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["THREADS", "Gate", "Server", "checked_address"]
+__all__ = ["THREADS", "Gate", "Server", "checked_address", "listening_socket"]
 
 THREADS: Final = 32
 SPARE: Final = 8
@@ -124,8 +124,8 @@ class Server:
     app : Flask
     host : str
         An address of this machine, or ``localhost``.
-    port : int
-        0 takes a free one; see `port`.
+    port : int or socket
+        0 takes a free one; see `port`. A socket of `listening_socket` keeps its own.
     threads : int
 
     Raises
@@ -134,7 +134,14 @@ class Server:
         The port is taken.
     """
 
-    def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0, *, threads: int = THREADS) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        host: str = "127.0.0.1",
+        port: int | socket.socket = 0,
+        *,
+        threads: int = THREADS,
+    ) -> None:
         # a line a waiting request: under load a flood, and who does not read our stderr would stop us by it
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._stop = Event()
@@ -142,7 +149,7 @@ class Server:
         self._clock = SystemClock()
         self._server = create_server(
             Gate(app, threads),
-            sockets=[_listening(checked_address(host), port)],
+            sockets=[port if isinstance(port, socket.socket) else listening_socket(host, port)],
             threads=threads + SPARE,
             connection_limit=CONNECTIONS,
             channel_timeout=SLOWEST,
@@ -204,7 +211,15 @@ class Server:
         return any(channel.requests or channel.total_outbufs_len for channel in channels)
 
 
-def _listening(address: str, port: int) -> socket.socket:
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A port that is taken; whoever asks meanwhile waits for the server.
+
+    Raises
+    ------
+    OSError
+        It is taken already.
+    """
+    address = checked_address(host)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     return socket.create_server((address, port), family=family, backlog=CONNECTIONS)
 
