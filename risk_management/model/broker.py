@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import math
 import re
 from dataclasses import dataclass
@@ -13,7 +15,6 @@ from risk_management.errors import InvalidRequest, shown
 from risk_management.model.money import SCALE
 
 __all__ = [
-    "OWN_PREFIX",
     "BrokerAbilities",
     "BrokerFill",
     "BrokerOrder",
@@ -24,12 +25,13 @@ __all__ = [
     "OrderKind",
     "OrderStatus",
     "TimeInForce",
+    "own_order_id",
 ]
 
 Environment = Literal["paper", "live"]
-OWN_PREFIX: Final = "risk-"
-"""How the client order ids of the risk system's own orders begin."""
-_CLIENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")  # the least that the brokers have in common
+_OWN: Final = "risk"
+_OWN_ID: Final = re.compile(r"risk[a-z2-7]{14}\Z")
+_CLIENT_ID: Final = re.compile(r"[A-Za-z0-9]{1,18}\Z")  # Kraken takes 18 characters, OKX no others
 
 
 class OrderKind(StrEnum):
@@ -142,7 +144,8 @@ class OrderIntent:
     Parameters
     ----------
     client_order_id : str
-        Ours, once in the life of the account: 1 to 32 of ``A-Z a-z 0-9 - _``. The same id is sent once.
+        Ours, once in the life of the account: 1 to 18 letters and digits, which every broker takes. The
+        same id is sent once. `own_order_id` makes one.
     symbol : str
         Our name.
     side : int
@@ -177,7 +180,7 @@ class OrderIntent:
             raise InvalidRequest(
                 "INVALID_ORDER_ID",
                 "client_order_id",
-                f"an order id has 1 to 32 of A-Z a-z 0-9 - _; got {shown(self.client_order_id)}",
+                f"an order id has 1 to 18 letters and digits; got {shown(self.client_order_id)}",
             )
         if self.side not in (1, -1):
             raise InvalidRequest("OUT_OF_RANGE", "side", f"a side is 1 or -1; got {shown(self.side)}")
@@ -253,7 +256,7 @@ class BrokerOrder:
     @property
     def is_ours(self) -> bool:
         """Whether the risk system itself sent it."""
-        return self.client_order_id.startswith(OWN_PREFIX)
+        return _OWN_ID.match(self.client_order_id) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,3 +314,12 @@ class BrokerAbilities:
     market_status: bool
     halts: bool
     fees_by_fill: bool
+
+
+def own_order_id(*parts: str | int) -> str:
+    """The id of an order of the risk system itself: 18 characters, the same for the same parts.
+
+    A plan that is taken up again after a crash asks with the same parts and sends nothing twice.
+    """
+    digest = hashlib.sha256("\0".join(map(str, parts)).encode()).digest()
+    return _OWN + base64.b32encode(digest).decode().lower()[:14]  # 70 bits

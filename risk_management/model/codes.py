@@ -186,7 +186,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.INVALID_KIND: "no kind of cash that is known",
         Code.INVALID_MODE: "no mode or scope that is known",
         Code.INVALID_NAME: "not 1 to 128 printable characters",
-        Code.INVALID_ORDER_ID: "an order id for a broker is not 1 to 32 of A-Z a-z 0-9 - _",
+        Code.INVALID_ORDER_ID: "an order id for a broker is not 1 to 18 letters and digits",
         Code.INVALID_PERIOD: "no day, moment or entry, or nothing lies in between",
         Code.INVALID_REQUEST_ID: "not 1 to 128 printable characters, or an id that is given out here",
         Code.INVALID_RULE: "an alert rule that can't be used",
