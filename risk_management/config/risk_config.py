@@ -35,6 +35,7 @@ __all__ = [
     "EmergencyRowConfig",
     "HeatConfig",
     "KellyConfig",
+    "LiquidationConfig",
     "MarketDataConfig",
     "OrderConfig",
     "PortfolioLimits",
@@ -384,6 +385,35 @@ class EmergencyConfig(Settings):
     """Further rows."""
 
 
+class LiquidationConfig(Settings):
+    """How positions are closed when an emergency or a person wants them closed."""
+
+    volume_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.10
+    """Share of a symbol's volume that is taken while it is closed, spread over its trading day."""
+    max_slices: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Most slices of one symbol."""
+    crypto_slices: Annotated[int, Field(ge=1, le=1000)] = 4
+    """Least slices of one coin, where each is more than the smallest order."""
+    widest_spread: Annotated[float, Field(ge=1.0, le=1000.0)] = 5.0
+    """Multiple of a symbol's normal spread from which on it waits."""
+    half_spread: dict[str, Fraction] = Field(
+        default_factory=lambda: {"equity": 0.0005, "index_fund": 0.0002, "crypto": 0.0010, "other": 0.0010}
+    )
+    """Half the spread that is reckoned with where none is told, a fraction of the price by asset class."""
+    impact: Annotated[float, Field(ge=0.0, le=10.0)] = 1.0
+    """Impact in daily volatilities of an order as large as a day's volume; it falls with the square root."""
+    hedge_symbol: Annotated[str, Field(max_length=32)] = ""
+    """Sold or bought against what can't be traded now; empty: nothing is hedged."""
+    limit_tries: Annotated[int, Field(ge=0, le=100)] = 2
+    """Orders at the price collar that may fill nothing before a market order is sent."""
+    max_tries: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Orders of one symbol in a row that may fill nothing before people are called; it goes on, slower."""
+    order_patience: Annotated[float, Field(gt=0.0, le=86_400.0)] = 10.0
+    """Seconds that an order may fill nothing before it is cancelled and planned anew."""
+    slow_pause: Annotated[float, Field(gt=0.0, le=86_400.0)] = 60.0
+    """Seconds between two tries of a symbol after `max_tries`."""
+
+
 class AlertConfig(Settings):
     """Alerts and where they go; the channels' secrets come from the environment."""
 
@@ -467,6 +497,7 @@ class RiskManagementConfig(Settings):
     heat_config: HeatConfig = Field(default_factory=HeatConfig)
     bot_config: BotConfig = Field(default_factory=BotConfig)
     emergency_config: EmergencyConfig = Field(default_factory=EmergencyConfig)
+    liquidation_config: LiquidationConfig = Field(default_factory=LiquidationConfig)
     alert_config: AlertConfig = Field(default_factory=AlertConfig)
     market_data_config: MarketDataConfig = Field(default_factory=MarketDataConfig)
     extensions: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -84,6 +84,7 @@ class Code(StrEnum):
     INVALID_PERIOD = auto()
     INVALID_REQUEST_ID = auto()
     INVALID_RULE = auto()
+    INVALID_SCOPE = auto()
     INVALID_SYMBOL = auto()
     INVALID_TIMESTAMP = auto()
     MISSING = auto()
@@ -190,6 +191,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.INVALID_PERIOD: "no day, moment or entry, or nothing lies in between",
         Code.INVALID_REQUEST_ID: "not 1 to 128 printable characters, or an id that is given out here",
         Code.INVALID_RULE: "an alert rule that can't be used",
+        Code.INVALID_SCOPE: "no part of the book that a liquidation could close",
         Code.INVALID_SYMBOL: "not 1 to 32 plain letters, digits or . _ / : = ^ -",
         Code.INVALID_TIMESTAMP: "no time in ISO 8601 with its zone, or in an impossible year",
         Code.MISSING: "two values belong together and one is missing",
