@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from risk_management.brokers.broker import Broker
+from risk_management.brokers.broker import Broker, Surroundings
+from risk_management.brokers.registry import BROKERS, load_broker
 
-__all__ = ["Broker"]
+__all__ = ["BROKERS", "Broker", "Surroundings", "load_broker"]

@@ -1,11 +1,13 @@
-"""The contract of a broker."""
+"""The contract of a broker, and what it is made from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from risk_management.clock import Clock
 from risk_management.model.broker import (
     BrokerAbilities,
     BrokerFill,
@@ -14,8 +16,62 @@ from risk_management.model.broker import (
     MarketState,
     OrderIntent,
 )
+from risk_management.model.instrument import Instrument
 
-__all__ = ["Broker"]
+__all__ = ["Broker", "BrokerSettings", "Prices", "Surroundings"]
+
+Prices = Callable[[str], tuple[float, datetime] | None]
+"""The newest price of a symbol with its aware UTC moment, None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an adapter may ask of the system around it.
+
+    Parameters
+    ----------
+    clock : Clock
+    prices : callable
+        The newest known price of a symbol; the paper broker fills at it.
+    instrument : callable
+        The facts of a symbol, None where it is unknown.
+    currency : str
+        Base currency of the book.
+    """
+
+    clock: Clock
+    prices: Prices
+    instrument: Callable[[str], Instrument | None]
+    currency: str = "USD"
+
+
+class BrokerSettings(Protocol):
+    """What `load_broker` reads; ``BrokerConfig`` has it all."""
+
+    @property
+    def name(self) -> str | None:
+        """Name of the broker."""
+        ...
+
+    @property
+    def environment(self) -> Environment:
+        """Paper or live account."""
+        ...
+
+    @property
+    def symbols(self) -> Mapping[str, str]:
+        """The broker's name by ours, where they differ and can't be derived."""
+        ...
+
+    @property
+    def timeout(self) -> float:
+        """Seconds to wait for an answer."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """What this broker alone understands."""
+        ...
 
 
 class Broker(Protocol):
@@ -89,6 +145,8 @@ class Broker(Protocol):
 
     def arm_cancel_all(self, seconds: float) -> bool:
         """Have the broker itself cancel everything if it hears nothing for so long; 0 disarms.
+
+        Brokers make no difference here: protective orders go too.
 
         Returns
         -------

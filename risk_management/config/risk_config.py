@@ -29,6 +29,7 @@ from risk_management.errors import ConfigurationError
 __all__ = [
     "AlertConfig",
     "BotConfig",
+    "BrokerConfig",
     "CorrelationConfig",
     "DrawdownConfig",
     "EmergencyConfig",
@@ -474,6 +475,29 @@ class MarketDataConfig(Settings):
     """Least annual volatility of the stand-in for a symbol without history, by asset class."""
 
 
+class BrokerConfig(Settings):
+    """The broker through which the risk system itself acts; bots send their orders themselves.
+
+    Keys come from the environment: ``ALPACA_API_KEY`` and ``ALPACA_SECRET_KEY``, or ``EXCHANGE_API_KEY``,
+    ``EXCHANGE_SECRET`` and ``EXCHANGE_PASSWORD``.
+    """
+
+    name: Annotated[str, Field(min_length=1)] | None = None
+    """Name of a broker: paper, alpaca, ccxt, or one of an extension; None works without one."""
+    environment: Literal["paper", "live"] = "paper"
+    """``live`` trades money: it has to be said here and in the book's own `environment`."""
+    account_id: str | None = None
+    """Account of the book that it keeps, by default the book's `account_id`."""
+    symbols: dict[str, str] = Field(default_factory=dict)
+    """The broker's name by ours, where they differ and can't be derived."""
+    poll_interval: Annotated[float, Field(ge=1.0, le=3600.0)] = 30.0
+    """Seconds between two reconciliations while monitoring runs."""
+    timeout: Annotated[float, Field(gt=0.0, le=120.0)] = 10.0
+    """Seconds to wait for an answer."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What this broker alone understands, see docs/brokers.md."""
+
+
 class RiskManagementConfig(Settings):
     """All settings. `check()` holds them against each other; `digest()` names this set of them."""
 
@@ -500,6 +524,7 @@ class RiskManagementConfig(Settings):
     liquidation_config: LiquidationConfig = Field(default_factory=LiquidationConfig)
     alert_config: AlertConfig = Field(default_factory=AlertConfig)
     market_data_config: MarketDataConfig = Field(default_factory=MarketDataConfig)
+    broker_config: BrokerConfig = Field(default_factory=BrokerConfig)
     extensions: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Settings of third-party parts, by name."""
 
@@ -563,8 +588,8 @@ class RiskManagementConfig(Settings):
             raise ConfigurationError("; ".join(problems))
 
     def as_text(self) -> str:
-        """JSON of all settings that a decision may depend on: no channels with their secrets, no store."""
-        return self.model_dump_json(exclude={"alert_config", "store"})
+        """JSON of all settings that a decision may depend on: no channels, no store, no broker."""
+        return self.model_dump_json(exclude={"alert_config", "broker_config", "store"})
 
     def digest(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of `as_text`."""
@@ -616,6 +641,11 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
         (
             config.market_data_config.source == "files" and config.market_data_config.path is None,
             "market_data_config.path is missing; the source 'files' needs a file or a folder",
+        ),
+        (
+            config.broker_config.name is not None and config.broker_config.environment != config.environment,
+            f"broker_config.environment is {config.broker_config.environment!r} and the book's environment "
+            f"{config.environment!r}; say the same in both, a paper fill never reaches a live book",
         ),
     ]
 
