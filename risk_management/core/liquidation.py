@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,9 +69,14 @@ def plan_cuts(
     cuts: Sequence[Part],
     markets: Mapping[str, MarketState],
     now: datetime,
+    *,
+    paused: Mapping[str, str] = MappingProxyType({}),
 ) -> LiquidationPlan:
-    """The same for cuts that were chosen before: what is left of a liquidation that began."""
-    legs, dust = legs_of(state, config, cuts, markets)
+    """The same for cuts that were chosen before: what is left of a liquidation that began.
+
+    `paused` says of symbols why they are left alone for now, whatever their market does.
+    """
+    legs, dust = legs_of(state, config, cuts, markets, paused)
     tradable = {number: leg for number, leg in enumerate(legs) if not leg.problem}
     watched = _watched(state, scope, legs)
     hedge = hedge_order(state, config, [leg for leg in legs if leg.problem], markets)

@@ -137,6 +137,7 @@ def legs_of(
     config: RiskManagementConfig,
     cuts: Iterable[Part],
     markets: Mapping[str, MarketState],
+    paused: Mapping[str, str],
 ) -> tuple[tuple[Leg, ...], tuple[Remainder, ...]]:
     """Cuts by account and symbol, and what of them no market takes.
 
@@ -148,6 +149,8 @@ def legs_of(
         Signed units to trade, of the other sign than the position.
     markets : Mapping of str to MarketState
         What is not named is taken as open.
+    paused : Mapping of str to str
+        Symbols that are left alone for now, and why.
     """
     grouped: dict[tuple[str, str], list[Part]] = {}
     for key, units in cuts:
@@ -156,6 +159,8 @@ def legs_of(
     legs, dust = [], []
     for (account, symbol), parts in sorted(grouped.items()):
         leg = _leg(state, config, account, symbol, parts, markets.get(symbol))
+        if symbol in paused:
+            leg = replace(leg, problem="paused", text=paused[symbol])
         rounded, rest = _to_lots(leg, state, markets.get(symbol))
         if rounded.parts:
             legs.append(rounded)

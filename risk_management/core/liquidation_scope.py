@@ -10,7 +10,7 @@ from risk_management.errors import InvalidRequest
 from risk_management.model.liquidation import LiquidationScope, Part, ScopeKind
 from risk_management.model.portfolio import PortfolioState, Position, Scope
 
-__all__ = ["cuts_of", "held_in"]
+__all__ = ["cuts_of", "held_in", "held_scope"]
 
 NAMED = {
     ScopeKind.STRATEGY: Scope.STRATEGY,
@@ -48,6 +48,13 @@ def held_in(state: PortfolioState, scope: LiquidationScope, cuts: Sequence[Part]
     """The positions that a plan rests on, with their units: all of the book for a target."""
     keys = state.positions if scope.kind.is_target else dict(cuts)
     return tuple((key, state.positions[key].quantity) for key in keys if key in state.positions)
+
+
+def held_scope(scope: LiquidationScope) -> tuple[Scope, str]:
+    """Over what a hold stands while a scope is closed: a cluster or a target takes the whole portfolio."""
+    if scope.kind in (ScopeKind.STRATEGY, ScopeKind.BOT, ScopeKind.SYMBOL):
+        return NAMED[scope.kind], scope.name
+    return Scope.PORTFOLIO, ""
 
 
 def _parts(cuts: Sequence[CloseIntent]) -> tuple[Part, ...]:

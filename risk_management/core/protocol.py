@@ -17,6 +17,7 @@ from risk_management.core.emergency import (
     step,
 )
 from risk_management.core.emergency_rows import emergency_rows
+from risk_management.core.liquidation_desk import LiquidationDesk
 from risk_management.core.order_desk import OrderDesk
 from risk_management.core.reduction import (
     CloseIntent,
@@ -81,6 +82,7 @@ class EmergencyProtocol:
         self._executor: Executor = executor or self.book_at_marks
         self._sent: dict[PositionKey, tuple[int, int]] = {}
         self._told: set[str] = set()
+        self.closing = LiquidationDesk(book, desk, clock, self.book_close)
         book.lost.append(lambda _: self._go_back())
 
     def reconfigured(self) -> None:
@@ -132,6 +134,8 @@ class EmergencyProtocol:
 
         While a position has not traded since, only what is asked beyond the earlier intents is new.
         """
+        if self.closing.has_broker:
+            return self.closing.begin(intents)
         positions = self._book.state.positions
         self._sent = {key: sent for key, sent in self._sent.items() if key in positions}
         fresh, asked_now = [], {}
@@ -273,10 +277,21 @@ class EmergencyProtocol:
         if is_new:
             self.stop(row.name, SYSTEM, said)
             self._desk.cancel_all(row.name)
+        if self.closing.has_broker:
+            return self._liquidate_at_broker(row, said, is_new=is_new)
         sent = self.execute(close_all(self._book.state, row.name))
         if not sent and not is_new:
             return []
         text = f"{said}: {len(sent)} positions closed, all trading stopped"
+        return [EmergencyReport(row.name, text, is_emergency=True)]
+
+    def _liquidate_at_broker(self, row: EmergencyRow, said: str, *, is_new: bool) -> list[EmergencyReport]:
+        """Begin to close everything, once; what comes later is part of it until the broker says flat."""
+        begins = self.closing.begin_everything(row.name, said)
+        if not (begins or is_new):
+            return []
+        count = len({key.symbol for key in self._book.state.positions})
+        text = f"{said}: all trading stopped, {count} symbols are being closed at the broker"
         return [EmergencyReport(row.name, text, is_emergency=True)]
 
     def _trim(self, row: EmergencyRow, said: str) -> list[EmergencyReport]:

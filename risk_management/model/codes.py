@@ -115,6 +115,7 @@ class Code(StrEnum):
     WRONG_TYPE = auto()
     # at odds with what is known
     EXECUTION_CONFLICT = auto()
+    PLAN_CHANGED = auto()
     PRICE_OUTLIER = auto()
     REQUEST_ID_REUSED = auto()
     RULE_EXISTS = auto()
@@ -223,6 +224,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
     },
     "At odds with what is known (HTTP 409 unless said otherwise)": {
         Code.EXECUTION_CONFLICT: "an execution id with other numbers, or another symbol or side; told",
+        Code.PLAN_CHANGED: "a liquidation's plan rests on other positions than there are now",
         Code.PRICE_OUTLIER: "a fill at a price beyond belief: recorded, not booked, told",
         Code.REQUEST_ID_REUSED: "a request id with another request",
         Code.RULE_EXISTS: "an alert rule of this id exists",

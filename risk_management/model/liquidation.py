@@ -24,6 +24,7 @@ __all__ = [
     "Remainder",
     "ScopeKind",
     "SentOrder",
+    "plan_id_of",
 ]
 
 Part = tuple[PositionKey, int]
@@ -213,8 +214,8 @@ class Remainder:
     quantity : int
         Signed ledger units held.
     why : str
-        ``closed``, ``halted``, ``auction``, ``wide_spread``, ``hedge`` (it hedges what waits), ``dust``
-        (too small to trade) or ``no_price``.
+        ``closed``, ``halted``, ``auction``, ``wide_spread``, ``paused``, ``hedge`` (it hedges what waits) or
+        ``dust`` (too small to trade).
     text : str
         A sentence.
     """

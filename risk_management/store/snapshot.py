@@ -20,6 +20,7 @@ from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import EmergencyMemory, RowCount
 from risk_management.model.instrument import Instrument
 from risk_management.model.layered import Layered
+from risk_management.model.liquidation import Liquidation
 from risk_management.model.portfolio import (
     Account,
     Bot,
@@ -72,6 +73,7 @@ class _Snapshot:
     emergency: tuple[tuple[str, RowCount], ...]
     breaks: tuple[tuple[str, tuple[Break, ...]], ...] = ()
     prices_since: datetime | None = None
+    liquidations: tuple[Liquidation, ...] = ()
 
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
@@ -104,6 +106,7 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         emergency=tuple(state.emergency.counts.items()),
         breaks=tuple(state.breaks.items()),
         prices_since=state.prices_since,
+        liquidations=tuple(state.liquidations.values()),
     )
     return written(_adapter(), kept)
 
@@ -153,6 +156,7 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         emergency=EmergencyMemory(_named(kept.emergency)),
         breaks=_named(kept.breaks),
         prices_since=kept.prices_since,
+        liquidations=_named((one.liquidation_id, one) for one in kept.liquidations),
     )
     return Standing.of(state, config)
 
