@@ -358,9 +358,36 @@ class EmergencyRowConfig(Settings):
     metric: Annotated[str, Field(min_length=1, max_length=64)]
     """A word of the vocabulary, such as ``drawdown`` or ``var_utilization``."""
     threshold: float
-    action: Literal["warn", "halt_new_risk", "reduce_only", "reduce_correlated", "trim", "halt", "liquidate"]
+    action: Literal[
+        "warn",
+        "scale_down",
+        "halt_new_risk",
+        "reduce_only",
+        "cancel_open_orders",
+        "reduce_correlated",
+        "reduce_cluster",
+        "trim",
+        "halt",
+        "liquidate",
+    ]
     confirmations: Annotated[int, Field(ge=1, le=100)] = 1
-    """Fresh assessments in a row that must show it."""
+    """Fresh assessments in a row that must show it, or trading days with `by_day`."""
+    scope: Literal["portfolio", "strategy", "bot", "symbol"] = "portfolio"
+    """What is measured and acted on."""
+    subject: Annotated[str, Field(max_length=128)] = ""
+    """Name of the strategy, bot or symbol; empty: each one for itself."""
+    amount: Annotated[float | None, Field(ge=0.0, le=20.0)] = None
+    """Multiplier of ``scale_down``; the fraction of equity that ``trim`` and ``reduce_cluster`` cut to."""
+    cooldown: Seconds = 0.0
+    """Seconds after it acted in which it does not act again."""
+    release: float | None = None
+    """It ends below this; by default below `threshold`."""
+    release_after: Annotated[int, Field(ge=1, le=100)] = 1
+    """Assessments, or trading days with `by_day`, in a row below `release`."""
+    by_day: bool = False
+    """Count trading days instead of assessments."""
+    once_a_day: bool = False
+    """Once it acted, it waits for the next trading day."""
 
 
 class EmergencyConfig(Settings):
