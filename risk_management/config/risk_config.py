@@ -29,12 +29,14 @@ from risk_management.errors import ConfigurationError
 __all__ = [
     "AlertConfig",
     "BotConfig",
+    "BrokerConfig",
     "CorrelationConfig",
     "DrawdownConfig",
     "EmergencyConfig",
     "EmergencyRowConfig",
     "HeatConfig",
     "KellyConfig",
+    "LiquidationConfig",
     "MarketDataConfig",
     "OrderConfig",
     "PortfolioLimits",
@@ -356,9 +358,36 @@ class EmergencyRowConfig(Settings):
     metric: Annotated[str, Field(min_length=1, max_length=64)]
     """A word of the vocabulary, such as ``drawdown`` or ``var_utilization``."""
     threshold: float
-    action: Literal["warn", "halt_new_risk", "reduce_only", "reduce_correlated", "trim", "halt", "liquidate"]
+    action: Literal[
+        "warn",
+        "scale_down",
+        "halt_new_risk",
+        "reduce_only",
+        "cancel_open_orders",
+        "reduce_correlated",
+        "reduce_cluster",
+        "trim",
+        "halt",
+        "liquidate",
+    ]
     confirmations: Annotated[int, Field(ge=1, le=100)] = 1
-    """Fresh assessments in a row that must show it."""
+    """Fresh assessments in a row that must show it, or trading days with `by_day`."""
+    scope: Literal["portfolio", "strategy", "bot", "symbol"] = "portfolio"
+    """What is measured and acted on."""
+    subject: Annotated[str, Field(max_length=128)] = ""
+    """Name of the strategy, bot or symbol; empty: each one for itself."""
+    amount: Annotated[float | None, Field(ge=0.0, le=20.0)] = None
+    """Multiplier of ``scale_down``; the fraction of equity that ``trim`` and ``reduce_cluster`` cut to."""
+    cooldown: Seconds = 0.0
+    """Seconds after it acted in which it does not act again."""
+    release: float | None = None
+    """It ends below this; by default below `threshold`."""
+    release_after: Annotated[int, Field(ge=1, le=100)] = 1
+    """Assessments, or trading days with `by_day`, in a row below `release`."""
+    by_day: bool = False
+    """Count trading days instead of assessments."""
+    once_a_day: bool = False
+    """Once it acted, it waits for the next trading day."""
 
 
 class EmergencyConfig(Settings):
@@ -382,6 +411,35 @@ class EmergencyConfig(Settings):
     """Failures of a check in a row that stop all trading."""
     rows: tuple[EmergencyRowConfig, ...] = ()
     """Further rows."""
+
+
+class LiquidationConfig(Settings):
+    """How positions are closed when an emergency or a person wants them closed."""
+
+    volume_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.10
+    """Share of a symbol's volume that is taken while it is closed, spread over its trading day."""
+    max_slices: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Most slices of one symbol."""
+    crypto_slices: Annotated[int, Field(ge=1, le=1000)] = 4
+    """Least slices of one coin, where each is more than the smallest order."""
+    widest_spread: Annotated[float, Field(ge=1.0, le=1000.0)] = 5.0
+    """Multiple of a symbol's normal spread from which on it waits."""
+    half_spread: dict[str, Fraction] = Field(
+        default_factory=lambda: {"equity": 0.0005, "index_fund": 0.0002, "crypto": 0.0010, "other": 0.0010}
+    )
+    """Half the spread that is reckoned with where none is told, a fraction of the price by asset class."""
+    impact: Annotated[float, Field(ge=0.0, le=10.0)] = 1.0
+    """Impact in daily volatilities of an order as large as a day's volume; it falls with the square root."""
+    hedge_symbol: Annotated[str, Field(max_length=32)] = ""
+    """Sold or bought against what can't be traded now; empty: nothing is hedged."""
+    limit_tries: Annotated[int, Field(ge=0, le=100)] = 2
+    """Orders at the price collar that may fill nothing before a market order is sent."""
+    max_tries: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Orders of one symbol in a row that may fill nothing before people are called; it goes on, slower."""
+    order_patience: Annotated[float, Field(gt=0.0, le=86_400.0)] = 10.0
+    """Seconds that an order may fill nothing before it is cancelled and planned anew."""
+    slow_pause: Annotated[float, Field(gt=0.0, le=86_400.0)] = 60.0
+    """Seconds between two tries of a symbol after `max_tries`."""
 
 
 class AlertConfig(Settings):
@@ -444,6 +502,29 @@ class MarketDataConfig(Settings):
     """Least annual volatility of the stand-in for a symbol without history, by asset class."""
 
 
+class BrokerConfig(Settings):
+    """The broker through which the risk system itself acts; bots send their orders themselves.
+
+    Keys come from the environment: ``ALPACA_API_KEY`` and ``ALPACA_SECRET_KEY``, or ``EXCHANGE_API_KEY``,
+    ``EXCHANGE_SECRET`` and ``EXCHANGE_PASSWORD``.
+    """
+
+    name: Annotated[str, Field(min_length=1)] | None = None
+    """Name of a broker: paper, alpaca, ccxt, or one of an extension; None works without one."""
+    environment: Literal["paper", "live"] = "paper"
+    """``live`` trades money: it has to be said here and in the book's own `environment`."""
+    account_id: str | None = None
+    """Account of the book that it keeps, by default the book's `account_id`."""
+    symbols: dict[str, str] = Field(default_factory=dict)
+    """The broker's name by ours, where they differ and can't be derived."""
+    poll_interval: Annotated[float, Field(ge=1.0, le=3600.0)] = 30.0
+    """Seconds between two reconciliations while monitoring runs."""
+    timeout: Annotated[float, Field(gt=0.0, le=120.0)] = 10.0
+    """Seconds to wait for an answer."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What this broker alone understands, see docs/brokers.md."""
+
+
 class RiskManagementConfig(Settings):
     """All settings. `check()` holds them against each other; `digest()` names this set of them."""
 
@@ -467,8 +548,10 @@ class RiskManagementConfig(Settings):
     heat_config: HeatConfig = Field(default_factory=HeatConfig)
     bot_config: BotConfig = Field(default_factory=BotConfig)
     emergency_config: EmergencyConfig = Field(default_factory=EmergencyConfig)
+    liquidation_config: LiquidationConfig = Field(default_factory=LiquidationConfig)
     alert_config: AlertConfig = Field(default_factory=AlertConfig)
     market_data_config: MarketDataConfig = Field(default_factory=MarketDataConfig)
+    broker_config: BrokerConfig = Field(default_factory=BrokerConfig)
     extensions: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Settings of third-party parts, by name."""
 
@@ -532,8 +615,8 @@ class RiskManagementConfig(Settings):
             raise ConfigurationError("; ".join(problems))
 
     def as_text(self) -> str:
-        """JSON of all settings that a decision may depend on: no channels with their secrets, no store."""
-        return self.model_dump_json(exclude={"alert_config", "store"})
+        """JSON of all settings that a decision may depend on: no channels, no store, no broker."""
+        return self.model_dump_json(exclude={"alert_config", "broker_config", "store"})
 
     def digest(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of `as_text`."""
@@ -585,6 +668,11 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
         (
             config.market_data_config.source == "files" and config.market_data_config.path is None,
             "market_data_config.path is missing; the source 'files' needs a file or a folder",
+        ),
+        (
+            config.broker_config.name is not None and config.broker_config.environment != config.environment,
+            f"broker_config.environment is {config.broker_config.environment!r} and the book's environment "
+            f"{config.environment!r}; say the same in both, a paper fill never reaches a live book",
         ),
     ]
 

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import drawdown as drawdown_rules
+from risk_management.core import liquidation_life
 from risk_management.core.fills import book_fill
 from risk_management.core.totals import empty_totals, name_totals, rebased, swap, with_cash
 from risk_management.model.amend import amended
@@ -28,6 +29,10 @@ from risk_management.model.events import (
     HoldReleased,
     HoldSet,
     InstrumentDefined,
+    LiquidationEnded,
+    LiquidationStarted,
+    LiquidationStepDone,
+    LiquidationStepSent,
     Marked,
     ModelRefreshed,
     Noted,
@@ -43,6 +48,7 @@ from risk_management.model.events import (
 )
 from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.layered import Layered
+from risk_management.model.liquidation import Liquidation
 from risk_management.model.money import SCALE, to_ledger
 from risk_management.model.portfolio import (
     Account,
@@ -567,6 +573,13 @@ def _drawdown_adjusted(
     return _next(state, event, drawdown=event.drawdown)
 
 
+def _liquidation(
+    step: Callable[[Any, Any], Mapping[str, Liquidation]],
+) -> Callable[[PortfolioState, Any, RiskManagementConfig], PortfolioState]:
+    """A step that changes what is known of liquidations alone."""
+    return lambda state, event, _config: _next(state, event, liquidations=step(state.liquidations, event))
+
+
 _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementConfig], PortfolioState]]] = {
     EngineStarted: _noted,
     ConfigChanged: _noted,
@@ -593,4 +606,8 @@ _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementCon
     PeaksSeen: _peaks,
     DrawdownAdjusted: _drawdown_adjusted,
     VarRecorded: _var_recorded,
+    LiquidationStarted: _liquidation(liquidation_life.started),
+    LiquidationStepSent: _liquidation(liquidation_life.step_sent),
+    LiquidationStepDone: _liquidation(liquidation_life.step_done),
+    LiquidationEnded: _liquidation(liquidation_life.ended),
 }

@@ -38,6 +38,7 @@ from risk_management.core.entry import (
 from risk_management.core.facts import cash_event, unapproved_fill
 from risk_management.core.fill_report import FillReport
 from risk_management.core.foundation import Foundation, lay_foundation
+from risk_management.core.liquidation import plan_liquidation
 from risk_management.core.order_desk import OrderDesk, OrderTicket
 from risk_management.core.peaks import fresh_start
 from risk_management.core.portfolio_heat import PortfolioHeatMonitor
@@ -50,6 +51,7 @@ from risk_management.core.taking_up import take_up
 from risk_management.core.watch import Watch
 from risk_management.errors import ConfigurationError, InvalidRequest, shown
 from risk_management.model.amend import amended
+from risk_management.model.broker import MarketState
 from risk_management.model.events import (
     BotChanged,
     CashKind,
@@ -66,6 +68,7 @@ from risk_management.model.events import (
     SplitApplied,
 )
 from risk_management.model.instrument import Instrument
+from risk_management.model.liquidation import EVERYTHING, LiquidationPlan, LiquidationScope
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import (
     EMERGENCY_STOP,
@@ -764,6 +767,29 @@ class AdvancedRiskManager:
         for key in ("emergency_stop", "emergency:emergency_drawdown", "emergency:system_error"):
             self.alert_manager.resolve(key, self.clock.now())
         return said
+
+    def plan_liquidation(
+        self, scope: LiquidationScope | str = EVERYTHING, *, markets: Mapping[str, MarketState] | None = None
+    ) -> LiquidationPlan:
+        """How a part of the book would be closed now: orders in sequence, cost, time, risk after each step.
+
+        Nothing is sent and nothing changes.
+
+        Parameters
+        ----------
+        scope : LiquidationScope or str
+            Such as ``everything``, ``bot:RSI2``, ``cluster:SPY``, ``gross:0.5`` (of equity), ``var:0.01``.
+        markets : Mapping of str to MarketState, optional
+            By symbol, as a broker tells them; one that is not named is taken as open.
+
+        Raises
+        ------
+        InvalidRequest
+            The scope names nobody that is known.
+        """
+        wanted = scope if isinstance(scope, LiquidationScope) else LiquidationScope.of(scope)
+        state, config = self.book.standing.state, self.config
+        return plan_liquidation(state, config, wanted, markets or {}, self.clock.now())
 
     def _deactivate_emergency_mode(self, reason: str) -> tuple[str, ...]:
         """Release the emergency in the name of whoever runs this process."""

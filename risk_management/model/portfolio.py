@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from risk_management.model.drawdown import DrawdownState
     from risk_management.model.instrument import Instrument
     from risk_management.model.layered import Layered
+    from risk_management.model.liquidation import Liquidation
     from risk_management.model.risk_model import RiskModel
     from risk_management.model.totals import Totals
     from risk_management.model.trade import TradeRequest
@@ -54,6 +55,10 @@ EMERGENCY_STOP: Final = "emergency_stop"
 
 
 def _no_breaks() -> Mapping[str, tuple[Break, ...]]:
+    return MappingProxyType({})
+
+
+def _no_liquidations() -> Mapping[str, Liquidation]:
     return MappingProxyType({})
 
 
@@ -411,6 +416,8 @@ class PortfolioState:
         By account, what its broker says otherwise.
     prices_since : datetime or None
         Prices of this moment and before open nothing: the machine's clock stepped.
+    liquidations : Mapping of str to Liquidation
+        Those that go on, and the newest that have ended, by id.
     """
 
     version: int
@@ -439,6 +446,7 @@ class PortfolioState:
     emergency: EmergencyMemory = NO_MEMORY
     breaks: Mapping[str, tuple[Break, ...]] = field(default_factory=_no_breaks)
     prices_since: datetime | None = None
+    liquidations: Mapping[str, Liquidation] = field(default_factory=_no_liquidations)
 
     @property
     def is_sure(self) -> bool:

@@ -20,6 +20,7 @@ from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import EmergencyMemory, RowCount
 from risk_management.model.instrument import Instrument
 from risk_management.model.layered import Layered
+from risk_management.model.liquidation import Liquidation
 from risk_management.model.portfolio import (
     Account,
     Bot,
@@ -73,6 +74,7 @@ class _Snapshot:
     breaks: tuple[tuple[str, tuple[Break, ...]], ...] = ()
     prices_since: datetime | None = None
     given: str = ""
+    liquidations: tuple[Liquidation, ...] = ()
 
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
@@ -106,6 +108,7 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         breaks=tuple(state.breaks.items()),
         prices_since=state.prices_since,
         given=standing.given if standing.given != standing.config.as_text() else "",
+        liquidations=tuple(state.liquidations.values()),
     )
     return written(_adapter(), kept)
 
@@ -155,6 +158,7 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         emergency=EmergencyMemory(_named(kept.emergency)),
         breaks=_named(kept.breaks),
         prices_since=kept.prices_since,
+        liquidations=_named((one.liquidation_id, one) for one in kept.liquidations),
     )
     return Standing.of(state, config, kept.given)
 
