@@ -441,6 +441,19 @@ class AlertConfig(Settings):
     def _known_zone(cls, name: str) -> str:
         return _zone(name)
 
+    def named_urls(self) -> dict[str, SecretStr]:
+        """The further channels by name: the kind of each, ``url:ntfy``, numbered where one stands twice.
+
+        A name tells nothing of the address, which holds secrets.
+        """
+        named: dict[str, SecretStr] = {}
+        for url in self.urls:
+            kind = url.get_secret_value().partition(":")[0].lower()
+            name = f"url:{kind if kind.isascii() and kind.isalnum() and len(kind) <= 16 else 'other'}"
+            same = sum(known.partition("-")[0] == name for known in named)
+            named[f"{name}-{same + 1}" if same else name] = url
+        return named
+
 
 class MarketDataConfig(Settings):
     """Where prices come from and how old they may be."""

@@ -167,7 +167,7 @@ class AdvancedRiskManager:
         self.clock = foundation.clock
         self.desk = OrderDesk(self.book, self.clock, self._alarm)
         self.protocol = EmergencyProtocol(self.book, self.desk, self.clock, executor)
-        self.alert_manager = RiskAlertManager(foundation.config, self.clock)
+        self.alert_manager = RiskAlertManager(foundation.config, self.clock, book=self.book)
         self._watch = Watch(self.book, self.clock, self.desk, self.protocol, self.alert_manager)
         self.heat_monitor = PortfolioHeatMonitor.on(foundation, self.book)
         self.correlation_monitor = CorrelationMonitor.on(foundation, self.book)

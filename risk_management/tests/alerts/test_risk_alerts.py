@@ -244,7 +244,11 @@ def test_what_gets_worse_is_told_at_once_and_needs_a_new_acknowledgement() -> No
     worse = raised(alerts, "emergency", 1, "it burns")
     assert (worse.severity, worse.acknowledged_by, worse.message) == ("emergency", "", "it burns")
     assert raised(alerts, "info", 2).severity is AlertSeverity.EMERGENCY
-    assert [a.severity for a in alerts.delivered] == ["warning", "emergency"]
+    assert [(a.state, a.severity) for a in alerts.delivered] == [
+        ("firing", "warning"),
+        ("acknowledged", "warning"),
+        ("repeated", "emergency"),
+    ]
 
 
 def test_a_raised_alert_in_its_cool_down_is_told_when_that_is_over() -> None:
@@ -286,6 +290,16 @@ def test_an_acknowledged_alert_is_not_repeated_and_still_resolved() -> None:
     assert (ended.state, ended.acknowledged_by) == ("resolved", "ann")
     with pytest.raises(InvalidRequest, match="UNKNOWN_ALERT"):
         alerts.acknowledge(fired.alert_id, "ann")
+
+
+def test_an_acknowledgement_is_told_once() -> None:
+    alerts = manager(rule())
+    (fired,) = alerts.evaluate(HOT, START)
+    alerts.acknowledge(fired.alert_id, "ann")
+    alerts.acknowledge(fired.alert_id, "bob")
+    assert [(a.state, a.acknowledged_by, a.message) for a in alerts.history[1:]] == [
+        ("acknowledged", "ann", "Acknowledged by ann: Heat.")
+    ]
 
 
 @pytest.mark.parametrize("actor", ["", " ", "a\nb", "x" * 129])
