@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from random import Random
 from threading import Event as Signal
@@ -71,7 +71,7 @@ class Delivery:
         label: str = "",
         chance: Random | None = None,
     ) -> None:
-        self._outbox = outbox
+        self._outbox, self._clock = outbox, clock
         self._fresh: deque[tuple[Message, tuple[str, ...]]] = deque(maxlen=10_000)
         self.channels = {
             name: ChannelWorker(
@@ -105,7 +105,6 @@ class Delivery:
     def start(self) -> None:
         """Begin; what an earlier process left unsent is sent first."""
         self._outbox.resume()
-        self._fail_orphans()
         for name, worker in self.channels.items():
             thread = Thread(target=worker.run, name=f"risk-alerts-{name}", daemon=True)
             self._threads.append(thread)
@@ -133,13 +132,24 @@ class Delivery:
             said = replace(message, title=f"{message.title} (not taken by {channel})")
             self.add(said, others[:1])
 
-    def _fail_orphans(self) -> None:
-        """What waits for a channel that is not configured has failed: it must not wait unseen."""
+    def settle_orphans(self, in_process: Container[str]) -> None:
+        """What waits for a channel without a sender must not wait unseen.
+
+        Parameters
+        ----------
+        in_process : container of str
+            Channels that were told within this process; what waits for another one has failed.
+        """
         for one in self._outbox.counts():
-            if one.channel not in self.channels and one.pending:
-                for due in self._outbox.due(one.channel, float("inf"), one.pending):
-                    self._outbox.failed(due.message.key, one.channel, NO_SENDER)
-                    self.pass_on(due.message, one.channel)
+            if one.channel in self.channels or not one.pending:
+                continue
+            for due in self._outbox.due(one.channel, float("inf"), one.pending):
+                key = due.message.key
+                if one.channel in in_process:
+                    self._outbox.sent(key, one.channel, self._clock.now().timestamp())
+                    continue
+                self._outbox.failed(key, one.channel, NO_SENDER)
+                self.pass_on(due.message, one.channel)
 
 
 class ChannelWorker:

@@ -10,7 +10,7 @@ from hashlib import blake2s
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from risk_management.alerts.records import Alert, AlertChannel, AlertSeverity, AlertState
+from risk_management.model.alert import Alert, AlertChannel, AlertSeverity, AlertState
 
 __all__ = ["IN_PROCESS", "Message", "channels_of", "message_of"]
 

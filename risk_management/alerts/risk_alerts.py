@@ -299,6 +299,11 @@ class RiskAlertManager:
         """Send what goes to `channel` by `sender`, whatever the settings say; it must return at once."""
         self._teller.attach(AlertChannel(channel), sender)
 
+    @property
+    def in_process(self) -> tuple[str, ...]:
+        """The channels that are told within this process."""
+        return self._teller.in_process
+
     # -- inside -------------------------------------------------------------------------------------
 
     def _kept(self, work: Callable[[], T]) -> T | None:

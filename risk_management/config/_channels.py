@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 if TYPE_CHECKING:
     from risk_management.config.risk_config import AlertConfig
 
-__all__ = ["channel_problems", "load_apprise", "url_channels"]
+__all__ = ["channel_problems", "load_apprise"]
 
 ADDRESSES: Final = ("discord_webhook_url", "slack_webhook_url", "webhook_url", "telegram_api_url")
 TOKEN: Final = re.compile(r"[A-Za-z0-9:_-]+\Z")
@@ -33,25 +33,13 @@ def channel_problems(settings: AlertConfig) -> Iterator[str]:
     yield from _of_mail(settings)
     yield from _of_urls(settings)
     for channel in settings.report_channels:
-        if channel not in NAMED and channel not in url_channels(settings):
-            known = ", ".join((*NAMED, *url_channels(settings)))
+        if channel not in NAMED and channel not in settings.named_urls():
+            known = ", ".join((*NAMED, *settings.named_urls()))
             yield f"alert_config.report_channels: {channel!r:.40} is no channel; known are {known}"
 
 
 NAMED: Final = ("telegram", "email", "discord", "slack", "webhook")
 """The channels that have settings of their own."""
-
-
-def url_channels(settings: AlertConfig) -> dict[str, str]:
-    """The further channels: names such as ``url:ntfy``, and their URLs with what is secret in them."""
-    found: dict[str, str] = {}
-    for secret in settings.urls:
-        url = secret.get_secret_value()
-        kind = url.partition(":")[0].lower()
-        name = f"url:{kind if kind.isascii() and kind.isalnum() and len(kind) <= 16 else 'other'}"
-        same = sum(known.partition("-")[0] == name for known in found)
-        found[f"{name}-{same + 1}" if same else name] = url
-    return found
 
 
 def load_apprise() -> ModuleType:

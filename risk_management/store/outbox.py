@@ -13,8 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from risk_management.alerts.message import Message, channels_of, message_of
 from risk_management.alerts.outbox import KEPT, ChannelCounts, Due, Row, RowState
-from risk_management.alerts.records import Alert
 from risk_management.errors import StoreError, StoreUnavailable
+from risk_management.model.alert import Alert
 from risk_management.store.database import clear_errors, connect, store_file
 from risk_management.store.schema import OUTBOX
 

@@ -7,9 +7,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from risk_management.alerts.channels import missing_settings
+from risk_management.alerts.channels import configured
 from risk_management.alerts.outcome import Sender
-from risk_management.alerts.records import AlertChannel
 from risk_management.alerts.senders._http import Poster, Timeouts
 from risk_management.alerts.senders.by_apprise import ByApprise
 from risk_management.alerts.senders.discord import Discord
@@ -18,23 +17,17 @@ from risk_management.alerts.senders.slack import Slack
 from risk_management.alerts.senders.telegram import Telegram
 from risk_management.alerts.senders.webhook import Webhook
 from risk_management.clock import SystemClock
-from risk_management.config._channels import url_channels
 from risk_management.config.risk_config import AlertConfig
+from risk_management.model.alert import AlertChannel
 from risk_management.registry import Registry
 
-__all__ = ["SENDERS", "SenderFactory", "configured", "senders_of"]
+__all__ = ["SENDERS", "SenderFactory", "senders_of"]
 
 SenderFactory = Callable[[AlertConfig, Timeouts], Sender]
 """Makes a sender from the settings; called only where they are complete."""
 
 SENDERS: Final[Registry[SenderFactory]] = Registry("sender")
 """How the channels with settings of their own are made."""
-
-
-def configured(settings: AlertConfig) -> tuple[str, ...]:
-    """The names of all channels that have what they need, the named ones first."""
-    named = [name for name in SENDERS.names() if not missing_settings(AlertChannel(name), settings)]
-    return (*named, *url_channels(settings))
 
 
 def senders_of(settings: AlertConfig, timeouts: Timeouts | None = None) -> dict[str, Sender]:
@@ -46,11 +39,13 @@ def senders_of(settings: AlertConfig, timeouts: Timeouts | None = None) -> dict[
         An Apprise URL can't be used.
     """
     times = timeouts or Timeouts()
-    urls = url_channels(settings)
+    urls = settings.named_urls()
     made: dict[str, Sender] = {}
     for name in configured(settings):
         if name in urls:
-            made[name] = ByApprise(name, urls[name], settings.private_hosts, times.total / 2)
+            made[name] = ByApprise(
+                name, urls[name].get_secret_value(), settings.private_hosts, times.total / 2
+            )
         else:
             made[name] = SENDERS.get(name)(settings, times)
     return made

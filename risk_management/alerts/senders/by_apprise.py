@@ -7,10 +7,10 @@ from typing import Any
 
 from risk_management.alerts.message import Message
 from risk_management.alerts.outcome import DELIVERED, Cap, Outcome, refused, retry
-from risk_management.alerts.records import AlertSeverity
 from risk_management.alerts.senders._address import Blocked, checked_address
 from risk_management.config._channels import load_apprise
 from risk_management.errors import ConfigurationError
+from risk_management.model.alert import AlertSeverity
 
 __all__ = ["ByApprise"]
 

@@ -17,12 +17,12 @@ from risk_management.alerts.message import Message
 from risk_management.alerts.outbox import MemoryOutbox, RowState
 from risk_management.alerts.outcome import DELIVERED, Cap, refused, retry
 from risk_management.alerts.pace import Pace, backoff
-from risk_management.alerts.records import AlertSeverity
 from risk_management.alerts.senders import senders_of
 from risk_management.alerts.senders._http import Timeouts
 from risk_management.alerts.steady import SteadyOutbox
 from risk_management.clock import ManualClock, SystemClock
 from risk_management.errors import StoreUnavailable
+from risk_management.model.alert import AlertSeverity
 from risk_management.store.database import connect, migrate
 from risk_management.store.outbox import SqlOutbox
 from risk_management.tests.alerts.services import http_service, mail_service, often_bad, often_bad_mail
@@ -180,9 +180,10 @@ def test_a_channel_without_a_sender_has_failed(outbox):
     fine = Scripted()
     delivery, _ = made(outbox, SystemClock(), b=fine)
     outbox.put(message(1), ["gone"])
-    delivery.start()
-    delivery.stop()
+    outbox.put(message(2), ["attached"])
+    delivery.settle_orphans({"attached"})
     delivery.take_in()
+    assert {one.channel: one.sent for one in outbox.counts()}["attached"] == 1
     assert {one.channel: one.failed for one in outbox.counts()}["gone"] == 1
     assert outbox.carries("m1") == {"gone", "b"}
 

@@ -13,16 +13,17 @@ from email.policy import default
 import pytest
 from pydantic import SecretStr
 
+from risk_management.alerts.channels import configured
 from risk_management.alerts.message import Message
 from risk_management.alerts.outcome import Outcome, Verdict
-from risk_management.alerts.records import AlertSeverity
-from risk_management.alerts.senders import SENDERS, configured, senders_of
+from risk_management.alerts.senders import SENDERS, senders_of
 from risk_management.alerts.senders._address import is_private
 from risk_management.alerts.senders._http import Poster, Timeouts, seconds
 from risk_management.alerts.senders._text import cut
 from risk_management.alerts.senders.email import Email, MailServer
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import AlertConfig
+from risk_management.model.alert import AlertSeverity
 from risk_management.tests.alerts.services import http_service, mail_service
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
