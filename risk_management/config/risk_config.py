@@ -23,6 +23,7 @@ from risk_management.config._base import (
     Settings,
     readable_errors,
 )
+from risk_management.config._channels import channel_problems
 from risk_management.config._levels import LEVELS
 from risk_management.errors import ConfigurationError
 
@@ -62,6 +63,15 @@ VaRMethod = Literal[
     "monte_carlo_t",
 ]
 """The methods that ship; the names stand in result keys such as ``historical_0.95_1d``."""
+
+
+def _zone(name: str) -> str:
+    """The name of a time zone that exists."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"no time zone is called {name!r}; write one like 'Europe/Berlin'") from None
+    return name
 
 
 class RiskLevel(StrEnum):
@@ -251,11 +261,7 @@ class DrawdownConfig(Settings):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"no time zone is called {name!r}; write one like 'Europe/Berlin'") from None
-        return name
+        return _zone(name)
 
     @field_validator("day_roll")
     @classmethod
@@ -462,7 +468,49 @@ class AlertConfig(Settings):
     email_to: str | None = None
     """Recipient of e-mail, by default `smtp_username`."""
     urls: tuple[SecretStr, ...] = ()
-    """Further channels."""
+    """Further channels, as Apprise URLs."""
+    webhook_signing_key: SecretStr | None = None
+    """Signs what goes to `webhook_url`: HMAC-SHA256 in the header ``X-Risk-Signature``."""
+    telegram_api_url: str = "https://api.telegram.org"
+    """Where the Bot API is; a server of one's own may stand there."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the way to the mail server is kept private; ``tls`` is usual at port 465."""
+    email_from: str | None = None
+    """Sender of e-mail, by default `smtp_username`, or the first recipient."""
+    private_hosts: tuple[str, ...] = ()
+    """Hosts on this machine or network that messages may go to; from the file, never from the environment."""
+    delivery_tries: Annotated[int, Field(ge=1, le=100)] = 20
+    """Tries before a message counts as failed: 20 are about three hours."""
+    telegram_commands: bool = False
+    """Whether the chat may ask and command: status, limits, pause, reduce, halt, resume."""
+    daily_summary_at: time | None = None
+    """Local time of a daily summary; none without it."""
+    weekly_report_on: (
+        Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] | None
+    ) = None
+    """Day on which the summary is that of the week; needs `daily_summary_at`."""
+    report_timezone: str = "UTC"
+    """Zone of `daily_summary_at`."""
+    report_channels: tuple[str, ...] = ()
+    """Channels of the summaries, by default all that are configured."""
+
+    @field_validator("report_timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        return _zone(name)
+
+    def named_urls(self) -> dict[str, SecretStr]:
+        """The further channels by name: the kind of each, ``url:ntfy``, numbered where one stands twice.
+
+        A name tells nothing of the address, which holds secrets.
+        """
+        named: dict[str, SecretStr] = {}
+        for url in self.urls:
+            kind = url.get_secret_value().partition(":")[0].lower()
+            name = f"url:{kind if kind.isascii() and kind.isalnum() and len(kind) <= 16 else 'other'}"
+            same = sum(known.partition("-")[0] == name for known in named)
+            named[f"{name}-{same + 1}" if same else name] = url
+        return named
 
 
 class MarketDataConfig(Settings):
@@ -611,6 +659,7 @@ class RiskManagementConfig(Settings):
             All contradictions at once, each with the remedy.
         """
         problems = [text for broken, text in _contradictions(self) if broken]
+        problems += channel_problems(self.alert_config)
         if problems:
             raise ConfigurationError("; ".join(problems))
 
@@ -673,6 +722,10 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
             config.broker_config.name is not None and config.broker_config.environment != config.environment,
             f"broker_config.environment is {config.broker_config.environment!r} and the book's environment "
             f"{config.environment!r}; say the same in both, a paper fill never reaches a live book",
+        ),
+        (
+            config.alert_config.weekly_report_on is not None and config.alert_config.daily_summary_at is None,
+            "alert_config.weekly_report_on needs daily_summary_at, the time of day; set it too",
         ),
     ]
 

@@ -15,6 +15,7 @@ from risk_management.core.totals import empty_totals, name_totals, rebased, swap
 from risk_management.model.amend import amended
 from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.events import (
+    AlertTold,
     BotChanged,
     BreaksSeen,
     CashMoved,
@@ -584,6 +585,7 @@ _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementCon
     EngineStarted: _noted,
     ConfigChanged: _noted,
     Noted: _noted,
+    AlertTold: _noted,
     EmergencyStepped: _emergency,
     BreaksSeen: _breaks,
     ClockStepped: _clock_stepped,

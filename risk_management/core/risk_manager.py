@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from risk_management.alerts.outbox import MemoryOutbox, Outbox
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager
+from risk_management.alerts.steady import SteadyOutbox
 from risk_management.calculators.kelly_optimizer import KellyOptimizer
 from risk_management.calculators.stress_tester import StressTester
 from risk_management.calculators.var_calculator import VaRCalculator
@@ -169,7 +171,10 @@ class AdvancedRiskManager:
         self.clock = foundation.clock
         self.desk = OrderDesk(self.book, self.clock, self._alarm)
         self.protocol = EmergencyProtocol(self.book, self.desk, self.clock, executor)
-        self.alert_manager = RiskAlertManager(foundation.config, self.clock)
+        self.alert_manager = RiskAlertManager(foundation.config, self.clock, book=self.book)
+        durable: Outbox | None = getattr(self.book.journal, "outbox", None)
+        self.outbox: Outbox = MemoryOutbox() if durable is None else SteadyOutbox(durable)
+        """What is still to be sent; `integration.alerting` sends it."""
         self._watch = Watch(self.book, self.clock, self.desk, self.protocol, self.alert_manager)
         self.heat_monitor = PortfolioHeatMonitor.on(foundation, self.book)
         self.correlation_monitor = CorrelationMonitor.on(foundation, self.book)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from risk_management.model.alert import Alert
 from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import RowCount
 from risk_management.model.instrument import Instrument
@@ -26,6 +27,7 @@ from risk_management.model.trade import TradeDecision, TradeRequest
 from risk_management.model.var_record import VarRecord
 
 __all__ = [
+    "AlertTold",
     "BookOpened",
     "BotChanged",
     "BreaksSeen",
@@ -365,3 +367,10 @@ class LiquidationEnded(Event):
 
     liquidation_id: str
     outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertTold(Event):
+    """An alert fired, was repeated, escalated, acknowledged or resolved; its channels are where it goes."""
+
+    alert: Alert
