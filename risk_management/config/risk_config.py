@@ -29,6 +29,7 @@ from risk_management.errors import ConfigurationError
 __all__ = [
     "AlertConfig",
     "BotConfig",
+    "BudgetConfig",
     "CorrelationConfig",
     "DrawdownConfig",
     "EmergencyConfig",
@@ -60,6 +61,15 @@ VaRMethod = Literal[
     "monte_carlo_t",
 ]
 """The methods that ship; the names stand in result keys such as ``historical_0.95_1d``."""
+
+
+def _checked_tiers(tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    shares, multipliers = [t[0] for t in tiers], [t[1] for t in tiers]
+    fine = shares == sorted(set(shares)) and multipliers == sorted(set(multipliers), reverse=True)
+    inside = all(0 < s <= 1 for s in shares) and all(0 <= m < 1 for m in multipliers)
+    if not (tiers and fine and inside):
+        raise ValueError("tiers need rising shares in (0, 1] with falling multipliers in [0, 1)")
+    return tiers
 
 
 class RiskLevel(StrEnum):
@@ -239,12 +249,7 @@ class DrawdownConfig(Settings):
     @field_validator("tiers")
     @classmethod
     def _ordered(cls, tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-        shares, multipliers = [t[0] for t in tiers], [t[1] for t in tiers]
-        fine = shares == sorted(set(shares)) and multipliers == sorted(set(multipliers), reverse=True)
-        inside = all(0 < s <= 1 for s in shares) and all(0 <= m < 1 for m in multipliers)
-        if not (tiers and fine and inside):
-            raise ValueError("tiers need rising shares in (0, 1] with falling multipliers in [0, 1)")
-        return tiers
+        return _checked_tiers(tiers)
 
     @field_validator("timezone")
     @classmethod
@@ -347,6 +352,41 @@ class BotConfig(Settings):
     """Confidence below which a request is refused."""
     low_confidence_multiplier: Fraction = 0.5
     """Multiplier at `min_confidence`; linear in between."""
+
+
+class BudgetConfig(Settings):
+    """A risk budget split over strategies."""
+
+    method: Literal["off", "equal", "inverse_volatility", "risk_parity", "sharpe", "fixed"] = "off"
+    """How the budget is split by itself, on the first look and then every `rebalance_days`."""
+    measure: Literal["var", "es", "drawdown"] = "es"
+    """What is split: one-day VaR at 95 %, expected shortfall at 97.5 %, or loss from each strategy's peak."""
+    limit_share: Leverage = 1.0
+    """The whole budget, as a multiple of the portfolio's own limit on that measure."""
+    fixed_shares: dict[str, Fraction] = Field(default_factory=dict)
+    """Shares of the method ``fixed``, by strategy; the others split what these leave."""
+    borrowing: Literal["none", "unused", "pro_rata"] = "none"
+    """Whether a strategy may use what others leave: first come first served, or each in proportion."""
+    borrow_cap: Leverage = 0.5
+    """Most that a strategy may borrow, as a multiple of its own budget."""
+    drawdown_tiers: tuple[tuple[float, float], ...] = (
+        (1 / 3, 0.75),
+        (8 / 15, 0.50),
+        (11 / 15, 0.25),
+        (1.0, 0.0),
+    )
+    """Pairs of share of `drawdown_config.max_strategy_drawdown` and the budget's multiplier from there on."""
+    hysteresis: Fraction = 0.02
+    """How far back inside a tier a strategy's drawdown must come before its multiplier is lifted."""
+    min_days: Annotated[int, Field(ge=20, le=250)] = 60
+    """Days of its own that a strategy needs before its record is measured; else its present positions are."""
+    rebalance_days: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Trading days from one split to the next."""
+
+    @field_validator("drawdown_tiers")
+    @classmethod
+    def _ordered(cls, tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        return _checked_tiers(tiers)
 
 
 class EmergencyRowConfig(Settings):
@@ -466,6 +506,7 @@ class RiskManagementConfig(Settings):
     stress_config: StressConfig = Field(default_factory=StressConfig)
     heat_config: HeatConfig = Field(default_factory=HeatConfig)
     bot_config: BotConfig = Field(default_factory=BotConfig)
+    budget_config: BudgetConfig = Field(default_factory=BudgetConfig)
     emergency_config: EmergencyConfig = Field(default_factory=EmergencyConfig)
     alert_config: AlertConfig = Field(default_factory=AlertConfig)
     market_data_config: MarketDataConfig = Field(default_factory=MarketDataConfig)
@@ -573,6 +614,10 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
         (
             emergency.var_release >= emergency.var_halt,
             "emergency_config.var_release must be smaller than var_halt",
+        ),
+        (
+            sum(config.budget_config.fixed_shares.values()) > 1.0 + 1e-9,
+            "budget_config.fixed_shares add up to more than 1; lower them",
         ),
         (
             config.heat_config.warning_heat > config.heat_config.critical_heat,

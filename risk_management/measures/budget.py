@@ -91,9 +91,9 @@ def risk_contributions(covariance: ArrayLike, weights: ArrayLike) -> FloatArray:
 def equal_risk_contribution(covariance: ArrayLike, shares: ArrayLike | None = None) -> FloatArray:
     """Long-only weights of which each contributes the same to the book's volatility (risk parity).
 
-    Solves min x'C x / 2 - sum_i b_i ln x_i, whose only solution has x_i (C x)_i = b_i, by damped Newton steps,
-    on correlations, and scales it to 1. Given a correlation matrix the weights are themselves shares of risk:
-    stand-alone volatilities in these proportions contribute equally.
+    Solves min x'C x / 2 - sum_i b_i ln x_i, whose only solution has x_i (C x)_i = b_i, by damped Newton
+    steps, on correlations, and scales it to 1. Given a correlation matrix the weights are themselves shares
+    of risk: stand-alone volatilities in these proportions contribute equally.
 
     Parameters
     ----------
@@ -152,8 +152,8 @@ def _parity(correlations: FloatArray, wanted: FloatArray) -> FloatArray:
 def shrunken_sharpe(returns: ArrayLike) -> tuple[FloatArray, float]:
     """Sharpe ratios of each column, drawn toward their mean by as much as they are noise.
 
-    r_i = mean / deviation (ddof 1) over the rows, with the variance (1 + r_i**2 / 2) / T of an estimate from T
-    independent normal returns. The shrunken ones are m + (1 - d)(r_i - m), with m their mean and::
+    r_i = mean / deviation (ddof 1) over the rows, with the variance (1 + r_i**2 / 2) / T of an estimate from
+    T independent normal returns. The shrunken ones are m + (1 - d)(r_i - m), with m their mean and::
 
         d = min(1, (N - 1) v / sum (r_i - m)**2)       v the mean of the variances
 
@@ -181,9 +181,10 @@ def shrunken_sharpe(returns: ArrayLike) -> tuple[FloatArray, float]:
 
     References
     ----------
-    James and Stein (1961), "Estimation with quadratic loss"; Efron and Morris (1973), JASA 68; Ledoit and
-    Wolf (2003), "Improved estimation of the covariance matrix of stock returns", section 2, for the intensity;
-    Lo (2002), "The statistics of Sharpe ratios", Financial Analysts Journal 58(4), for the variance.
+    James and Stein (1961), "Estimation with quadratic loss"; Efron and Morris (1973), JASA 68; Ledoit
+    and Wolf (2003), "Improved estimation of the covariance matrix of stock returns", section 2, for the
+    intensity; Lo (2002), "The statistics of Sharpe ratios", Financial Analysts Journal 58(4), for the
+    variance.
     """
     values = varying(matrix(returns, minimum=3), "a Sharpe ratio")
     ratios = values.mean(axis=0) / values.std(axis=0, ddof=1)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "AuditAnswer",
     "BotAnswer",
+    "BudgetAnswer",
     "CancelAnswer",
     "ChainAnswer",
     "ConfigAnswer",
@@ -172,6 +173,13 @@ class BotAnswer(Closed):
     kelly_fraction: float | None
     cancelled: list[str]
     """Open approvals that ended with this call."""
+    durable: bool
+
+
+class BudgetAnswer(Closed):
+    """The risk budget, null without one; its fields are those of `RiskBudget` (see risk-budgets.md)."""
+
+    budget: dict[str, Any] | None
     durable: bool
 
 

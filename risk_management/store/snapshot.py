@@ -16,6 +16,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.evolve import from_records
 from risk_management.core.standing import Standing
 from risk_management.errors import StoreCorrupt
+from risk_management.model.budget import RiskAllocation
 from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import EmergencyMemory, RowCount
 from risk_management.model.instrument import Instrument
@@ -72,6 +73,7 @@ class _Snapshot:
     emergency: tuple[tuple[str, RowCount], ...]
     breaks: tuple[tuple[str, tuple[Break, ...]], ...] = ()
     prices_since: datetime | None = None
+    budget: RiskAllocation | None = None
 
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
@@ -104,6 +106,7 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         emergency=tuple(state.emergency.counts.items()),
         breaks=tuple(state.breaks.items()),
         prices_since=state.prices_since,
+        budget=state.budget,
     )
     return written(_adapter(), kept)
 
@@ -153,6 +156,7 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         emergency=EmergencyMemory(_named(kept.emergency)),
         breaks=_named(kept.breaks),
         prices_since=kept.prices_since,
+        budget=kept.budget,
     )
     return Standing.of(state, config)
 
