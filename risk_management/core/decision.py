@@ -207,8 +207,8 @@ def _above_minimum(
     least = max(proposal.config.order_config.min_trade_size, proposal.instrument.min_notional)
     if proposal.opening <= 0.0 or opening + TOLERANCE >= least:
         return opening, binding, reasons, findings
-    if proposal.closing > 0.0 and proposal.opening < least and binding is None:
-        return 0.0, binding, reasons, findings  # dust beyond a close
+    if proposal.closing > 0.0 and proposal.opening < least:
+        return 0.0, None, (), findings  # dust beyond a close: whatever else is said of it, it opens nothing
     small = Finding("min_trade_size", "MIN_TRADE_SIZE", 0.0, opening, least)
     if binding is None or opening > 0.0:
         reasons = (*reasons, small.code)

@@ -96,8 +96,6 @@ logger = logging.getLogger(__name__)
 FUTURE = timedelta(seconds=5)
 MOST_SPLIT = 1e4
 MOST_QUOTES = 20_000
-MODEL_SECTIONS = ("heat_config", "correlation_config", "var_config", "stress_config", "market_data_config")
-"""Settings that the market model is prepared with."""
 
 
 def library_actor() -> str:
@@ -854,6 +852,8 @@ class AdvancedRiskManager:
         """Use other settings, whole or not at all. Tightening sells nothing; it blocks what increases.
 
         The prices stay as they are; the market model is prepared anew on them where a setting asks for it.
+        With a store, what differs from the settings of the start stands after a restart too, until it is
+        changed again here or given anew at a start.
 
         Raises
         ------
@@ -866,13 +866,12 @@ class AdvancedRiskManager:
         fresh.adjust_for_risk_level()
         fresh.check()
         emergency_rows(fresh)  # unknown metrics and double names, before anything is replaced
-        old = self.config
         with self.book.lock:
             self.book.reconfigure(fresh, self.clock.now(), actor or library_actor())
             self.protocol.reconfigured()
             self.alert_manager.reconfigure(fresh)
-            if any(getattr(old, name) != getattr(fresh, name) for name in MODEL_SECTIONS):
-                self.foundation = self.foundation.under(fresh)
+            before, self.foundation = self.foundation, self.foundation.under(fresh)
+            if self.foundation.model is not before.model:
                 self.use_model(self.foundation.model)
         logger.warning("settings replaced, digest %s", fresh.digest())
 

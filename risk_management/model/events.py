@@ -144,10 +144,14 @@ class ClockStepped(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConfigChanged(Event):
-    """Other settings apply from here on; `config` is their JSON text, without secrets."""
+    """Other settings apply from here on; `config` is their JSON text, without secrets.
+
+    `given` is the text of those that the process was started with; empty where they are the same.
+    """
 
     config: str
     digest: str
+    given: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class _Snapshot:
     breaks: tuple[tuple[str, tuple[Break, ...]], ...] = ()
     prices_since: datetime | None = None
     budget: RiskAllocation | None = None
+    given: str = ""
 
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
@@ -107,6 +108,7 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         breaks=tuple(state.breaks.items()),
         prices_since=state.prices_since,
         budget=state.budget,
+        given=standing.given if standing.given != standing.config.as_text() else "",
     )
     return written(_adapter(), kept)
 
@@ -158,7 +160,7 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         prices_since=kept.prices_since,
         budget=kept.budget,
     )
-    return Standing.of(state, config)
+    return Standing.of(state, config, kept.given)
 
 
 def _named(pairs: Iterable[tuple[Any, Any]]) -> MappingProxyType[Any, Any]:
