@@ -31,6 +31,7 @@ __all__ = [
     "AlertConfig",
     "BotConfig",
     "BrokerConfig",
+    "BudgetConfig",
     "CorrelationConfig",
     "DrawdownConfig",
     "EmergencyConfig",
@@ -72,6 +73,15 @@ def _zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"no time zone is called {name!r}; write one like 'Europe/Berlin'") from None
     return name
+
+
+def _checked_tiers(tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    shares, multipliers = [t[0] for t in tiers], [t[1] for t in tiers]
+    fine = shares == sorted(set(shares)) and multipliers == sorted(set(multipliers), reverse=True)
+    inside = all(0 < s <= 1 for s in shares) and all(0 <= m < 1 for m in multipliers)
+    if not (tiers and fine and inside):
+        raise ValueError("tiers need rising shares in (0, 1] with falling multipliers in [0, 1)")
+    return tiers
 
 
 class RiskLevel(StrEnum):
@@ -251,12 +261,7 @@ class DrawdownConfig(Settings):
     @field_validator("tiers")
     @classmethod
     def _ordered(cls, tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-        shares, multipliers = [t[0] for t in tiers], [t[1] for t in tiers]
-        fine = shares == sorted(set(shares)) and multipliers == sorted(set(multipliers), reverse=True)
-        inside = all(0 < s <= 1 for s in shares) and all(0 <= m < 1 for m in multipliers)
-        if not (tiers and fine and inside):
-            raise ValueError("tiers need rising shares in (0, 1] with falling multipliers in [0, 1)")
-        return tiers
+        return _checked_tiers(tiers)
 
     @field_validator("timezone")
     @classmethod
@@ -355,6 +360,41 @@ class BotConfig(Settings):
     """Confidence below which a request is refused."""
     low_confidence_multiplier: Fraction = 0.5
     """Multiplier at `min_confidence`; linear in between."""
+
+
+class BudgetConfig(Settings):
+    """A risk budget split over strategies."""
+
+    method: Literal["off", "equal", "inverse_volatility", "risk_parity", "sharpe", "fixed"] = "off"
+    """How the budget is split by itself, on the first look and then every `rebalance_days`."""
+    measure: Literal["var", "es", "drawdown"] = "es"
+    """What is split: one-day VaR at 95 %, expected shortfall at 97.5 %, or loss from each strategy's peak."""
+    limit_share: Leverage = 1.0
+    """The whole budget, as a multiple of the portfolio's own limit on that measure."""
+    fixed_shares: dict[str, Fraction] = Field(default_factory=dict)
+    """Shares of the method ``fixed``, by strategy; the others split what these leave."""
+    borrowing: Literal["none", "unused", "pro_rata"] = "none"
+    """Whether a strategy may use what others leave: first come first served, or each in proportion."""
+    borrow_cap: Leverage = 0.5
+    """Most that a strategy may borrow, as a multiple of its own budget."""
+    drawdown_tiers: tuple[tuple[float, float], ...] = (
+        (1 / 3, 0.75),
+        (8 / 15, 0.50),
+        (11 / 15, 0.25),
+        (1.0, 0.0),
+    )
+    """Pairs of share of `drawdown_config.max_strategy_drawdown` and the budget's multiplier from there on."""
+    hysteresis: Fraction = 0.02
+    """How far back inside a tier a strategy's drawdown must come before its multiplier is lifted."""
+    min_days: Annotated[int, Field(ge=20, le=250)] = 60
+    """Days of its own that a strategy needs before its record is measured; else its present positions are."""
+    rebalance_days: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Trading days from one split to the next."""
+
+    @field_validator("drawdown_tiers")
+    @classmethod
+    def _ordered(cls, tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        return _checked_tiers(tiers)
 
 
 class EmergencyRowConfig(Settings):
@@ -595,6 +635,7 @@ class RiskManagementConfig(Settings):
     stress_config: StressConfig = Field(default_factory=StressConfig)
     heat_config: HeatConfig = Field(default_factory=HeatConfig)
     bot_config: BotConfig = Field(default_factory=BotConfig)
+    budget_config: BudgetConfig = Field(default_factory=BudgetConfig)
     emergency_config: EmergencyConfig = Field(default_factory=EmergencyConfig)
     liquidation_config: LiquidationConfig = Field(default_factory=LiquidationConfig)
     alert_config: AlertConfig = Field(default_factory=AlertConfig)
@@ -705,6 +746,10 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
         (
             emergency.var_release >= emergency.var_halt,
             "emergency_config.var_release must be smaller than var_halt",
+        ),
+        (
+            sum(config.budget_config.fixed_shares.values()) > 1.0 + 1e-9,
+            "budget_config.fixed_shares add up to more than 1; lower them",
         ),
         (
             config.heat_config.warning_heat > config.heat_config.critical_heat,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.budget import holds_budget
 from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.core.proposal import Proposal, propose
 from risk_management.core.var_record import es_limit, var_limit
@@ -174,7 +175,9 @@ def _holds_at(proposal: Proposal, size: float) -> bool:
     state = proposal.state
     most_var = -math.inf if state.var_halted else var_limit(state, config) * proposal.equity
     most_es = es_limit(state, config) * proposal.equity
-    return var <= max(most_var, var_now) + 2 * TOLERANCE and es <= max(most_es, es_now) + 2 * TOLERANCE
+    if var > max(most_var, var_now) + 2 * TOLERANCE or es > max(most_es, es_now) + 2 * TOLERANCE:
+        return False
+    return state.budget is None or holds_budget(proposal, size, 2 * TOLERANCE)
 
 
 def _in_lots(proposal: Proposal, size: float, *, cut: bool) -> float:

@@ -21,6 +21,7 @@ class Code(StrEnum):
     BOT_DISABLED = auto()
     BOT_LIMIT = auto()
     BOT_PROBATION = auto()
+    BUDGET_LIMIT = auto()
     CASH_LIMIT = auto()
     CHECK_ERROR = auto()
     CLUSTER_LIMIT = auto()
@@ -216,7 +217,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.UNKNOWN_FAULTS: "no group of simulated faults of this name",
         Code.UNKNOWN_FIELD: "a field, setting or query word that is not known",
         Code.UNKNOWN_LIMIT: "no limit of this name",
-        Code.UNKNOWN_METHOD: "no VaR method of this name",
+        Code.UNKNOWN_METHOD: "no VaR method, or way or measure of a risk budget, of this name",
         Code.UNKNOWN_RULE: "no alert rule of this id (404)",
         Code.UNKNOWN_STRATEGY: "no strategy of this name is held or traded here: its mode was not set (404)",
         Code.UNKNOWN_SYMBOL: "no symbol of this name is known to the book: its mode was not set (404)",

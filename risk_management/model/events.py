@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from risk_management.model.alert import Alert
+from risk_management.model.budget import RiskAllocation
 from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import RowCount
 from risk_management.model.instrument import Instrument
@@ -31,6 +32,8 @@ __all__ = [
     "BookOpened",
     "BotChanged",
     "BreaksSeen",
+    "BudgetAllocated",
+    "BudgetCut",
     "CashKind",
     "CashMoved",
     "ClockStepped",
@@ -57,6 +60,7 @@ __all__ = [
     "RateReceived",
     "ReservationClosed",
     "SplitApplied",
+    "StrategyDaysRecorded",
     "TradeDecided",
     "VarHaltChanged",
     "VarRecorded",
@@ -314,6 +318,34 @@ class PeaksSeen(Event):
 
     bots: tuple[tuple[str, int], ...]
     strategies: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetAllocated(Event):
+    """A risk budget is in force from here on, or, with None, no longer."""
+
+    budget: RiskAllocation | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetCut(Event):
+    """Strategies whose budget their own drawdown cuts by another multiplier than before."""
+
+    cuts: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyDaysRecorded(Event):
+    """A trading day ended: profit, open positions included, and worst gross exposure of each strategy.
+
+    `strategies` holds name, profit and exposure, in ledger units; `follows` says that the evening before was
+    seen too, so that the difference is the profit of this one day.
+    """
+
+    day: date
+    strategies: tuple[tuple[str, int, int], ...]
+    follows: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ SENTENCES: Final[dict[str, str]] = {
     "VAR_LIMIT": "one-day VaR at 95 % would be {measured} of equity, allowed are {limit}",
     "VAR_HALT": "VaR stands near its limit and this would increase it: {measured} of equity, limit {limit}",
     "ES_LIMIT": "one-day expected shortfall at 97.5 % would be {measured} of equity, allowed are {limit}",
+    "BUDGET_LIMIT": "strategy {subject} would risk {measured} of equity, its risk budget allows {limit}",
     "DRAWDOWN_LIMIT": "the drawdown is {measured}: new positions stand at {limit} of their size",
     "LOW_CONFIDENCE": "a confidence of {measured} is below full confidence of {limit}",
     "KELLY_LIMIT": "bot {subject} would hold {measured}, its own record allows {limit}",

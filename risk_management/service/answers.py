@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "AuditAnswer",
     "BotAnswer",
+    "BudgetAnswer",
     "CancelAnswer",
     "ChainAnswer",
     "ConfigAnswer",
@@ -233,6 +234,15 @@ class BotAnswer(Closed):
     """0 to 1; null: the settings'."""
     cancelled: list[str]
     """Open approvals that ended with this call."""
+    durable: bool
+    """Whether it will be known after a power cut."""
+
+
+class BudgetAnswer(Closed):
+    """The risk budget in force, or a preview of one."""
+
+    budget: dict[str, Any] | None
+    """How it is split and used, by strategy (see risk-budgets.md); null while none is in force."""
     durable: bool
     """Whether it will be known after a power cut."""
 

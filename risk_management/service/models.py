@@ -28,6 +28,7 @@ from risk_management.core.entry import (
     checked_symbol,
 )
 from risk_management.errors import InvalidRequest, shown
+from risk_management.model.budget import BudgetMeasure, BudgetMethod
 from risk_management.model.codes import Code
 from risk_management.model.events import CashKind
 from risk_management.model.portfolio import Scope, TradingMode
@@ -38,6 +39,7 @@ __all__ = [
     "BotAsked",
     "BotToggled",
     "BrokerPositions",
+    "BudgetAsked",
     "CashFlow",
     "ConfigPatch",
     "EquityReport",
@@ -70,6 +72,7 @@ CODES: Final[dict[str, Code]] = {
     "less_than": Code.OUT_OF_RANGE,
     "less_than_equal": Code.OUT_OF_RANGE,
     "finite_number": Code.NOT_FINITE,
+    "literal_error": Code.UNKNOWN_METHOD,
 }
 """Codes of the mistakes that pydantic finds by itself; all others are of the wrong type."""
 
@@ -372,6 +375,30 @@ class BotToggled(Asked):
 
     reason: Text = ""
     """Kept, and shown with the bot."""
+
+
+class BudgetAsked(Asked):
+    """How the risk budget is split; what is left out stands in `budget_config`."""
+
+    budget: (
+        Annotated[
+            float,
+            BeforeValidator(_number(most=1.0)),
+            WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
+        ]
+        | None
+    ) = None
+    """The whole of it, as a fraction of equity."""
+    method: BudgetMethod | None = None
+    """By which the shares are made."""
+    measure: BudgetMeasure | None = None
+    """What is split: one-day VaR, one-day expected shortfall, or loss from each strategy's peak."""
+    strategies: Annotated[list[Text], Field(min_length=1, max_length=200)] | None = None
+    """By default those of all bots and of all that is held."""
+    preview: StrictBool = False
+    """Say what it would be, and change nothing."""
+    reason: Text = ""
+    """For the journal."""
 
 
 class ModeAsked(Asked):

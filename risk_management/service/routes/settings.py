@@ -50,6 +50,7 @@ TIGHTER_BELOW: Final = {
     "stress_config": "max_stress_loss",
     "heat_config": "max_open_risk",
     "bot_config": "max_exposure probation_share",
+    "budget_config": "limit_share borrow_cap",
     "emergency_config": "liquidation_drawdown var_halt",
 }
 TIGHTER_ABOVE: Final = {
