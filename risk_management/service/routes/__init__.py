@@ -11,11 +11,15 @@ from risk_management.service.route import Answer, Route
 from risk_management.service.routes import (
     audit,
     bots,
+    figures,
     health,
+    live,
     market,
     modes,
+    page,
     positions,
     rules,
+    scenarios,
     session,
     settings,
     state,
@@ -37,6 +41,10 @@ API: Final[tuple[Route, ...]] = (
     *audit.ROUTES,
     *session.ROUTES,
     *views.ROUTES,
+    *live.ROUTES,
+    *figures.ROUTES,
+    *scenarios.ROUTES,
+    *page.ROUTES,
     Route(
         "GET",
         "/openapi.json",
@@ -47,5 +55,5 @@ API: Final[tuple[Route, ...]] = (
     ),
 )
 """Under the prefix, ``/api/risk``."""
-ROOT: Final[tuple[Route, ...]] = (*health.ROUTES, *session.LOGIN)
+ROOT: Final[tuple[Route, ...]] = (*health.ROUTES, *session.LOGIN, *page.HOME)
 """At the root of `risk serve`."""

@@ -1,0 +1,59 @@
+// A figure of the server, shown by plotly.js, which is loaded when the first one is looked at.
+import { html, useEffect, useRef, useState } from "./ui.js";
+import { plotlyAt } from "./api.js";
+import { useAsked } from "./data.js";
+import { theme, onTheme } from "./look.js";
+import { Fault } from "./parts.js";
+
+let loading = null;
+const settings = { displaylogo: false, showSendToCloud: false, responsive: true, displayModeBar: false };
+
+function plotly() {
+  loading ??= new Promise((done, failed) => {
+    const script = Object.assign(document.createElement("script"), { src: plotlyAt, onload: () => done(window.Plotly) });
+    script.onerror = () => { loading = null; failed(new Error("plotly.js could not be loaded")); };
+    document.head.append(script);
+  });
+  return loading;
+}
+
+export function useTheme() {
+  const [name, set] = useState(theme());
+  useEffect(() => onTheme(set), []);
+  return name;
+}
+
+// `since` cuts the time axes; `onPick` is told the point that is clicked; `take` gets a function that saves a PNG.
+export function Chart({ name, label, height = 320, every = 1000, since, onPick, take, change }) {
+  const box = useRef(null);
+  const look = useTheme();
+  const { data, problem, again } = useAsked(`figures/${encodeURIComponent(name)}?theme=${look}`, { every });
+  const [failed, setFailed] = useState(null);
+  const picked = useRef(onPick);
+  picked.current = onPick;
+  useEffect(() => {
+    if (!data) return undefined;
+    let gone = false;
+    plotly().then(async (Plotly) => {
+      if (gone || !box.current) return;
+      const layout = { ...data.layout, uirevision: "kept", autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
+      delete layout.width;
+      if (matchMedia("(prefers-reduced-motion: reduce)").matches) delete layout.transition;
+      if (since !== undefined) for (const key of Object.keys(layout)) {
+        if (/^xaxis\d*$/.test(key) && layout[key].type !== "category") layout[key] = { ...layout[key], ...(since ? { range: [since, null], autorange: "max" } : { autorange: true }) };
+      }
+      const fresh = !box.current.data;
+      await Plotly.react(box.current, data.data, change ? change(layout) : layout, settings);
+      if (fresh && box.current) box.current.on("plotly_click", (event) => picked.current?.(event.points[0]));
+      box.current?.setAttribute("data-drawn", name);
+    }).catch((error) => { if (!gone) setFailed(error); });
+    return () => { gone = true; };
+  }, [data, since]);
+  useEffect(() => () => { if (box.current?.data) window.Plotly.purge(box.current); }, []);
+  if (take) take.current = () => window.Plotly?.downloadImage(box.current, { format: "png", scale: 2, filename: `risk-${name}`, width: box.current.clientWidth, height: box.current.clientHeight });
+  const tall = data?.layout?.height ?? height;
+  return html`<div class="chart" style=${{ minHeight: `${tall}px` }}>
+    ${(problem || failed) && !data && html`<${Fault} problem=${problem ?? { message: failed.message }} again=${again} />`}
+    ${!data && !problem && html`<div class="waiting" aria-hidden="true"></div>`}
+    <div ref=${box} role="img" aria-label=${label} class="plot"></div></div>`;
+}
