@@ -11,8 +11,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from risk_management.errors import InvalidRequest
+from risk_management.plots.backtest import var_backtest_figure
+from risk_management.plots.bots import bots_figure
+from risk_management.plots.components import var_components_figure
+from risk_management.plots.correlation import correlation_figure
+from risk_management.plots.decisions import decisions_figure
+from risk_management.plots.distribution import distribution_figure
+from risk_management.plots.drawdown import drawdown_figure
+from risk_management.plots.equity import equity_figure
+from risk_management.plots.heat import heat_figure
 from risk_management.plots.limits import limits_figure
+from risk_management.plots.positions import positions_figure
+from risk_management.plots.reverse_stress import reverse_stress_figure
+from risk_management.plots.stress import stress_figure
 from risk_management.plots.theme import CONFIG, bare
+from risk_management.plots.var_methods import var_methods_figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -49,6 +62,19 @@ class Plot:
 
 FIGURES: Final[Mapping[str, Plot]] = {
     "limits": Plot("Headroom of every limit", "metrics", limits_figure),
+    "positions": Plot("Positions by risk and result", "heatmap", positions_figure),
+    "heat": Plot("Heat by cluster", "heat", heat_figure),
+    "correlation": Plot("Correlations and clusters", "correlation", correlation_figure),
+    "var_methods": Plot("VaR by method", "var", var_methods_figure),
+    "distribution": Plot("Results of one day", "distribution", distribution_figure),
+    "var_components": Plot("What VaR is made of", "var", var_components_figure),
+    "var_backtest": Plot("VaR held against what came", "backtest", var_backtest_figure),
+    "stress": Plot("Stress scenarios", "stress", stress_figure),
+    "reverse_stress": Plot("What breaks the book", "reverse_stress", reverse_stress_figure),
+    "drawdown": Plot("Under water", "history", drawdown_figure),
+    "equity": Plot("Equity", "history", equity_figure),
+    "bots": Plot("Budget and Kelly of every bot", "bots", bots_figure),
+    "decisions": Plot("Decisions by outcome", "history", decisions_figure),
 }
 """By name, in the order in which a page shows them."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import plotly.graph_objects as go
 
 from risk_management.model.explain import amount
-from risk_management.plots.rows import PITCH, Row, bars, row_axis, words
+from risk_management.plots.rows import PITCH, Row, bars, limit_strokes, row_axis, words
 from risk_management.plots.theme import Theme, empty, escaped, finished, theme_of
 
 __all__ = ["limits_figure"]
@@ -41,15 +41,16 @@ def limits_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Figure:
     bars(made, rows)
     words(made, rows, look)
     row_axis(made, len(rows))
-    _ends(made, len(rows), look)
-    made.update_xaxes(range=[0.0, end], tickformat=".0%", fixedrange=True, showgrid=False)
+    said = [f"limit {amount(row['limit'], row['unit'])}" for row in limits]
+    limit_strokes(made, [(place, 1.0) for place in range(len(rows))], said, look.ink)
+    made.update_xaxes(range=[0.0, end], tickformat=".0%")
     made.update_layout(barmode="overlay")
     return finished(
         made,
         look,
         view,
         finding=_finding(limits),
-        units="Used share of each limit; the darker ground begins at 80 %, the stroke is the limit",
+        units="Used share of each limit; darker ground from 80 %, stroke: the limit",
         height=PITCH * len(rows) + 10,
     )
 
@@ -62,7 +63,7 @@ def _row(row: Mapping[str, Any], theme: Theme) -> Row:
     return Row(
         label=name.replace("_", " "),
         said=f"{used} of {limit}" + ("" if row["level"] == "ok" else f", {row['level']}"),
-        value=min(row["use"], LONGEST),
+        value=min(max(row["use"], 0.0), LONGEST),
         colour=theme.level(row["level"]),
         hover=f"<b>{escaped(name)}</b><br>used {used} of {limit}, {row['use']:.0%}<br>room {left}, {kind}",
     )
@@ -81,18 +82,6 @@ def _ground(made: go.Figure, count: int, theme: Theme) -> None:
             hoverinfo="skip",
             showlegend=False,
         )
-
-
-def _ends(made: go.Figure, count: int, theme: Theme) -> None:
-    """The limit itself: a stroke over each bar."""
-    made.add_scatter(
-        x=[1.0] * count,
-        y=list(range(count)),
-        mode="markers",
-        marker={"symbol": "line-ns", "size": 11, "line": {"color": theme.ink, "width": 2}},
-        hoverinfo="skip",
-        showlegend=False,
-    )
 
 
 def _finding(limits: list[Mapping[str, Any]]) -> str:

@@ -22,9 +22,11 @@ CONFIG: Final[dict[str, Any]] = {
 """How plotly.js shows a figure: no logo, and no button that posts the book to a third party."""
 
 FAMILY: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
-TITLE_WIDTH: Final = 40
+TITLE_WIDTH: Final = 37
 """Characters of a line of the title: it is whole on a phone of 390 pixels."""
-CAPTION_WIDTH: Final = 56
+CAPTION_WIDTH: Final = 54
+EDGE: Final = 16
+"""Free room at the sides, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def template(theme: Theme) -> go.layout.Template:
         "linecolor": theme.grid,
         "tickfont": {"color": theme.muted, "size": 11},
         "title": {"font": {"color": theme.muted, "size": 12}, "standoff": 8},
-        "automargin": True,
+        "automargin": False,  # its room is fixed, so that words under the figure begin at one edge
     }
     return go.layout.Template(
         layout={
@@ -150,7 +152,7 @@ def template(theme: Theme) -> go.layout.Template:
     )
 
 
-def finished(
+def finished(  # noqa: PLR0913 - what a figure is made of
     made: go.Figure,
     theme: Theme,
     view: Mapping[str, Any],
@@ -159,6 +161,7 @@ def finished(
     units: str,
     notes: Iterable[str] = (),
     height: int = 320,
+    left: int = EDGE,
     legend: bool = False,
 ) -> go.Figure:
     """The figure with its title, its units and what it leans on.
@@ -178,6 +181,8 @@ def finished(
         Further sentences for under the figure.
     height : int
         Of the plot alone, in pixels.
+    left : int
+        Room for the words of the vertical axis, in pixels.
     legend : bool
         Whether a row of names stands over the plot.
 
@@ -190,7 +195,7 @@ def finished(
     title = textwrap.wrap(finding, TITLE_WIDTH) or [""]
     under = textwrap.wrap(units, CAPTION_WIDTH) or [""]
     caption = [line for text in said for line in textwrap.wrap(text, CAPTION_WIDTH)]
-    top = 20 + 21 * len(title) + 17 * len(under) + 10 + 24 * legend
+    top = 20 + 21 * len(title) + 17 * len(under) + 10 + 40 * legend
     bottom = 44 + (16 + 15 * len(caption) if caption else 0)
     made.update_layout(
         template=template(theme),
@@ -200,19 +205,26 @@ def finished(
                 "text": "<br>".join(map(escaped, under)),
                 "font": {"size": 12, "color": theme.muted},
             },
-            "font": {"size": 16, "color": theme.ink, "weight": 600},
+            "font": {"size": 15, "color": theme.ink, "weight": 600},
             "x": 0.0,
             "xanchor": "left",
             "xref": "container",
             "y": 1.0 - 24.0 / (top + height + bottom),
             "yanchor": "top",
             "yref": "container",
-            "pad": {"l": 16},
+            "pad": {"l": EDGE},
         },
-        margin={"t": top, "b": bottom, "l": 16, "r": 16, "pad": 0},
+        margin={"t": top, "b": bottom, "l": left, "r": EDGE, "pad": 0},
         height=top + height + bottom,
         showlegend=legend,
-        meta={"finding": finding, "units": units, "notes": said, "plot_height": height, "legend": legend},
+        meta={
+            "finding": finding,
+            "units": units,
+            "notes": said,
+            "plot_height": height,
+            "left": left,
+            "legend": legend,
+        },
     )
     if caption:
         made.add_annotation(
@@ -224,6 +236,7 @@ def finished(
             y=0.0,
             xanchor="left",
             yanchor="top",
+            xshift=EDGE - left,
             yshift=-40,
             align="left",
             showarrow=False,
@@ -236,11 +249,11 @@ def bare(made: go.Figure) -> go.Figure:
     """A copy without title, caption and sheet, for a page that writes what `layout.meta` says itself."""
     plain = go.Figure(made)
     meta = plain.layout.meta
-    top = 10 + 24 * bool(meta["legend"])
+    top = 10 + 40 * bool(meta["legend"])
     plain.update_layout(
         title=None,
         annotations=[a for a in plain.layout.annotations if a.name != "caption"],
-        margin={"t": top, "b": 44, "l": 4, "r": 4},
+        margin={"t": top, "b": 44, "l": max(4, meta["left"] - EDGE + 4), "r": 4},
         height=top + meta["plot_height"] + 44,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",

@@ -219,9 +219,11 @@ class StoreReader:
             query = select(newest).where(fits).order_by(newest.c.seq.desc()).limit(number)
         return [Entry._make(row) for row in self.rows(query)]
 
-    def of_kinds(self, *kinds: str) -> list[Entry]:
-        """All entries of some kinds, oldest first."""
-        query = select(JOURNAL).where(JOURNAL.c.kind.in_(kinds)).order_by(JOURNAL.c.seq)
+    def of_kinds(self, *kinds: str, after: int = -1) -> list[Entry]:
+        """All entries of some kinds behind a number, oldest first."""
+        query = (
+            select(JOURNAL).where(JOURNAL.c.kind.in_(kinds), JOURNAL.c.seq > after).order_by(JOURNAL.c.seq)
+        )
         return [Entry._make(row) for row in self.rows(query)]
 
     def chain(self, tail: Tail = BEGINNING, until: int | None = None) -> Iterator[Entry]:

@@ -40,7 +40,9 @@ def draw(call: Call) -> Answer:
     if name not in plots.FIGURES:
         raise Problem(Code.UNKNOWN_FIGURE, "name", f"no figure is called {ascii(name)[1:-1][:80]}")
     if not _may_see(call, plots.FIGURES[name].view):
-        raise Problem(Code.UNAUTHENTICATED, "", "this figure takes a token: it shows more than the seven views")
+        raise Problem(
+            Code.UNAUTHENTICATED, "", "this figure takes a token: it shows more than the seven views"
+        )
     made = plots.figure(name, call.views, theme=call.body.theme)
     return Answer(str(made.to_json()), mimetype="application/json")
 
