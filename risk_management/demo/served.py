@@ -33,7 +33,7 @@ from risk_management.store.sql_journal import SqlJournal
 
 __all__ = ["Replay"]
 
-STALE_DAYS: Final = 10
+STALE_DAYS: Final = 14
 """Calendar days: a week of trading days with holidays."""
 MODEL_DAYS: Final = 5
 """Trading days of a market model; each is kept in the store, with 0.7 MB."""

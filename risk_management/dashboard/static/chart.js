@@ -24,7 +24,7 @@ export function useTheme() {
 }
 
 // `since` cuts the time axes; `onPick` is told the point that is clicked; `take` gets a function that saves a PNG.
-export function Chart({ name, label, height = 320, every = 1000, since, onPick, take, change }) {
+export function Chart({ name, label, height = 320, every = 1000, since, onPick, take, told }) {
   const box = useRef(null);
   const look = useTheme();
   const { data, problem, again } = useAsked(`figures/${encodeURIComponent(name)}?theme=${look}`, { every });
@@ -33,6 +33,7 @@ export function Chart({ name, label, height = 320, every = 1000, since, onPick, 
   picked.current = onPick;
   useEffect(() => {
     if (!data) return undefined;
+    told?.(data.layout.meta);
     let gone = false;
     plotly().then(async (Plotly) => {
       if (gone || !box.current) return;
@@ -43,14 +44,19 @@ export function Chart({ name, label, height = 320, every = 1000, since, onPick, 
         if (/^xaxis\d*$/.test(key) && layout[key].type !== "category") layout[key] = { ...layout[key], ...(since ? { range: [since, null], autorange: "max" } : { autorange: true }) };
       }
       const fresh = !box.current.data;
-      await Plotly.react(box.current, data.data, change ? change(layout) : layout, settings);
+      await Plotly.react(box.current, data.data, layout, settings);
       if (fresh && box.current) box.current.on("plotly_click", (event) => picked.current?.(event.points[0]));
       box.current?.setAttribute("data-drawn", name);
     }).catch((error) => { if (!gone) setFailed(error); });
     return () => { gone = true; };
   }, [data, since]);
   useEffect(() => () => { if (box.current?.data) window.Plotly.purge(box.current); }, []);
-  if (take) take.current = () => window.Plotly?.downloadImage(box.current, { format: "png", scale: 2, filename: `risk-${name}`, width: box.current.clientWidth, height: box.current.clientHeight });
+  if (take) take.current = () => {
+    const { layout } = box.current, margin = { ...layout.margin, t: (layout.margin?.t ?? 40) + 40 };
+    const ground = getComputedStyle(document.documentElement).getPropertyValue("--panel").trim();
+    const title = { text: data.layout.meta?.finding ?? label, x: 0.02, xanchor: "left", font: { size: 15 } };
+    window.Plotly.downloadImage({ data: box.current.data, layout: { ...layout, title, margin, paper_bgcolor: ground, plot_bgcolor: ground, height: (layout.height ?? height) + 40 } }, { format: "png", scale: 2, filename: `risk-${name}`, width: box.current.clientWidth, height: (layout.height ?? height) + 40 });
+  };
   const tall = data?.layout?.height ?? height;
   return html`<div class="chart" style=${{ minHeight: `${tall}px` }}>
     ${(problem || failed) && !data && html`<${Fault} problem=${problem ?? { message: failed.message }} again=${again} />`}

@@ -11,14 +11,18 @@ export function useFigures() {
 }
 
 // `of` a figure name from `useFigures`; time charts get a range, which stands in the address.
-export function Figure({ figure, every, data, rows, height, onPick, leans, ranged, wide, note, newest }) {
+export function Figure({ figure, every, data, rows, height, onPick, leans, ranged, wide, newest }) {
   const take = useRef(null);
   const [, turn] = useState(0);
+  const [meta, told] = useState(null);
   const range = place().words.range ?? "all";
   const tools = ranged && html`<${Ranges} value=${range} onPick=${(one) => { say({ range: one === "all" ? null : one }); turn((n) => n + 1); }} />`;
-  return html`<${Panel} id=${`figure-${figure.name}`} title=${figure.title} note=${note} leans=${leans} rows=${rows} data=${data} png=${() => take.current?.()} tools=${tools} wide=${wide}>
-    <${Chart} name=${figure.name} label=${figure.title} every=${every} height=${height} onPick=${onPick} take=${take} since=${ranged ? begins(range, newest) : undefined} /><//>`;
+  return html`<${Panel} id=${`figure-${figure.name}`} title=${figure.title} note=${meta?.units} leans=${meta ? null : leans} rows=${rows} data=${data} png=${() => take.current?.()} tools=${tools} wide=${wide}>
+    <p class="finding">${meta?.finding ?? " "}</p>
+    <${Chart} name=${figure.name} label=${figure.title} every=${every} height=${height} onPick=${onPick} take=${take} since=${ranged ? begins(range, newest) : undefined} told=${told} />
+    ${meta?.notes?.length > 0 && html`<p class="leans">${meta.notes.join(" ")}</p>`}<//>`;
 }
 
-export const FiguresOf = ({ view, figures, except = [], ...rest }) =>
-  (figures ?? []).filter((one) => one.view === view && !except.includes(one.name)).map((one) => html`<${Figure} key=${one.name} figure=${one} ...${rest} />`);
+// Those of `names` that the server draws for whoever looks.
+export const FiguresOf = ({ names, figures, ...rest }) =>
+  names.map((name) => (figures ?? []).find((one) => one.name === name)).filter(Boolean).map((one) => html`<${Figure} key=${one.name} figure=${one} ...${rest} />`);

@@ -6,7 +6,6 @@ import { useAsked } from "./data.js";
 import { open, close, toast } from "./dialog.js";
 import { capital, span, time, words as spoken } from "./format.js";
 import { ageOf } from "./live.js";
-import { FiguresOf, useFigures } from "./figures.js";
 import { Badge, begins, Empty, Fault, Panel, Ranges, Table } from "./parts.js";
 import { say } from "./place.js";
 import { exists, session } from "./session.js";
@@ -66,7 +65,6 @@ function RuleForm({ metrics, again }) {
 }
 
 export default function Alerts({ words, zone, pulse }) {
-  const figures = useFigures();
   const { data, problem, again } = useAsked("alerts");
   if (!data) return problem ? html`<${Fault} problem=${problem} again=${again} />` : html`<div class="waiting tall"></div>`;
   const range = words.range ?? "all", since = begins(range, data.as_of);
@@ -80,7 +78,6 @@ export default function Alerts({ words, zone, pulse }) {
         : html`<${Empty} title="Nothing fires">${data.rules.length} rules watch the book at every assessment.<//>`}<//>
     ${(data.warnings.length > 0 || data.undelivered.length > 0) && html`<${Panel} wide id="delivery" title="What can't be heard" note="Rules without a channel, and messages that nobody got" rows=${() => data.undelivered}>
       <ul class="list">${data.warnings.map((text) => html`<li key=${text}><${Badge} kind="warning">Not heard<//> ${text}</li>`)}${data.undelivered.map((one) => html`<li key=${one.alert_id + one.channel}><${Badge} kind="bad">Not delivered<//> ${one.channel}: ${one.reason}</li>`)}</ul><//>`}
-    <${FiguresOf} view="alerts" figures=${figures} ranged newest=${data.as_of} data=${() => data} rows=${() => history} />
     <${Panel} wide id="history" title="History" note=${`${history.length} told, the newest first`} rows=${() => history} data=${() => history} tools=${html`<${Ranges} value=${range} onPick=${(one) => say({ range: one === "all" ? null : one })} />`}>
       ${history.length ? html`<${Table} caption="History of alerts" rows=${history.slice(0, Number(words.shown) || 25)} keyOf=${(row) => row.alert_id + row.at + row.state} columns=${[["at", "At", (row) => html`<time>${time(row.at, zone)}</time>`], ["severity", "", (row) => html`<${Badge} kind=${row.state === "resolved" ? "ok" : KINDS[row.severity]}>${row.state === "resolved" ? "Resolved" : capital(row.severity)}<//>`], ["message", "What", (row) => row.message, "text"], ["state", "Is", (row) => spoken(row.state)], ["channels", "Told by", (row) => row.channels.join(", ")]]} />${history.length > (Number(words.shown) || 25) && html`<p class="more-link"><button type="button" class="quiet" onClick=${() => say({ shown: (Number(words.shown) || 25) + 100 })}>Older ones</button></p>`}` : html`<${Empty} title="Nothing was told">No alert in this range.<//>`}<//>
     <${Panel} wide id="rules" title="Rules" note="Over the words of the vocabulary; the worse ones win" rows=${() => data.rules} data=${() => data.rules} tools=${html`<${Act} small kind="main" route="POST /rules" run=${newRule}>New rule<//>`}>

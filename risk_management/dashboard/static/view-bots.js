@@ -38,6 +38,6 @@ export default function Bots({ words, pulse }) {
   const rows = () => data.bots.map(({ name, strategy, enabled, mode, decisions, profit, trades, limits }) => ({ name, strategy, enabled, mode, ...decisions, ...profit, ...trades, ...limits }));
   const others = Object.entries(data.others);
   return html`<div class="cards">${data.bots.map((bot) => html`<${Card} key=${bot.name} bot=${bot} pulse=${pulse} words=${words} chosen=${words.bot === bot.name} />`)}</div>
-    <div class="grid"><${FiguresOf} view="bots" figures=${figures} leans=${data.data.leans_on} rows=${rows} data=${() => data} />
+    <div class="grid"><${FiguresOf} wide names=${["bots"]} figures=${figures} leans=${data.data.leans_on} rows=${rows} data=${() => data} />
     ${others.length > 0 && html`<${Panel} id="others" title="Held by others" note="Owners that are no bots" data=${() => data.others}><ul class="list">${others.map(([name, share]) => html`<li key=${name}><strong>${name}</strong> ${percent(share)} of equity</li>`)}</ul><//>`}</div>`;
 }

@@ -2,13 +2,11 @@
 import { html } from "./ui.js";
 import { useAsked } from "./data.js";
 import { amount, capital, percent, words as spoken } from "./format.js";
-import { FiguresOf, useFigures } from "./figures.js";
 import { Badge, Bar, Empty, Panel, Table } from "./parts.js";
 
 const LEVELS = { ok: "fine", warning: "near", critical: "close", breached: "over" };
 
 export default function Limits({ pulse }) {
-  const figures = useFigures();
   const { data } = useAsked("bots");
   const rows = pulse.limits;
   const columns = [
@@ -28,6 +26,5 @@ export default function Limits({ pulse }) {
         ["name", "Bot", (row) => html`<strong>${row.name}</strong>${row.on_probation && html` <em>on probation, ${row.trades_until_full} trades to go</em>`}`],
         ["bar", "Headroom", (row) => html`<${Bar} use=${row.use} level=${row.use > 1 ? "breached" : row.use >= 0.95 ? "critical" : row.use >= 0.8 ? "warning" : "ok"} label=${row.name} />`, "wide-bar"],
         ["used", "Used", (row) => amount(row.used, "money"), "n"], ["limit", "Limit", (row) => amount(row.limit, "money"), "n"], ["room", "Room", (row) => amount(row.room, "money"), "n"],
-      ]} />` : html`<${Empty} title="No bot is registered">risk token create --bot NAME registers one.<//>`}<//>
-    <${FiguresOf} wide view="metrics" figures=${(figures ?? []).filter((one) => one.name === "limits")} leans=${pulse.data.leans_on} data=${() => rows} rows=${() => rows} /></div>`;
+      ]} />` : html`<${Empty} title="No bot is registered">risk token create --bot NAME registers one.<//>`}<//></div>`;
 }

@@ -61,5 +61,5 @@ export default function Overview({ pulse, zone, words }) {
           <div><dt>Cash</dt><dd>${money(pulse.metrics.cash)}</dd></div><div><dt>Worst stress, in 10 days</dt><dd>${percent(pulse.metrics.stress_loss)} of equity</dd></div></dl></section></div>
     ${isEmpty && html`<div class="panel hint"><${Empty} title="Nothing is held yet">Bots ask this system before each order, and what it approves shows here. To see it alive: risk demo --serve. To bring what you hold: risk token create --scope operate, then POST positions.<//></div>`}
     <div class="grid"><${Limits} pulse=${pulse} tz=${tz} /><${Decisions} zone=${zone} tz=${tz} />
-      <${FiguresOf} view="metrics" figures=${figures} except=${["limits"]} ranged newest=${pulse.as_of} leans=${pulse.data.leans_on} every=${2000} /></div>`;
+      <${FiguresOf} names=${["equity", "drawdown", "decisions"]} figures=${figures} ranged newest=${pulse.as_of} leans=${pulse.data.leans_on} every=${2000} /></div>`;
 }

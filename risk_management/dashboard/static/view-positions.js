@@ -30,7 +30,7 @@ export default function Positions({ words, zone }) {
   const widest = Math.max(...shares.map(([, share]) => Math.abs(share)), 1e-9);
   const pick = (point) => { const symbol = rows.find((row) => row.symbol === point.label || point.customdata?.includes?.(row.symbol) || String(point.id ?? "").includes(row.symbol))?.symbol; if (symbol) say({ symbol }); };
   return html`<div class="grid">
-    ${rows.length > 0 && html`<${FiguresOf} wide view="heatmap" figures=${figures} leans=${leans} onPick=${pick} rows=${() => rows} data=${() => data} height=${380} />`}
+    ${rows.length > 0 && html`<${FiguresOf} names=${["positions", "heat"]} figures=${figures} leans=${leans} onPick=${pick} rows=${() => rows} data=${() => data} height=${380} />`}
     ${chosen.map((row) => html`<${Chosen} key=${row.symbol + row.bot} row=${row} zone=${zone} />`)}
     <${Panel} wide id="positions" title="Positions" note=${`Largest ${data.largest_position || DASH}; like ${number(data.effective_names, 1)} equal positions`} rows=${() => rows} data=${() => rows} leans=${leans}>
       ${rows.length ? html`<${Table} caption="Positions" rows=${rows} keyOf=${(row) => [row.account, row.symbol, row.strategy, row.bot].join("|")} selected=${(row) => row.symbol === words.symbol} onRow=${(row) => say({ symbol: row.symbol })} columns=${[

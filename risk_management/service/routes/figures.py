@@ -35,16 +35,14 @@ def known(call: Call) -> Answer:
 
 
 def draw(call: Call) -> Answer:
-    """One figure as plotly.js takes it."""
+    """One figure as plotly.js takes it; what its title says stands in `layout.meta`."""
     plots, name = _plots(), call.path["name"]
     if name not in plots.FIGURES:
         raise Problem(Code.UNKNOWN_FIGURE, "name", f"no figure is called {ascii(name)[1:-1][:80]}")
     if not _may_see(call, plots.FIGURES[name].view):
-        raise Problem(
-            Code.UNAUTHENTICATED, "", "this figure takes a token: it shows more than the seven views"
-        )
+        raise Problem(Code.UNAUTHENTICATED, "", "this takes a token: it shows more than the seven views")
     made = plots.figure(name, call.views, theme=call.body.theme)
-    return Answer(str(made.to_json()), mimetype="application/json")
+    return Answer(str(plots.bare(made).to_json()), mimetype="application/json")
 
 
 def _may_see(call: Call, view: str) -> bool:
