@@ -47,7 +47,7 @@ from risk_management.core.quotes import PriceUpdate, price_events
 from risk_management.core.reconciliation import checked_report, compared
 from risk_management.core.risk_model import with_stable_labels
 from risk_management.core.scopes import checked_scope
-from risk_management.core.taking_up import take_up
+from risk_management.core.taking_up import hold_until_reconciled, take_up
 from risk_management.core.watch import Watch
 from risk_management.errors import ConfigurationError, InvalidRequest, shown
 from risk_management.model.amend import amended
@@ -182,6 +182,10 @@ class AdvancedRiskManager:
         self.kelly_optimizer = KellyOptimizer.on(foundation, self.book)
         self.stress_tester = StressTester.on(foundation, self.book)
         self.drawdown_protection = DrawdownProtection.on(foundation, self.book)
+        broker = foundation.config.broker_config.name
+        if broker is not None:
+            said = f"positions, cash and prices were not compared with the broker {broker!r} yet"
+            hold_until_reconciled(self.book, self.clock.now(), said)
 
     @property
     def config(self) -> RiskManagementConfig:
