@@ -36,6 +36,7 @@ __all__ = [
     "DrawdownConfig",
     "EmergencyConfig",
     "EmergencyRowConfig",
+    "HeartbeatConfig",
     "HeatConfig",
     "KellyConfig",
     "LiquidationConfig",
@@ -360,6 +361,12 @@ class BotConfig(Settings):
     """Confidence below which a request is refused."""
     low_confidence_multiplier: Fraction = 0.5
     """Multiplier at `min_confidence`; linear in between."""
+    max_losses_in_a_row: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Closed trades with a loss in a row that switch a bot off until a person puts it back; 0: never."""
+    max_rejects_in_a_row: Annotated[int, Field(ge=0, le=10_000)] = 10
+    """Approved orders in a row that were reported as not filled, the same; 0: never."""
+    max_errors_in_a_row: Annotated[int, Field(ge=0, le=10_000)] = 50
+    """Malformed requests in a row of a registered bot, the same; 0: never."""
 
 
 class BudgetConfig(Settings):
@@ -457,6 +464,21 @@ class EmergencyConfig(Settings):
     """Failures of a check in a row that stop all trading."""
     rows: tuple[EmergencyRowConfig, ...] = ()
     """Further rows."""
+
+
+class HeartbeatConfig(Settings):
+    """The dead man's switch: seconds of silence after which only closing passes; 0 watches nobody."""
+
+    bots: dict[str, Seconds] = Field(default_factory=dict)
+    """By name of the bot, or ``*`` for all; a bot's requests are heartbeats."""
+    feeds: Seconds = 60.0
+    """Of a feed that was heard of once; its prices are heartbeats."""
+    engine: Seconds = 60.0
+    """Of the monitoring, once it was started."""
+    halt_after: Annotated[float, Field(ge=1.0, le=1000.0)] = 3.0
+    """Multiple of those seconds after which nothing passes any more until a person puts it back."""
+    cancel_timer: Seconds = 0.0
+    """Seconds after which the broker itself cancels all orders unless the monitoring goes on; 0: no timer."""
 
 
 class LiquidationConfig(Settings):
@@ -637,6 +659,7 @@ class RiskManagementConfig(Settings):
     bot_config: BotConfig = Field(default_factory=BotConfig)
     budget_config: BudgetConfig = Field(default_factory=BudgetConfig)
     emergency_config: EmergencyConfig = Field(default_factory=EmergencyConfig)
+    heartbeat_config: HeartbeatConfig = Field(default_factory=HeartbeatConfig)
     liquidation_config: LiquidationConfig = Field(default_factory=LiquidationConfig)
     alert_config: AlertConfig = Field(default_factory=AlertConfig)
     market_data_config: MarketDataConfig = Field(default_factory=MarketDataConfig)

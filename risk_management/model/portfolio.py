@@ -299,6 +299,8 @@ class BotRecord:
         Time of the last request.
     kelly_bound : float or None
         Lower confidence bound of the growth-optimal exposure, None below `min_trades`.
+    forgiven : int
+        Closed trades when a person last put the bot back: losses in a row are counted from there.
     """
 
     returns: tuple[float, ...] = ()
@@ -311,6 +313,13 @@ class BotRecord:
     refused: int = 0
     last_seen: datetime | None = None
     kelly_bound: float | None = None
+    forgiven: int = 0
+
+    @property
+    def losses_in_a_row(self) -> int:
+        """Newest closed trades that all lost, as far as they are kept and not forgiven."""
+        newest = self.returns[::-1][: max(0, self.closed_trades - self.forgiven)]
+        return next((n for n, result in enumerate(newest) if result >= 0.0), len(newest))
 
     @property
     def win_rate(self) -> float | None:
