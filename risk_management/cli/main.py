@@ -23,6 +23,7 @@ from risk_management.cli import (
     heat,
     kelly,
     replay,
+    report,
     selftest,
     serve,
     simulate,
@@ -130,6 +131,7 @@ app.command("backtest-var", rich_help_panel=BOOK)(backtest_var.run)
 app.command("stress", rich_help_panel=BOOK)(stress.run)
 app.command("correlation", rich_help_panel=BOOK)(correlation.run)
 app.command("kelly", rich_help_panel=BOOK)(kelly.run)
+app.command("report", rich_help_panel=BOOK)(report.run)
 app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)

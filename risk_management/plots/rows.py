@@ -66,7 +66,7 @@ def words(made: go.Figure, rows: Sequence[Row], theme: Theme) -> None:
         made.add_scatter(
             xaxis="x2",
             x=[x] * len(rows),
-            y=[place - BAR / 2.0 for place in range(len(rows))],
+            y=[place - BAR / 2.0 - 0.03 for place in range(len(rows))],
             mode="text",
             text=texts,
             textposition=position,

@@ -255,7 +255,7 @@ def bare(made: go.Figure) -> go.Figure:
     top = 10 + LEGEND * bool(meta["legend"])
     layout.pop("title")
     layout["annotations"] = [a for a in layout.get("annotations", ()) if a.get("name") != "caption"]
-    layout["margin"] = {"t": top, "b": 44, "l": max(4, meta["left"] - EDGE + 4), "r": 4, "pad": 0}
+    layout["margin"] = {"t": top, "b": 44, "l": max(10, meta["left"] - EDGE + 10), "r": 10, "pad": 0}
     layout["height"] = top + meta["plot_height"] + 44
     layout["paper_bgcolor"] = layout["plot_bgcolor"] = "rgba(0,0,0,0)"
     return go.Figure(content, _validate=False)  # it was valid before
