@@ -27,6 +27,7 @@ from risk_management.cli import (
     init,
     kelly,
     replay,
+    report,
     selftest,
     serve,
     simulate,
@@ -138,6 +139,7 @@ app.command("stress", rich_help_panel=BOOK)(stress.run)
 app.command("correlation", rich_help_panel=BOOK)(correlation.run)
 app.command("kelly", rich_help_panel=BOOK)(kelly.run)
 app.command("budget", rich_help_panel=BOOK)(budget.run)
+app.command("report", rich_help_panel=BOOK)(report.run)
 app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
