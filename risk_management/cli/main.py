@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from risk_management import __version__
 from risk_management.cli import (
+    _import,
     assess,
     audit,
     backtest_var,
@@ -126,6 +127,7 @@ START, BOOK, SYSTEM = "Start here", "Your book", "The system"
 app.command("demo", rich_help_panel=START)(demo.run)
 app.command("init", rich_help_panel=START)(init.run)
 app.command("doctor", rich_help_panel=START)(doctor.run)
+app.command("import", rich_help_panel=START)(_import.run)
 app.command("assess", rich_help_panel=BOOK)(assess.run)
 app.command("check", rich_help_panel=BOOK, context_settings={"ignore_unknown_options": True})(check.run)
 app.command("heat", rich_help_panel=BOOK)(heat.run)
