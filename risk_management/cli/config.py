@@ -98,9 +98,6 @@ def _content(config: RiskManagementConfig) -> dict[str, Any]:
 
 
 def _channels(config: RiskManagementConfig) -> list[str]:
-    from risk_management.alerts.channels import missing_settings  # noqa: PLC0415 - help must be quick
-    from risk_management.alerts.records import AlertChannel  # noqa: PLC0415 - help must be quick
+    from risk_management.alerts.channels import configured  # noqa: PLC0415 - help must be quick
 
-    named = [AlertChannel.TELEGRAM, AlertChannel.EMAIL, AlertChannel.DISCORD]
-    named += [AlertChannel.SLACK, AlertChannel.WEBHOOK]
-    return [channel.value for channel in named if not missing_settings(channel, config.alert_config)]
+    return list(configured(config.alert_config))

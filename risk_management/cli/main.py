@@ -17,6 +17,7 @@ from risk_management.cli import (
     audit,
     backtest_var,
     backup,
+    budget,
     check,
     config,
     correlation,
@@ -136,6 +137,7 @@ app.command("backtest-var", rich_help_panel=BOOK)(backtest_var.run)
 app.command("stress", rich_help_panel=BOOK)(stress.run)
 app.command("correlation", rich_help_panel=BOOK)(correlation.run)
 app.command("kelly", rich_help_panel=BOOK)(kelly.run)
+app.command("budget", rich_help_panel=BOOK)(budget.run)
 app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)

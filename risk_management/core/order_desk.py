@@ -290,15 +290,21 @@ class OrderDesk:
 
         With `openings_only` those that only close a position stay: protective orders are kept.
         """
-        with self._book.lock:
-            chosen = [
-                r.request_id
-                for r in self._book.state.reservations.values()
-                if (bot is None or r.key.bot == bot) and (r.opening > 0 or not openings_only)
-            ]
-            for request_id in chosen:
-                self._close(request_id, ReservationStatus.CANCELLED, reason)
+        chosen = self._cancel_these(
+            reason, lambda r: (bot is None or r.key.bot == bot) and (r.opening > 0 or not openings_only)
+        )
         return len(chosen)
+
+    def cancel_openings(self, reason: str, which: Callable[[Reservation], bool]) -> tuple[Reservation, ...]:
+        """Free the approvals that open and are chosen; those that only close stay. Returns them."""
+        return self._cancel_these(reason, lambda r: r.opening > 0 and which(r))
+
+    def _cancel_these(self, reason: str, which: Callable[[Reservation], bool]) -> tuple[Reservation, ...]:
+        with self._book.lock:
+            chosen = tuple(r for r in self._book.state.reservations.values() if which(r))
+            for reservation in chosen:
+                self._close(reservation.request_id, ReservationStatus.CANCELLED, reason)
+        return chosen
 
     def expire(self) -> int:
         """Mark approvals that are past their time; they count until someone says what became of them."""

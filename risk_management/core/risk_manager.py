@@ -12,8 +12,11 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from risk_management.alerts.outbox import MemoryOutbox, Outbox
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager
+from risk_management.alerts.steady import SteadyOutbox
 from risk_management.calculators.kelly_optimizer import KellyOptimizer
+from risk_management.calculators.risk_budget import RiskBudget, RiskBudgetAllocator
 from risk_management.calculators.stress_tester import StressTester
 from risk_management.calculators.var_calculator import VaRCalculator
 from risk_management.clock import Clock
@@ -38,6 +41,7 @@ from risk_management.core.entry import (
 from risk_management.core.facts import cash_event, unapproved_fill
 from risk_management.core.fill_report import FillReport
 from risk_management.core.foundation import Foundation, lay_foundation
+from risk_management.core.liquidation import plan_liquidation
 from risk_management.core.order_desk import OrderDesk, OrderTicket
 from risk_management.core.peaks import fresh_start
 from risk_management.core.portfolio_heat import PortfolioHeatMonitor
@@ -50,6 +54,7 @@ from risk_management.core.taking_up import take_up
 from risk_management.core.watch import Watch
 from risk_management.errors import ConfigurationError, InvalidRequest, shown
 from risk_management.model.amend import amended
+from risk_management.model.broker import MarketState
 from risk_management.model.events import (
     BotChanged,
     CashKind,
@@ -66,6 +71,7 @@ from risk_management.model.events import (
     SplitApplied,
 )
 from risk_management.model.instrument import Instrument
+from risk_management.model.liquidation import EVERYTHING, LiquidationPlan, LiquidationScope
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import (
     EMERGENCY_STOP,
@@ -96,8 +102,6 @@ logger = logging.getLogger(__name__)
 FUTURE = timedelta(seconds=5)
 MOST_SPLIT = 1e4
 MOST_QUOTES = 20_000
-MODEL_SECTIONS = ("heat_config", "correlation_config", "var_config", "stress_config", "market_data_config")
-"""Settings that the market model is prepared with."""
 
 
 def library_actor() -> str:
@@ -168,7 +172,10 @@ class AdvancedRiskManager:
         self.clock = foundation.clock
         self.desk = OrderDesk(self.book, self.clock, self._alarm)
         self.protocol = EmergencyProtocol(self.book, self.desk, self.clock, executor)
-        self.alert_manager = RiskAlertManager(foundation.config, self.clock)
+        self.alert_manager = RiskAlertManager(foundation.config, self.clock, book=self.book)
+        durable: Outbox | None = getattr(self.book.journal, "outbox", None)
+        self.outbox: Outbox = MemoryOutbox() if durable is None else SteadyOutbox(durable)
+        """What is still to be sent; `integration.alerting` sends it."""
         self._watch = Watch(self.book, self.clock, self.desk, self.protocol, self.alert_manager)
         self.heat_monitor = PortfolioHeatMonitor.on(foundation, self.book)
         self.correlation_monitor = CorrelationMonitor.on(foundation, self.book)
@@ -176,6 +183,7 @@ class AdvancedRiskManager:
         self.kelly_optimizer = KellyOptimizer.on(foundation, self.book)
         self.stress_tester = StressTester.on(foundation, self.book)
         self.drawdown_protection = DrawdownProtection.on(foundation, self.book)
+        self.budget_allocator = RiskBudgetAllocator.on(foundation, self.book)
 
     @property
     def config(self) -> RiskManagementConfig:
@@ -724,6 +732,68 @@ class AdvancedRiskManager:
         """Measure the whole book and change nothing: no event, no emergency, no alert."""
         return self._watch.look()
 
+    # -- the risk budget ----------------------------------------------------------------------------
+
+    def allocate_risk_budget(
+        self,
+        budget: float | None = None,
+        method: str | None = None,
+        measure: str | None = None,
+        strategies: Sequence[str] | None = None,
+        *,
+        preview: bool = False,
+        reason: str = "",
+        actor: str = "",
+        may_loosen: bool = True,
+    ) -> RiskBudget:
+        """Split a budget of risk over strategies; from then on it binds every opening order.
+
+        Parameters
+        ----------
+        budget : float, optional
+            The whole of it as a fraction of equity; by default `budget_config.limit_share` of the
+            portfolio's own limit on the measure.
+        method : {'equal', 'inverse_volatility', 'risk_parity', 'sharpe', 'fixed'}, optional
+        measure : {'var', 'es', 'drawdown'}, optional
+            One-day VaR at 95 %, expected shortfall at 97.5 %, or loss from the peak and one bad day.
+        strategies : sequence of str, optional
+            By default those of all bots and of all that is held.
+        preview : bool
+            Say what it would be, and change nothing.
+        reason : str
+        actor : str, optional
+        may_loosen : bool
+            False refuses a split that gives a strategy more than it has now.
+
+        Returns
+        -------
+        RiskBudget
+            Where too little is known for the method, equal shares with the reason.
+
+        Raises
+        ------
+        InvalidRequest
+            Nothing was changed.
+        """
+        return self.budget_allocator.allocate_risk_budget(
+            budget,
+            method=method,
+            measure=measure,
+            strategies=strategies,
+            preview=preview,
+            reason=reason,
+            actor=actor or library_actor(),
+            may_loosen=may_loosen,
+        )
+
+    def withdraw_risk_budget(self, reason: str, *, actor: str = "") -> bool:
+        """End the risk budget in force, in somebody's name; whether there was one."""
+        return self.budget_allocator.withdraw(reason, actor=actor or library_actor())
+
+    def risk_budget(self) -> RiskBudget | None:
+        """The risk budget in force and how it stands, None without one."""
+        return self.budget_allocator.current()
+
     # -- emergencies --------------------------------------------------------------------------------
 
     def emergency_stop(self, reason: str, *, actor: str = "") -> bool:
@@ -767,6 +837,29 @@ class AdvancedRiskManager:
             self.alert_manager.resolve(key, self.clock.now())
         return said
 
+    def plan_liquidation(
+        self, scope: LiquidationScope | str = EVERYTHING, *, markets: Mapping[str, MarketState] | None = None
+    ) -> LiquidationPlan:
+        """How a part of the book would be closed now: orders in sequence, cost, time, risk after each step.
+
+        Nothing is sent and nothing changes.
+
+        Parameters
+        ----------
+        scope : LiquidationScope or str
+            Such as ``everything``, ``bot:RSI2``, ``cluster:SPY``, ``gross:0.5`` (of equity), ``var:0.01``.
+        markets : Mapping of str to MarketState, optional
+            By symbol, as a broker tells them; one that is not named is taken as open.
+
+        Raises
+        ------
+        InvalidRequest
+            The scope names nobody that is known.
+        """
+        wanted = scope if isinstance(scope, LiquidationScope) else LiquidationScope.of(scope)
+        state, config = self.book.standing.state, self.config
+        return plan_liquidation(state, config, wanted, markets or {}, self.clock.now())
+
     def _deactivate_emergency_mode(self, reason: str) -> tuple[str, ...]:
         """Release the emergency in the name of whoever runs this process."""
         return self.release_emergency(library_actor(), reason)
@@ -802,6 +895,8 @@ class AdvancedRiskManager:
         """Use other settings, whole or not at all. Tightening sells nothing; it blocks what increases.
 
         The prices stay as they are; the market model is prepared anew on them where a setting asks for it.
+        With a store, what differs from the settings of the start stands after a restart too, until it is
+        changed again here or given anew at a start.
 
         Raises
         ------
@@ -814,13 +909,12 @@ class AdvancedRiskManager:
         fresh.adjust_for_risk_level()
         fresh.check()
         emergency_rows(fresh)  # unknown metrics and double names, before anything is replaced
-        old = self.config
         with self.book.lock:
             self.book.reconfigure(fresh, self.clock.now(), actor or library_actor())
             self.protocol.reconfigured()
             self.alert_manager.reconfigure(fresh)
-            if any(getattr(old, name) != getattr(fresh, name) for name in MODEL_SECTIONS):
-                self.foundation = self.foundation.under(fresh)
+            before, self.foundation = self.foundation, self.foundation.under(fresh)
+            if self.foundation.model is not before.model:
                 self.use_model(self.foundation.model)
         logger.warning("settings replaced, digest %s", fresh.digest())
 
