@@ -21,7 +21,8 @@ from risk_management.integration.client import RiskClient
 from risk_management.integration.dashboard_integration import RiskDashboardAPI
 from risk_management.model.access import Access
 from risk_management.service.application import make_app
-from risk_management.service.server import Server
+from risk_management.service.server import STREAMS, Server
+from risk_management.service.sessions import Sessions
 from risk_management.store.tokens import TokenStore
 
 __all__ = ["serve"]
@@ -46,7 +47,9 @@ def serve(period: str, speed: float, port: int, folder: Path) -> None:
             closing.callback(replay.close)
             tokens = TokenStore(str(store))
             closing.callback(tokens.close)
-        server = Server(make_app(RiskDashboardAPI(replay.manager), tokens), HOST, port_taken)
+        sessions = Sessions(file=store.with_name(f"{store.name}.sessions"), is_valid=tokens.holds)
+        app = make_app(RiskDashboardAPI(replay.manager), tokens, sessions=sessions, streams=STREAMS)
+        server = Server(app, HOST, port_taken)
         address = f"http://{HOST}:{server.port}"
         clients = {
             bot.name: RiskClient(
@@ -57,6 +60,7 @@ def serve(period: str, speed: float, port: int, folder: Path) -> None:
         _secret(folder, tokens, "operator", Access.OPERATE)
         for line in _opening(replay, market, address, folder, speed):
             screen.print(line)
+        screen.print(f"Watch it in a browser, this link once: {address}/login?code={sessions.code()}")
         stopped_by(ended.set)
         ticker = Ticker(replay.manager, replay.journal.reader)
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from risk_management.config.risk_config import RiskManagementConfig
     from risk_management.integration.trading_integration import TradingSystemIntegration
-    from risk_management.service.sessions import Sessions
     from risk_management.store.tokens import TokenStore
 
 __all__ = ["run"]
@@ -140,14 +139,17 @@ def _serve(
 ) -> None:
     from risk_management.integration.dashboard_integration import RiskDashboardAPI  # noqa: PLC0415
     from risk_management.service.application import make_app  # noqa: PLC0415
-    from risk_management.service.server import Server  # noqa: PLC0415
+    from risk_management.service.server import STREAMS, Server  # noqa: PLC0415
     from risk_management.service.sessions import Sessions  # noqa: PLC0415
+    from risk_management.store.database import store_file  # noqa: PLC0415
 
-    sessions = Sessions() if is_local else None
-    app = make_app(RiskDashboardAPI(integration), tokens, names=names, sessions=sessions)
+    file = store_file(path)
+    sessions = Sessions(file=file.with_name(f"{file.name}.sessions"), is_valid=tokens.holds)
+    app = make_app(RiskDashboardAPI(integration), tokens, names=names, sessions=sessions, streams=STREAMS)
     server = Server(app, host, port)
     stopped_by(server.stop)
-    _say(integration, tokens, sessions, f"http://{host}:{server.port}", path)
+    code = sessions.code() if is_local else None
+    _say(integration, tokens, code, f"http://{host}:{server.port}", path)
     integration.start_monitoring()
     server.run()
 
@@ -155,7 +157,7 @@ def _serve(
 def _say(
     integration: TradingSystemIntegration,
     tokens: TokenStore,
-    sessions: Sessions | None,
+    code: str | None,
     address: str,
     path: str,
 ) -> None:
@@ -172,8 +174,6 @@ def _say(
         )
     if not any(token.revoked_at is None for token in tokens.tokens()):
         lines.append("There is no token yet: risk token create --bot NAME")
-    if sessions is not None:
-        lines.append(
-            f"Browser on this machine, once, within 10 minutes: {address}/login?code={sessions.code()}"
-        )
+    if code is not None:
+        lines.append(f"Dashboard, this link once within 10 minutes: {address}/login?code={code}")
     typer.echo("\n".join(lines))

@@ -77,8 +77,8 @@ class Book:
             journal.write([first], start)
 
     @classmethod
-    def resumed(cls, standing: Standing, journal: Journal) -> Self:
-        """A book that goes on from where its journal ends."""
+    def resumed(cls, standing: Standing, journal: Journal | None) -> Self:
+        """A book that goes on from where its journal ends; in memory only without one."""
         book = cls.__new__(cls)
         book._begin(standing, journal)
         return book

@@ -93,6 +93,7 @@ from risk_management.monitors.drawdown_protection import DrawdownProtection
 if TYPE_CHECKING:
     import pandas as pd
 
+    from risk_management.core.book import Book
     from risk_management.market_data.positions_file import PositionRow
 
 __all__ = ["AdvancedRiskManager", "library_actor"]
@@ -158,6 +159,13 @@ class AdvancedRiskManager:
         manager._build(foundation, executor, journal)
         return manager
 
+    @classmethod
+    def of_book(cls, foundation: Foundation, book: Book) -> AdvancedRiskManager:
+        """A manager on a book as it stands, such as one that was read from a store: nothing is taken up."""
+        manager = cls.__new__(cls)
+        manager._stand_on(foundation, book, None)
+        return manager
+
     def _build(self, foundation: Foundation, executor: Executor | None, journal: Journal | None) -> None:
         with ExitStack() as failed:
             if journal is None and foundation.config.store is not None:
@@ -166,8 +174,12 @@ class AdvancedRiskManager:
                 opened = SqlJournal(foundation.config.store)
                 failed.callback(opened.close)
                 journal = opened
-            foundation, self.book = take_up(foundation, journal)
+            foundation, book = take_up(foundation, journal)
             failed.pop_all()
+        self._stand_on(foundation, book, executor)
+
+    def _stand_on(self, foundation: Foundation, book: Book, executor: Executor | None) -> None:
+        self.book = book
         self.foundation = foundation
         self.clock = foundation.clock
         self.desk = OrderDesk(self.book, self.clock, self._alarm)

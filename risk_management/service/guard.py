@@ -15,7 +15,7 @@ from risk_management.model.codes import Code
 from risk_management.model.events import Noted
 from risk_management.service.problems import Problem
 from risk_management.service.route import ANYONE, Route, Views
-from risk_management.service.sessions import COOKIE, Sessions
+from risk_management.service.sessions import COOKIE, LOOPBACK_NAMES, Sessions
 from risk_management.service.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ __all__ = ["LOOPBACK_NAMES", "Admitted", "Guard"]
 
 logger = logging.getLogger(__name__)
 
-LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 LOOPBACK_ADDRESS: Final = re.compile(r"(127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})\Z")
 HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?\Z")
 LONGEST: Final = 512

@@ -20,15 +20,18 @@ from risk_management.clock import SystemClock
 from risk_management.errors import ConfigurationError
 from risk_management.model.codes import Code
 from risk_management.service.blueprint import error_body
+from risk_management.service.live import LIVE, Live
 from risk_management.service.openapi import PREFIX
 from risk_management.service.routes import API, ROOT
 
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["THREADS", "Gate", "Server", "checked_address", "listening_socket"]
+__all__ = ["STREAMS", "THREADS", "Gate", "Server", "checked_address", "listening_socket"]
 
 THREADS: Final = 32
+STREAMS: Final = THREADS // 2
+"""Pages that are told what changes, each on a thread of its own; these are less than half of all."""
 SPARE: Final = 8
 """Threads that only refuse, or serve what is urgent, while all others are busy."""
 CONNECTIONS: Final = 500
@@ -147,10 +150,11 @@ class Server:
         self._stop = Event()
         self._ending, self._is_closed = RLock(), False
         self._clock = SystemClock()
+        self._live: Live | None = app.extensions.get(LIVE)
         self._server = create_server(
             Gate(app, threads),
             sockets=[port if isinstance(port, socket.socket) else listening_socket(host, port)],
-            threads=threads + SPARE,
+            threads=threads + STREAMS + SPARE,
             connection_limit=CONNECTIONS,
             channel_timeout=SLOWEST,
             cleanup_interval=5,
@@ -169,6 +173,8 @@ class Server:
         while not self._stop.is_set():
             self._turn()
         self._server.accepting = False
+        if self._live is not None:
+            self._live.close()
         ends = self._clock.monotonic() + DRAIN
         while self._clock.monotonic() < ends and self._is_busy():
             self._turn(0.05)
