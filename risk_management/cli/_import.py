@@ -203,12 +203,10 @@ def _forget(file: Path) -> None:
 
 def _preview(understood: _Understood) -> None:
     out, rows = screen(), understood.rows
-    what = (
-        f"{len(rows)} positions"
-        if understood.kind == "positions"
-        else (f"{understood.fills:,} fills, which leave {held} where nothing was held before them")
-    )
-    out.print(Text.assemble("Understood as ", (understood.kind, "bold"), f": {what}."))
+    held = f"{len(rows)} position{'' if len(rows) == 1 else 's'}"
+    if understood.kind == "fills":
+        held = f"{understood.fills:,} fills, which leave {held} where nothing was held before them"
+    out.print(Text.assemble("Understood as ", (understood.kind, "bold"), f": {held}."))
     alone = f" Left alone: {', '.join(understood.left_alone)}." if understood.left_alone else ""
     out.print(Text(f"Columns: {', '.join(understood.read)}.{alone}", style="dim"))
     made = table("", "symbol", "units", "paid a unit", "paid", "strategy")

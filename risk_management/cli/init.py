@@ -119,7 +119,7 @@ def _answers(
     found["store"] = ask("Store", store, str(file.absolute().with_name("risk.db")))
     found["market_data_config"] = market
     if _knows_brokers():
-        name = ask(f"Broker ({', '.join(BROKERS)})", broker, "none")
+        name = ask(f"Broker ({', '.join(BROKERS)})", broker, "none", _one_of(BROKERS))
         found |= {} if name == "none" else {"broker_config": {"name": name}}
     elif broker is not None:
         raise WrongUsage("this version knows no broker; leave --broker out")

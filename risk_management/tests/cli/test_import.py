@@ -68,6 +68,11 @@ def test_fills_are_told_by_their_columns(risk):
     ]
 
 
+def test_fills_are_shown_as_what_they_leave(risk):
+    said = risk("fills.csv", typed="10000\n10000\nn\n")
+    assert "Understood as fills: 2 fills, which leave 1 position where nothing was held" in said.output
+
+
 def test_json_alone_writes_nothing(risk, tmp_path):
     said = risk("positions.csv", "--portfolio-value", 25_000, "--high-water-mark", 25_000, "--json")
     assert json.loads(said.stdout)["store"] is None
