@@ -389,6 +389,11 @@ class RiskAlertManager:
             self._keeper.apply(SilenceEnded(self._clock.now(), actor, silence_id))
         return found
 
+    @property
+    def in_process(self) -> tuple[str, ...]:
+        """The channels that are told within this process."""
+        return self._teller.in_process
+
     # -- inside -------------------------------------------------------------------------------------
 
     def _kept(self, work: Callable[[], T]) -> T | None:

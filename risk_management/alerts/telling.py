@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from threading import RLock
 from typing import Final
 
-from risk_management.alerts.channels import CHANNELS, Channel, missing_settings
+from risk_management.alerts.channels import CHANNELS, Channel, configured, missing_settings
 from risk_management.alerts.records import Alert, AlertChannel, AlertRule, FailedDelivery
 from risk_management.config.risk_config import AlertConfig
 from risk_management.model.alert import ALWAYS
@@ -48,6 +48,7 @@ class Teller:
         with self._lock:
             self._settings = settings
             self._channels: dict[str, Channel] = {**made, **self._attached}
+            self._posted = frozenset(configured(settings))
 
     def attach(self, channel: AlertChannel, sender: Channel) -> None:
         """Send what goes to `channel` by `sender`, whatever the settings say."""
@@ -69,9 +70,15 @@ class Teller:
 
     @property
     def reachable(self) -> tuple[str, ...]:
-        """All channels that can take an alert."""
+        """All channels that can take an alert: those of this process, and those that have a sender."""
         with self._lock:
-            return tuple(self._channels)
+            return (*self._channels, *(name for name in sorted(self._posted) if name not in self._channels))
+
+    @property
+    def in_process(self) -> tuple[str, ...]:
+        """The channels that are functions of this process: no row in the outbox waits for a sender."""
+        with self._lock:
+            return tuple(str(name) for name in self._channels)
 
     @property
     def history(self) -> tuple[Alert, ...]:
@@ -96,7 +103,9 @@ class Teller:
             with self._lock:
                 self._history.append(alert)
                 wanted = alert.channels if self._settings.enabled else ALWAYS
-                takers = [(str(name), self._channels.get(name)) for name in wanted]
+                direct = {str(name): send for name, send in self._channels.items()}
+                names = [str(name) for name in wanted]
+                takers = [(n, direct.get(n)) for n in names if n in direct or n not in self._posted]
                 takers += [("subscriber", listener) for listener in self._listeners]
             for name, taker in takers:
                 self._deliver(alert, name, taker)

@@ -17,10 +17,12 @@ from risk_management.core.evolve import from_records
 from risk_management.core.standing import Standing
 from risk_management.errors import StoreCorrupt
 from risk_management.model.alert_book import AlertBook, AlertLife, ChannelLoad, RuleFacts, Silence
+from risk_management.model.budget import RiskAllocation
 from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import EmergencyMemory, RowCount
 from risk_management.model.instrument import Instrument
 from risk_management.model.layered import Layered
+from risk_management.model.liquidation import Liquidation
 from risk_management.model.portfolio import (
     Account,
     Bot,
@@ -106,6 +108,9 @@ class _Snapshot:
     breaks: tuple[tuple[str, tuple[Break, ...]], ...] = ()
     prices_since: datetime | None = None
     alerts: _Alerts = _Alerts()
+    budget: RiskAllocation | None = None
+    given: str = ""
+    liquidations: tuple[Liquidation, ...] = ()
 
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
@@ -139,6 +144,9 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         breaks=tuple(state.breaks.items()),
         prices_since=state.prices_since,
         alerts=_Alerts.of(state.alerts),
+        budget=state.budget,
+        given=standing.given if standing.given != standing.config.as_text() else "",
+        liquidations=tuple(state.liquidations.values()),
     )
     return written(_adapter(), kept)
 
@@ -189,8 +197,10 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         breaks=_named(kept.breaks),
         prices_since=kept.prices_since,
         alerts=kept.alerts.book(),
+        liquidations=_named((one.liquidation_id, one) for one in kept.liquidations),
+        budget=kept.budget,
     )
-    return Standing.of(state, config)
+    return Standing.of(state, config, kept.given)
 
 
 def _named(pairs: Iterable[tuple[Any, Any]]) -> MappingProxyType[Any, Any]:
