@@ -9,6 +9,7 @@ from risk_management.service.answers import Open
 from risk_management.service.openapi import document
 from risk_management.service.route import Answer, Route
 from risk_management.service.routes import (
+    alerts,
     audit,
     bots,
     budgets,
@@ -39,6 +40,7 @@ API: Final[tuple[Route, ...]] = (
     *budgets.ROUTES,
     *modes.ROUTES,
     *rules.ROUTES,
+    *alerts.ROUTES,
     *settings.ROUTES,
     *audit.ROUTES,
     *session.ROUTES,
