@@ -16,6 +16,7 @@ from risk_management.cli import (
     audit,
     backtest_var,
     backup,
+    broker,
     check,
     config,
     correlation,
@@ -134,6 +135,7 @@ app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
 app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
+app.add_typer(broker.app, name="broker", rich_help_panel=SYSTEM)
 app.command("backup", rich_help_panel=SYSTEM)(backup.backup)
 app.command("restore", rich_help_panel=SYSTEM)(backup.restore)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)
