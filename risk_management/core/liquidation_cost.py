@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["impact_cost", "seconds_for", "spread_cost"]
+from risk_management.config.risk_config import LiquidationConfig
+from risk_management.model.instrument import Instrument
+
+__all__ = ["assumed_half_spread", "impact_cost", "seconds_for", "spread_cost"]
 
 SESSION_SECONDS = {"24/7": 86_400.0}
 """Length of a trading day; six and a half hours where a calendar is not named here."""
 STOCK_SESSION = 23_400.0
+
+
+def assumed_half_spread(instrument: Instrument, settings: LiquidationConfig) -> float:
+    """Half the spread that is reckoned with where no market tells it, as a fraction of the price."""
+    known = settings.half_spread
+    return known.get(instrument.asset_class, known.get("other", 0.0))
 
 
 def spread_cost(notional: float, half_spread: float) -> float:

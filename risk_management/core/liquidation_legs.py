@@ -7,17 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.liquidation_cost import impact_cost, seconds_for, spread_cost
+from risk_management.core.liquidation_cost import assumed_half_spread, impact_cost, seconds_for, spread_cost
 from risk_management.core.reduction import marked
 from risk_management.model.broker import MarketState, MarketStatus
 from risk_management.model.instrument import Instrument
 from risk_management.model.liquidation import Part, PlannedOrder, Remainder
 from risk_management.model.money import SCALE, to_ledger
-from risk_management.model.portfolio import PortfolioState, PositionKey
+from risk_management.model.portfolio import PortfolioState
 
 __all__ = ["Leg", "legs_of", "trading_problem"]
-
-UNKNOWN_SPREAD = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ class Leg:
         """An order of `quantity` of it, with its expected cost."""
         instrument, settings = state.instruments[self.symbol], config.liquidation_config
         spread = None if market is None else market.spread
-        half = _half_spread(instrument, config) if spread is None else 0.5 * spread
+        half = assumed_half_spread(instrument, settings) if spread is None else 0.5 * spread
         volume = _volume(instrument, market)
         notional = abs(quantity * self.unit_value)
         whole, units = abs(self.whole) / SCALE, abs(quantity) / SCALE
@@ -281,15 +279,5 @@ def _volume(instrument: Instrument, market: MarketState | None) -> float | None:
     return told or instrument.average_daily_volume
 
 
-def _half_spread(instrument: Instrument, config: RiskManagementConfig) -> float:
-    known = config.liquidation_config.half_spread
-    return known.get(instrument.asset_class, known.get("other", UNKNOWN_SPREAD))
-
-
 def _on_tick(price: float, tick: float) -> float:
     return round(price / tick) * tick if tick > 0.0 else price
-
-
-def positions_in(state: PortfolioState, keys: Iterable[PositionKey]) -> tuple[Part, ...]:
-    """The cuts that close some positions in full."""
-    return tuple((key, -state.positions[key].quantity) for key in keys)

@@ -60,6 +60,7 @@ class LiquidationRunner:
         self._manager, self._broker = manager, broker
         self._began = manager.clock.now()
         manager.protocol.closing.has_broker = True
+        manager.tell_markets = self.markets
 
     def round(self) -> None:
         """One look at every liquidation that goes on; what a broker doesn't answer waits for the next."""
@@ -70,6 +71,17 @@ class LiquidationRunner:
                 self._guarded(known)
             elif known.ended_at is not None and now - known.ended_at < LATE:
                 self._book(known, self._fills(known))
+        self._arm()
+
+    def _arm(self) -> None:
+        """Set the broker's own timer anew: if nobody goes on, it cancels everything by itself."""
+        seconds = self._manager.config.heartbeat_config.cancel_timer
+        if seconds <= 0.0 or not self._broker.abilities.cancel_timer:
+            return
+        try:
+            self._broker.arm_cancel_all(seconds)
+        except BrokerError as problem:
+            logger.warning("the broker's own cancel-all timer was not set anew: %s", problem)
 
     def markets(self, symbols: Iterable[str]) -> dict[str, MarketState]:
         """What the broker says of each market."""
