@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import drawdown as drawdown_rules
+from risk_management.core import liquidation_life
 from risk_management.core.fills import book_fill
 from risk_management.core.totals import (
     empty_totals,
@@ -22,6 +23,7 @@ from risk_management.model.amend import amended
 from risk_management.model.budget import StrategyDay
 from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.events import (
+    AlertTold,
     BotChanged,
     BreaksSeen,
     BudgetAllocated,
@@ -38,6 +40,10 @@ from risk_management.model.events import (
     HoldReleased,
     HoldSet,
     InstrumentDefined,
+    LiquidationEnded,
+    LiquidationStarted,
+    LiquidationStepDone,
+    LiquidationStepSent,
     Marked,
     ModelRefreshed,
     Noted,
@@ -54,6 +60,7 @@ from risk_management.model.events import (
 )
 from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.layered import Layered
+from risk_management.model.liquidation import Liquidation
 from risk_management.model.money import SCALE, to_ledger
 from risk_management.model.portfolio import (
     Account,
@@ -614,10 +621,18 @@ def _drawdown_adjusted(
     return _next(state, event, drawdown=event.drawdown)
 
 
+def _liquidation(
+    step: Callable[[Any, Any], Mapping[str, Liquidation]],
+) -> Callable[[PortfolioState, Any, RiskManagementConfig], PortfolioState]:
+    """A step that changes what is known of liquidations alone."""
+    return lambda state, event, _config: _next(state, event, liquidations=step(state.liquidations, event))
+
+
 _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementConfig], PortfolioState]]] = {
     EngineStarted: _noted,
     ConfigChanged: _noted,
     Noted: _noted,
+    AlertTold: _noted,
     EmergencyStepped: _emergency,
     BreaksSeen: _breaks,
     ClockStepped: _clock_stepped,
@@ -643,4 +658,8 @@ _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementCon
     BudgetCut: _budget_cut,
     StrategyDaysRecorded: _strategy_days,
     VarRecorded: _var_recorded,
+    LiquidationStarted: _liquidation(liquidation_life.started),
+    LiquidationStepSent: _liquidation(liquidation_life.step_sent),
+    LiquidationStepDone: _liquidation(liquidation_life.step_done),
+    LiquidationEnded: _liquidation(liquidation_life.ended),
 }

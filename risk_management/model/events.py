@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from risk_management.model.alert import Alert
 from risk_management.model.budget import RiskAllocation
 from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import RowCount
 from risk_management.model.instrument import Instrument
+from risk_management.model.liquidation import Liquidation, SentOrder
 from risk_management.model.portfolio import (
     Bot,
     Hold,
@@ -26,6 +28,7 @@ from risk_management.model.trade import TradeDecision, TradeRequest
 from risk_management.model.var_record import VarRecord
 
 __all__ = [
+    "AlertTold",
     "BookOpened",
     "BotChanged",
     "BreaksSeen",
@@ -44,6 +47,10 @@ __all__ = [
     "HoldReleased",
     "HoldSet",
     "InstrumentDefined",
+    "LiquidationEnded",
+    "LiquidationStarted",
+    "LiquidationStepDone",
+    "LiquidationStepSent",
     "Marked",
     "ModelRefreshed",
     "Noted",
@@ -361,3 +368,41 @@ class VarRecorded(Event):
     """A trading day ended: its forecast was held against what came, and the next one was kept."""
 
     record: VarRecord
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationStarted(Event):
+    """A part of the book is to be closed; from here on it goes on until it has ended, restarts included."""
+
+    liquidation: Liquidation
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationStepSent(Event):
+    """Orders that are about to be sent: written first, so that none is sent twice."""
+
+    liquidation_id: str
+    orders: tuple[SentOrder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationStepDone(Event):
+    """Orders that can't fill any more: id, how it ended, and signed ledger units filled."""
+
+    liquidation_id: str
+    results: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationEnded(Event):
+    """What was to be closed is closed by the broker's own positions, or a person ended it."""
+
+    liquidation_id: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertTold(Event):
+    """An alert fired, was repeated, escalated, acknowledged or resolved; its channels are where it goes."""
+
+    alert: Alert

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from risk_management.model.drawdown import DrawdownState
     from risk_management.model.instrument import Instrument
     from risk_management.model.layered import Layered
+    from risk_management.model.liquidation import Liquidation
     from risk_management.model.risk_model import RiskModel
     from risk_management.model.totals import Totals
     from risk_management.model.trade import TradeRequest
@@ -55,6 +56,10 @@ EMERGENCY_STOP: Final = "emergency_stop"
 
 
 def _no_breaks() -> Mapping[str, tuple[Break, ...]]:
+    return MappingProxyType({})
+
+
+def _no_liquidations() -> Mapping[str, Liquidation]:
     return MappingProxyType({})
 
 
@@ -294,6 +299,8 @@ class BotRecord:
         Time of the last request.
     kelly_bound : float or None
         Lower confidence bound of the growth-optimal exposure, None below `min_trades`.
+    forgiven : int
+        Closed trades when a person last put the bot back: losses in a row are counted from there.
     """
 
     returns: tuple[float, ...] = ()
@@ -306,6 +313,13 @@ class BotRecord:
     refused: int = 0
     last_seen: datetime | None = None
     kelly_bound: float | None = None
+    forgiven: int = 0
+
+    @property
+    def losses_in_a_row(self) -> int:
+        """Newest closed trades that all lost, as far as they are kept and not forgiven."""
+        newest = self.returns[::-1][: max(0, self.closed_trades - self.forgiven)]
+        return next((n for n, result in enumerate(newest) if result >= 0.0), len(newest))
 
     @property
     def win_rate(self) -> float | None:
@@ -430,6 +444,8 @@ class PortfolioState:
         By account, what its broker says otherwise.
     prices_since : datetime or None
         Prices of this moment and before open nothing: the machine's clock stepped.
+    liquidations : Mapping of str to Liquidation
+        Those that go on, and the newest that have ended, by id.
     budget : RiskAllocation or None
         The risk budget in force.
     """
@@ -460,6 +476,7 @@ class PortfolioState:
     emergency: EmergencyMemory = NO_MEMORY
     breaks: Mapping[str, tuple[Break, ...]] = field(default_factory=_no_breaks)
     prices_since: datetime | None = None
+    liquidations: Mapping[str, Liquidation] = field(default_factory=_no_liquidations)
     budget: RiskAllocation | None = None
 
     @property

@@ -324,7 +324,7 @@ class Entry(Closed):
 
 
 class AuditAnswer(Closed):
-    """A page of the journal, oldest first; `next` is the `after` of the next page."""
+    """A page of the journal; `next` is the `after` of the next page, or the `before` where it is searched."""
 
     entries: list[Entry]
     """Oldest first."""

@@ -36,6 +36,7 @@ from risk_management.service.problems import Problem
 
 __all__ = [
     "AuditPage",
+    "AuditSearch",
     "BotAsked",
     "BotToggled",
     "BrokerPositions",
@@ -455,6 +456,18 @@ class AuditPage(Asked):
     """Number of the entry before the first one wanted."""
     limit: Annotated[int, Field(ge=1, le=500)] = 100
     """Entries of a page."""
+
+
+class AuditSearch(Asked):
+    """What to look for in the journal."""
+
+    kinds: Annotated[str, Field(max_length=512)] = ""
+    """Kinds of events, with commas between; all of them where it is empty."""
+    text: Text = ""
+    """Of the actor or the body."""
+    before: Annotated[int, Field(ge=0, le=10**15)] = 10**15
+    """Number of the entry behind the first one wanted."""
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
 class LoginCode(Asked):

@@ -21,6 +21,7 @@ from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import EmergencyMemory, RowCount
 from risk_management.model.instrument import Instrument
 from risk_management.model.layered import Layered
+from risk_management.model.liquidation import Liquidation
 from risk_management.model.portfolio import (
     Account,
     Bot,
@@ -75,6 +76,7 @@ class _Snapshot:
     prices_since: datetime | None = None
     budget: RiskAllocation | None = None
     given: str = ""
+    liquidations: tuple[Liquidation, ...] = ()
 
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
@@ -109,6 +111,7 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         prices_since=state.prices_since,
         budget=state.budget,
         given=standing.given if standing.given != standing.config.as_text() else "",
+        liquidations=tuple(state.liquidations.values()),
     )
     return written(_adapter(), kept)
 
@@ -158,6 +161,7 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         emergency=EmergencyMemory(_named(kept.emergency)),
         breaks=_named(kept.breaks),
         prices_since=kept.prices_since,
+        liquidations=_named((one.liquidation_id, one) for one in kept.liquidations),
         budget=kept.budget,
     )
     return Standing.of(state, config, kept.given)

@@ -12,11 +12,15 @@ from risk_management.service.routes import (
     audit,
     bots,
     budgets,
+    figures,
     health,
+    live,
     market,
     modes,
+    page,
     positions,
     rules,
+    scenarios,
     session,
     settings,
     state,
@@ -39,6 +43,10 @@ API: Final[tuple[Route, ...]] = (
     *audit.ROUTES,
     *session.ROUTES,
     *views.ROUTES,
+    *live.ROUTES,
+    *figures.ROUTES,
+    *scenarios.ROUTES,
+    *page.ROUTES,
     Route(
         "GET",
         "/openapi.json",
@@ -49,5 +57,5 @@ API: Final[tuple[Route, ...]] = (
     ),
 )
 """Under the prefix, ``/api/risk``."""
-ROOT: Final[tuple[Route, ...]] = (*health.ROUTES, *session.LOGIN)
+ROOT: Final[tuple[Route, ...]] = (*health.ROUTES, *session.LOGIN, *page.HOME)
 """At the root of `risk serve`."""
