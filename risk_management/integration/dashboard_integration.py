@@ -17,6 +17,7 @@ from risk_management.dashboard.heatmap import heatmap_view
 from risk_management.dashboard.history import DecisionTally, history_view
 from risk_management.dashboard.metrics import metrics_view
 from risk_management.dashboard.plain import Plain
+from risk_management.dashboard.pulse import pulse_view
 from risk_management.dashboard.reverse_stress import asked_reverse, reverse_stress_view
 from risk_management.dashboard.snapshot import Snapshot
 from risk_management.dashboard.stress import stress_view
@@ -116,6 +117,11 @@ class RiskDashboardAPI:
         """Every bot with its record, its limits and their use."""
         return bots_view(self._look())
 
+    def pulse(self) -> Plain:
+        """What every open page is told: vital signs, limits, holds, alerts, and the age of every feed."""
+        manager = self.manager
+        return pulse_view(self._look(), manager, manager.clock.now())
+
     def heat(self) -> Plain:
         """Open risk by cluster, and what it makes of the heat."""
         return heat_view(self._look())
@@ -212,8 +218,9 @@ def create_risk_routes(
 
     All addresses answer this machine only: both the caller's address and the name that it calls must be
     loopback, so that neither a neighbour nor a web page that rebinds its name reads positions. The seven
-    views are open there; everything else takes a token: the one in the variable ``RISK_TOKEN``, or one of
-    the store. The guard stands on these addresses alone; nothing else of the app changes.
+    views and the page ``/dashboard`` that shows them are open there; everything else takes a token: the one
+    in the variable ``RISK_TOKEN``, or one of the store. The guard stands on these addresses alone; nothing
+    else of the app changes.
 
     Parameters
     ----------
@@ -232,10 +239,13 @@ def create_risk_routes(
     from risk_management.service.guard import Guard  # noqa: PLC0415
     from risk_management.service.keyring import EmbeddedKeyring  # noqa: PLC0415
     from risk_management.service.routes import API  # noqa: PLC0415
+    from risk_management.service.sessions import Sessions  # noqa: PLC0415
 
     if BLUEPRINT in app.blueprints:
         return
     views = RiskDashboardAPI() if api is None else api
-    readable = frozenset({"", *(f"/{name}" for name in ENDPOINTS)})
-    guard = Guard(views, EmbeddedKeyring(views), open_paths=readable)
+    shown = (*ENDPOINTS, "pulse", "figures", "figures/{name}")
+    readable = frozenset({"", *(f"/{name}" for name in shown)})
+    keyring = EmbeddedKeyring(views)
+    guard = Guard(views, keyring, open_paths=readable, sessions=Sessions(is_valid=keyring.holds))
     app.register_blueprint(make_blueprint(API, guard, views), url_prefix=url_prefix)

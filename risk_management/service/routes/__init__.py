@@ -11,11 +11,16 @@ from risk_management.service.route import Answer, Route
 from risk_management.service.routes import (
     audit,
     bots,
+    budgets,
+    figures,
     health,
+    live,
     market,
     modes,
+    page,
     positions,
     rules,
+    scenarios,
     session,
     settings,
     state,
@@ -31,12 +36,17 @@ API: Final[tuple[Route, ...]] = (
     *positions.ROUTES,
     *state.ROUTES,
     *bots.ROUTES,
+    *budgets.ROUTES,
     *modes.ROUTES,
     *rules.ROUTES,
     *settings.ROUTES,
     *audit.ROUTES,
     *session.ROUTES,
     *views.ROUTES,
+    *live.ROUTES,
+    *figures.ROUTES,
+    *scenarios.ROUTES,
+    *page.ROUTES,
     Route(
         "GET",
         "/openapi.json",
@@ -47,5 +57,5 @@ API: Final[tuple[Route, ...]] = (
     ),
 )
 """Under the prefix, ``/api/risk``."""
-ROOT: Final[tuple[Route, ...]] = (*health.ROUTES, *session.LOGIN)
+ROOT: Final[tuple[Route, ...]] = (*health.ROUTES, *session.LOGIN, *page.HOME)
 """At the root of `risk serve`."""
