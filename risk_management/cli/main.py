@@ -27,6 +27,7 @@ from risk_management.cli import (
     heat,
     init,
     kelly,
+    liquidate,
     replay,
     report,
     selftest,
@@ -143,6 +144,7 @@ app.command("budget", rich_help_panel=BOOK)(budget.run)
 app.command("report", rich_help_panel=BOOK)(report.run)
 app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
+app.command("liquidate", rich_help_panel=SYSTEM)(liquidate.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
 app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
 app.add_typer(broker.app, name="broker", rich_help_panel=SYSTEM)

@@ -14,7 +14,12 @@ from risk_management.service.routes import (
     budgets,
     figures,
     health,
+<<<<<<< HEAD
     live,
+=======
+    heartbeat,
+    liquidation,
+>>>>>>> liquidate
     market,
     modes,
     page,
@@ -38,6 +43,8 @@ API: Final[tuple[Route, ...]] = (
     *bots.ROUTES,
     *budgets.ROUTES,
     *modes.ROUTES,
+    *liquidation.ROUTES,
+    *heartbeat.ROUTES,
     *rules.ROUTES,
     *settings.ROUTES,
     *audit.ROUTES,
