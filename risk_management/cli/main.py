@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from risk_management import __version__
 from risk_management.cli import (
+    alerts,
     assess,
     audit,
     backtest_var,
@@ -133,6 +134,7 @@ app.command("kelly", rich_help_panel=BOOK)(kelly.run)
 app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=SYSTEM)
 app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
 app.command("backup", rich_help_panel=SYSTEM)(backup.backup)
 app.command("restore", rich_help_panel=SYSTEM)(backup.restore)

@@ -11,6 +11,7 @@ from risk_management.service.route import Answer, Route
 from risk_management.service.routes import (
     audit,
     bots,
+    delivery,
     health,
     market,
     modes,
@@ -33,6 +34,7 @@ API: Final[tuple[Route, ...]] = (
     *bots.ROUTES,
     *modes.ROUTES,
     *rules.ROUTES,
+    *delivery.ROUTES,
     *settings.ROUTES,
     *audit.ROUTES,
     *session.ROUTES,
