@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from risk_management import __version__
 from risk_management.cli import (
     _import,
+    alerts,
     assess,
     audit,
     backtest_var,
@@ -146,6 +147,7 @@ app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
 app.command("liquidate", rich_help_panel=SYSTEM)(liquidate.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=SYSTEM)
 app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
 app.add_typer(broker.app, name="broker", rich_help_panel=SYSTEM)
 app.command("backup", rich_help_panel=SYSTEM)(backup.backup)

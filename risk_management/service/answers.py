@@ -13,6 +13,7 @@ __all__ = [
     "CancelAnswer",
     "ChainAnswer",
     "ConfigAnswer",
+    "DeliveryAnswer",
     "Done",
     "EquityAnswer",
     "ErrorAnswer",
@@ -41,6 +42,42 @@ class Closed(BaseModel):
     """An answer of exactly these fields."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ChannelDelivery(Closed):
+    """How one channel stands."""
+
+    channel: str
+    configured: bool
+    pending: int
+    sent: int
+    """Of the last 10,000."""
+    failed: int
+    oldest_at: str | None
+    oldest_age_seconds: float | None
+    lag_seconds: float | None
+    """From cause to delivery, of the newest message sent."""
+    last_error: str
+
+
+class FailedMessage(Closed):
+    """A message that was given up on one channel."""
+
+    key: str
+    channel: str
+    title: str
+    at: str
+    tries: int
+    error: str
+
+
+class DeliveryAnswer(Closed):
+    """What waits to be sent, was sent and failed."""
+
+    channels: list[ChannelDelivery]
+    pending: int
+    failed: int
+    newest_failed: list[FailedMessage]
 
 
 class Open(BaseModel):

@@ -12,14 +12,12 @@ from risk_management.service.routes import (
     audit,
     bots,
     budgets,
+    delivery,
     figures,
     health,
-<<<<<<< HEAD
-    live,
-=======
     heartbeat,
     liquidation,
->>>>>>> liquidate
+    live,
     market,
     modes,
     page,
@@ -46,6 +44,7 @@ API: Final[tuple[Route, ...]] = (
     *liquidation.ROUTES,
     *heartbeat.ROUTES,
     *rules.ROUTES,
+    *delivery.ROUTES,
     *settings.ROUTES,
     *audit.ROUTES,
     *session.ROUTES,
