@@ -29,6 +29,7 @@ __all__ = [
     "TradeAnswer",
     "TradeWhy",
     "WhatIfAnswer",
+    "WhatIfWhy",
 ]
 
 
@@ -99,6 +100,12 @@ class WhatIfAnswer(Closed):
     shadow: bool
     durable: bool
     request_id: str
+
+
+class WhatIfWhy(WhatIfAnswer):
+    """The same with all that was measured."""
+
+    findings: list[FindingAnswer]
 
 
 class TradeAnswer(WhatIfAnswer):
