@@ -31,9 +31,7 @@ def chromium():
     """One browser for all tests; each page has a profile of its own."""
     if CHROMIUM is None:
         pytest.skip("chromium is not installed: apt-get install chromium")
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="install the extra 'test' to look at the page"
-    )
+    sync_api = pytest.importorskip("playwright.sync_api", reason="install the extra 'test'")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

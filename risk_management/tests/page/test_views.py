@@ -1,4 +1,4 @@
-"""Every view, wide and on a phone, dark and light: it shows what the API says, and whoever can't see gets on."""
+"""Every view, wide and on a phone, dark and light: what the API says, for those who can't see it too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from risk_management.tests.page.conftest import PHONE, WIDE
+from risk_management.tests.page.conftest import PHONE, WIDE, Visitor
 
 VIEWS = {
     "overview": ("Nearest limits", ["equity", "drawdown", "decisions"]),
@@ -29,8 +29,6 @@ VIEWS = {
 @pytest.fixture(scope="module")
 def visitors(chromium, served):
     """One visitor for each look; they go from view to view."""
-    from risk_management.tests.page.conftest import Visitor
-
     made = {
         name: Visitor(chromium, f"http://127.0.0.1:{served.port}", **look).enter(served)
         for name, look in {

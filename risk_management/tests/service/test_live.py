@@ -28,6 +28,13 @@ def told(stream, number: int) -> list[dict]:
     return found
 
 
+def looked_through() -> None:
+    """Nobody looks any more."""
+    for thread in threading.enumerate():
+        if thread.name == "risk-live":
+            thread.join(10)
+
+
 def test_all_listeners_hear_the_same_bytes_and_only_what_is_new():
     said = {"now": 1, "mode": "active"}
     made = []
@@ -71,6 +78,7 @@ def test_a_look_that_fails_ends_the_streams():
     stream = live.listen()
     told(stream, 1)
     assert list(stream) == []
+    looked_through()
 
 
 def test_who_listens_anew_is_not_told_what_was():
@@ -79,9 +87,7 @@ def test_who_listens_anew_is_not_told_what_was():
     first = live.listen()
     told(first, 1)
     first.close()
-    deadline = threading.Event()
-    while any(thread.name == "risk-live" for thread in threading.enumerate()):
-        deadline.wait(0.01)
+    looked_through()
     said["mode"] = "halted"
     assert told(live.listen(), 1) == [{"mode": "halted"}]
     live.close()
@@ -91,12 +97,10 @@ def test_streams_over_http_leave_and_end(fresh):
     """A listener that hangs up frees its place; more than there are places get 503; a stop ends them all."""
     service = fresh(streams=2)
     live: Live = service.app.extensions[LIVE]
-    connections = []
+    connections, asked = [], {"Authorization": f"Bearer {service.secrets['read']}"}
     for _ in range(2):
         connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
-        connection.request(
-            "GET", "/api/risk/stream", headers={"Authorization": f"Bearer {service.secrets['read']}"}
-        )
+        connection.request("GET", "/api/risk/stream", headers=asked)
         answer = connection.getresponse()
         assert answer.getheader("Content-Type").startswith("text/event-stream")
         assert answer.readline() == b"retry: 2000\n"
@@ -127,10 +131,10 @@ def test_streams_over_http_leave_and_end(fresh):
 def test_a_pulse_that_says_nothing_new_is_not_sent_again(service):
     first = service.call("GET", "pulse", scope="read")
     service.clock.advance(0.5)
-    again = service.call("GET", "pulse", scope="read", headers={"If-None-Match": first.headers["ETag"]})
+    again = service.call("GET", "pulse", scope="read", headers={"If-None-Match": first.headers["Etag"]})
     assert (again.status, again.data) == (304, b"")
     service.manager.record_cash("dividend", 1.0)
-    assert service.call("GET", "pulse", scope="read").headers["ETag"] != first.headers["ETag"]
+    assert service.call("GET", "pulse", scope="read").headers["Etag"] != first.headers["Etag"]
 
 
 def test_a_stale_feed_is_named(service):
@@ -158,24 +162,15 @@ def test_files_are_kept_for_good_under_their_version(service):
     text = page.data.decode()
     assert "<script>" not in text
     assert f"/api/risk/static/{page_version()}/app.js" in text
-    for name, version in (
-        ("app.js", page_version()),
-        ("page.css", page_version()),
-        ("plotly.min.js", plotly_version()),
-    ):
-        packed = service.call(
-            "GET", f"static/{version}/{name}", scope=None, headers={"Accept-Encoding": "gzip"}
-        )
-        bare = service.call("GET", f"static/{version}/{name}", scope=None)
+    mine, zipped = page_version(), {"Accept-Encoding": "gzip"}
+    for path in (f"{mine}/app.js", f"{mine}/page.css", f"{plotly_version()}/plotly.min.js"):
+        packed = service.call("GET", f"static/{path}", scope=None, headers=zipped)
+        bare = service.call("GET", f"static/{path}", scope=None)
         assert gzip.decompress(packed.data) == bare.data
         assert len(packed.data) < len(bare.data) / 2
         assert "immutable" in bare.headers["Cache-Control"]
         assert bare.headers["X-Content-Type-Options"] == "nosniff"
-    for path in (
-        "static/old/app.js",
-        f"static/{page_version()}/page.html",
-        f"static/{page_version()}/..%2Fplain.py",
-    ):
+    for path in ("static/old/app.js", f"static/{mine}/page.html", f"static/{mine}/..%2Fplain.py"):
         assert service.call("GET", path, scope=None).status == 404
     home = service.call("GET", "/", scope=None)
     assert (home.status, home.headers["Location"]) == (303, "api/risk/dashboard")
