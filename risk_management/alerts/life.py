@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2s
-from types import MappingProxyType
 
 from risk_management.alerts.records import (
     Alert,
-    AlertChannel,
     AlertSeverity,
     AlertState,
     AlertType,
@@ -31,7 +29,7 @@ class Subject:
     name : str
     alert_type : AlertType
     severity : AlertSeverity
-    channels : tuple of AlertChannel
+    channels : tuple of str
     cooldown, repeat, hold : float
         Seconds; see `AlertRule`.
     """
@@ -40,7 +38,7 @@ class Subject:
     name: str
     alert_type: AlertType
     severity: AlertSeverity
-    channels: tuple[AlertChannel, ...]
+    channels: tuple[str, ...]
     cooldown: float
     repeat: float
     hold: float = 0.0
@@ -129,11 +127,13 @@ class Life:
         message = one_line(f"Resolved after {span}: {self.subject.name}{said}.")
         return replace(alert, state=AlertState.RESOLVED, at=now, message=message)
 
-    def acknowledge(self, actor: str) -> Alert | None:
-        """Somebody took it on: it repeats no more. The first name stays."""
-        if self.alert is not None and not self.alert.acknowledged_by:
-            self.alert = replace(self.alert, acknowledged_by=actor)
-        return self.current()
+    def acknowledge(self, actor: str, now: datetime) -> Alert | None:
+        """Somebody took it on: it repeats no more. The first name stays; returns what is to be told."""
+        if self.alert is None or self.alert.acknowledged_by:
+            return None
+        self.alert = replace(self.alert, acknowledged_by=actor)
+        message = one_line(f"Acknowledged by {actor}: {self.subject.name}.")
+        return replace(self.alert, state=AlertState.ACKNOWLEDGED, at=now, message=message, count=self._count)
 
     def _must_wait(self, now: datetime, since: datetime) -> bool:
         if not _passed(since, now, self.subject.hold):
@@ -154,7 +154,7 @@ class Life:
             severity=subject.severity,
             state=state,
             message=one_line(saying.message),
-            values=MappingProxyType(dict(saying.values)),
+            numbers=tuple(saying.values.items()),
             first_at=before.first_at if before else self._since or now,
             at=now,
             count=self._count,

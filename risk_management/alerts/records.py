@@ -1,18 +1,17 @@
-"""What a rule is and what an alert is."""
+"""What a rule is, and how numbers are said."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from risk_management.alerts.conditions import Condition, compile_condition
 from risk_management.errors import ConfigurationError
+from risk_management.model.alert import Alert, AlertChannel, AlertSeverity, AlertState, AlertType
 from risk_management.model.explain import amount
 from risk_management.model.vocabulary import VOCABULARY
 
@@ -27,66 +26,6 @@ __all__ = [
     "one_line",
     "shown",
 ]
-
-
-class AlertType(StrEnum):
-    """What an alert is about."""
-
-    PORTFOLIO_HEAT = "portfolio_heat"
-    DRAWDOWN = "drawdown"
-    CORRELATION = "correlation"
-    VAR_BREACH = "var_breach"
-    POSITION_LIMIT = "position_limit"
-    VOLATILITY_SPIKE = "volatility_spike"
-    SYSTEM_ERROR = "system_error"
-    DATA_QUALITY = "data_quality"
-    """A number that a rule needs is missing, stale or NaN."""
-
-
-class AlertSeverity(StrEnum):
-    """How much it matters; ``INFO < WARNING < CRITICAL < EMERGENCY``."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
-    EMERGENCY = "emergency"
-
-    @property
-    def rank(self) -> int:
-        """0 for INFO to 3 for EMERGENCY."""
-        return list(type(self)).index(self)
-
-    def __lt__(self, other: str) -> bool:
-        return self.rank < AlertSeverity(other).rank
-
-    def __le__(self, other: str) -> bool:
-        return self.rank <= AlertSeverity(other).rank
-
-    def __gt__(self, other: str) -> bool:
-        return self.rank > AlertSeverity(other).rank
-
-    def __ge__(self, other: str) -> bool:
-        return self.rank >= AlertSeverity(other).rank
-
-
-class AlertChannel(StrEnum):
-    """Where an alert goes; every alert goes to LOG and MEMORY as well."""
-
-    TELEGRAM = "telegram"
-    EMAIL = "email"
-    DISCORD = "discord"
-    SLACK = "slack"
-    WEBHOOK = "webhook"
-    LOG = "log"
-    MEMORY = "memory"
-
-
-class AlertState(StrEnum):
-    """Why an alert is told now."""
-
-    FIRING = "firing"
-    REPEATED = "repeated"
-    RESOLVED = "resolved"
 
 
 MAX_TEXT: Final = 1000
@@ -213,67 +152,6 @@ class AlertRule:
 
     def _wrong(self, field_name: str, text: str) -> ConfigurationError:
         return ConfigurationError(f"alert rule {self.rule_id!r}: {field_name} {text}")
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One telling of an alert.
-
-    Parameters
-    ----------
-    alert_id : str
-        The same from firing through repeats to the resolution.
-    rule_id : str
-        The rule, or the key under which it was raised.
-    name : str
-    alert_type : AlertType
-    severity : AlertSeverity
-    state : AlertState
-        Why it is told now.
-    message : str
-        One line for a person: the number against its limit.
-    values : Mapping of str to float
-        The metrics of the condition, as they were.
-    first_at, at : datetime
-        When it began and the time of this telling.
-    count : int
-        Times that it was seen since the last resolution, those in silence included.
-    channels : tuple of AlertChannel
-    acknowledged_by : str
-        Who took it on; empty until somebody does.
-    """
-
-    alert_id: str
-    rule_id: str
-    name: str
-    alert_type: AlertType
-    severity: AlertSeverity
-    state: AlertState
-    message: str
-    first_at: datetime
-    at: datetime
-    values: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
-    count: int = 1
-    channels: tuple[AlertChannel, ...] = ()
-    acknowledged_by: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON; a value that is no finite number is None."""
-        return {
-            "alert_id": self.alert_id,
-            "rule_id": self.rule_id,
-            "name": self.name,
-            "alert_type": self.alert_type.value,
-            "severity": self.severity.value,
-            "state": self.state.value,
-            "message": self.message,
-            "values": {name: v if math.isfinite(v) else None for name, v in self.values.items()},
-            "first_at": self.first_at.isoformat(),
-            "at": self.at.isoformat(),
-            "count": self.count,
-            "channels": [channel.value for channel in self.channels],
-            "acknowledged_by": self.acknowledged_by,
-        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from threading import RLock
-from typing import Final
+from typing import Final, TypeVar
 
 from risk_management.alerts.channels import Channel
 from risk_management.alerts.conditions import Condition, ConditionError, MissingMetric
 from risk_management.alerts.default_rules import default_rules as rules_of
+from risk_management.alerts.keeping import Alone, InBook, Keeper
 from risk_management.alerts.life import Life, Saying, Subject
 from risk_management.alerts.records import (
     Alert,
@@ -31,7 +31,16 @@ from risk_management.alerts.records import (
 from risk_management.alerts.telling import ALWAYS, KEPT, Teller
 from risk_management.clock import Clock, SystemClock
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.errors import ConfigurationError, InvalidRequest, UndefinedMeasure, shown
+from risk_management.core.book import Book
+from risk_management.errors import (
+    ConfigurationError,
+    InvalidRequest,
+    StoreUnavailable,
+    UndefinedMeasure,
+    shown,
+)
+from risk_management.model.events import AlertTold
+from risk_management.model.portfolio import SYSTEM
 
 __all__ = [
     "Alert",
@@ -46,6 +55,7 @@ __all__ = [
     "RiskAlertManager",
 ]
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 BLIND: Final = "missing_metrics"
@@ -62,6 +72,8 @@ class RiskAlertManager:
         Gives the time where a call does not; by default the machine's.
     default_rules : bool
         Start with the rules of `default_rules.default_rules`.
+    book : Book, optional
+        Keeps every telling as an event, together with what caused it.
     """
 
     def __init__(
@@ -69,10 +81,13 @@ class RiskAlertManager:
         config: RiskManagementConfig | None = None,
         clock: Clock | None = None,
         default_rules: bool = True,
+        *,
+        book: Book | None = None,
     ) -> None:
         self._config = config or RiskManagementConfig()
         self._clock = clock or SystemClock()
-        self._lock = RLock()
+        self._keeper: Keeper = Alone() if book is None else InBook(book)
+        self._lock = self._keeper.lock
         self._rules: dict[str, tuple[AlertRule, Condition, Life]] = {}
         self._raised: dict[str, tuple[Life, Saying]] = {}
         self._blind: frozenset[str] = frozenset()
@@ -116,8 +131,7 @@ class RiskAlertManager:
                 raise InvalidRequest("UNKNOWN_RULE", "rule_id", f"no alert rule is called {rule_id!r:.80}")
             rule, _, life = self._rules.pop(rule_id)
             self._defaults.discard(rule_id)
-            notice = life.over(self._clock.now(), lambda: "the rule was removed")
-        self._teller.tell([notice])
+            self._tell([life.over(self._clock.now(), lambda: "the rule was removed")])
         return rule
 
     @property
@@ -176,6 +190,9 @@ class RiskAlertManager:
             What was told: firing, repeated and resolved.
         """
         moment = now or self._clock.now()
+        return self._kept(lambda: self._evaluated(metrics, moment)) or []
+
+    def _evaluated(self, metrics: Mapping[str, float], moment: datetime) -> list[Alert]:
         with self._lock:
             told: list[Alert | None] = []
             blind: dict[str, list[AlertRule]] = {}
@@ -185,9 +202,7 @@ class RiskAlertManager:
             told.append(self._report_blind(blind, moment))
             for life, saying in self._raised.values():
                 told.append(life.tick(moment, _again(saying)))
-            alerts = [alert for alert in told if alert is not None]
-        self._teller.tell(alerts)
-        return alerts
+            return self._tell(told)
 
     def raise_alert(
         self,
@@ -218,22 +233,31 @@ class RiskAlertManager:
             The alert as it stands; None while it cools down after a resolution.
         """
         moment = now or self._clock.now()
-        with self._lock:
-            kind, level = AlertType(alert_type), AlertSeverity(severity)
-            notice, current = self._raise(key or f"{kind}:{message}", kind, level, Saying(message), moment)
-        self._teller.tell([notice])
-        return current
+        kind, level = AlertType(alert_type), AlertSeverity(severity)
+
+        def raised() -> Alert | None:
+            with self._lock:
+                found = self._raise(key or f"{kind}:{message}", kind, level, Saying(message), moment)
+                self._tell(found[:1])
+                return found[1]
+
+        return self._kept(raised)
 
     def resolve(self, key: str, now: datetime | None = None) -> Alert | None:
         """End an alert that was raised; returns the notice, None if there was nothing to end.
 
         The alert of a rule ends by itself when its condition holds no more.
         """
-        with self._lock:
-            found = self._raised.get(key)
-            notice = found[0].over(now or self._clock.now()) if found else None
-        self._teller.tell([notice])
-        return notice
+        moment = now or self._clock.now()
+
+        def ended() -> Alert | None:
+            with self._lock:
+                found = self._raised.get(key)
+                notice = found[0].over(moment) if found else None
+                self._tell([notice])
+                return notice
+
+        return self._kept(ended)
 
     def acknowledge(self, alert_id: str, actor: str) -> Alert:
         """Take an active alert on: it is not repeated. The first name stays.
@@ -250,10 +274,7 @@ class RiskAlertManager:
         with self._lock:
             for life in self._lives():
                 if life.alert is not None and life.alert.alert_id == alert_id:
-                    alert = life.acknowledge(actor)
-                    if alert is not None:
-                        logger.info("alert %s acknowledged by %s", alert.rule_id, actor)
-                        return alert
+                    return self._acknowledged(life, life.alert, actor)
         raise InvalidRequest(
             "UNKNOWN_ALERT", "alert_id", f"no alert {alert_id!r:.40} is active; it may have been resolved"
         )
@@ -278,7 +299,43 @@ class RiskAlertManager:
         """Send what goes to `channel` by `sender`, whatever the settings say; it must return at once."""
         self._teller.attach(AlertChannel(channel), sender)
 
+    @property
+    def in_process(self) -> tuple[str, ...]:
+        """The channels that are told within this process."""
+        return self._teller.in_process
+
     # -- inside -------------------------------------------------------------------------------------
+
+    def _kept(self, work: Callable[[], T]) -> T | None:
+        """Do something that is told, also while the store can't be written: then it is kept in memory.
+
+        Within a lock that is held already it is the caller's own writing that fails, and his to try again.
+        """
+        is_own = not self._lock.is_mine
+        try:
+            return work()
+        except StoreUnavailable:
+            if not is_own:
+                raise
+        try:
+            return work()
+        except StoreUnavailable as problem:
+            logger.critical("an alert can't be kept: %s", problem)
+            return None
+
+    def _tell(self, found: Iterable[Alert | None]) -> list[Alert]:
+        """Keep what is not None as events, and tell it once that is done. Call it under the lock."""
+        alerts = [alert for alert in found if alert is not None]
+        for alert in alerts:
+            actor = alert.acknowledged_by if alert.state is AlertState.ACKNOWLEDGED else SYSTEM
+            self._keeper.apply(AlertTold(at=alert.at, actor=actor, alert=alert))
+        if alerts:
+            self._keeper.afterwards(lambda: self._teller.tell(alerts))
+        return alerts
+
+    def _acknowledged(self, life: Life, alert: Alert, actor: str) -> Alert:
+        self._tell([life.acknowledge(actor, self._clock.now())])
+        return life.current() or alert
 
     def _lives(self) -> Iterable[Life]:
         yield from (life for _, _, life in self._rules.values())

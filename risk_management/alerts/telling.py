@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from threading import RLock
 from typing import Final
 
-from risk_management.alerts.channels import CHANNELS, Channel, missing_settings
+from risk_management.alerts.channels import CHANNELS, Channel, configured, missing_settings
 from risk_management.alerts.records import Alert, AlertChannel, AlertRule, FailedDelivery
 from risk_management.config.risk_config import AlertConfig
 
@@ -49,6 +49,7 @@ class Teller:
         with self._lock:
             self._settings = settings
             self._channels = {**made, **self._attached}
+            self._posted = frozenset(configured(settings))
 
     def attach(self, channel: AlertChannel, sender: Channel) -> None:
         """Send what goes to `channel` by `sender`, whatever the settings say."""
@@ -69,10 +70,16 @@ class Teller:
         return unsubscribe
 
     @property
-    def reachable(self) -> tuple[AlertChannel, ...]:
-        """All channels that can take an alert."""
+    def reachable(self) -> tuple[str, ...]:
+        """All channels that can take an alert: those of this process, and those that have a sender."""
         with self._lock:
-            return tuple(self._channels)
+            return (*self._channels, *(name for name in sorted(self._posted) if name not in self._channels))
+
+    @property
+    def in_process(self) -> tuple[str, ...]:
+        """The channels that are functions of this process: no row in the outbox waits for a sender."""
+        with self._lock:
+            return tuple(str(name) for name in self._channels)
 
     @property
     def history(self) -> tuple[Alert, ...]:
@@ -86,7 +93,7 @@ class Teller:
             if channel not in self.reachable:
                 missing = missing_settings(channel, self._settings)
                 remedy = f"set {', '.join(missing)}" if missing else "no sender for it is installed"
-                yield f"alert rule {rule.rule_id!r}: channel {channel.value} is not configured; {remedy}"
+                yield f"alert rule {rule.rule_id!r}: channel {channel} is not configured; {remedy}"
 
     def tell(self, alerts: Iterable[Alert | None]) -> None:
         """Tell what is not None. Call it without a lock: a listener may call back."""
@@ -96,7 +103,9 @@ class Teller:
             with self._lock:
                 self._history.append(alert)
                 wanted = alert.channels if self._settings.enabled else ALWAYS
-                takers = [(name.value, self._channels.get(name)) for name in wanted]
+                direct = {str(name): send for name, send in self._channels.items()}
+                names = [str(name) for name in wanted]
+                takers = [(n, direct.get(n)) for n in names if n in direct or n not in self._posted]
                 takers += [("subscriber", listener) for listener in self._listeners]
             for name, taker in takers:
                 self._deliver(alert, name, taker)

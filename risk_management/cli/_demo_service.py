@@ -21,7 +21,7 @@ from risk_management.integration.client import RiskClient
 from risk_management.integration.dashboard_integration import RiskDashboardAPI
 from risk_management.model.access import Access
 from risk_management.service.application import make_app
-from risk_management.service.server import STREAMS
+from risk_management.service.server import STREAMS, Server
 from risk_management.service.sessions import Sessions
 from risk_management.store.tokens import TokenStore
 
@@ -38,8 +38,10 @@ def serve(period: str, speed: float, port: int, folder: Path) -> None:
     screen = Console(highlight=False, soft_wrap=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = folder / "risk.db"
+    port_taken = listening(HOST, port, str(store))
     market, ended = Market.sample(), Event()
     with ExitStack() as closing:
+        closing.callback(port_taken.close)
         with ending_by_code():
             replay = Replay(market, PERIODS_BY_NAME[period], str(store))
             closing.callback(replay.close)
@@ -47,7 +49,7 @@ def serve(period: str, speed: float, port: int, folder: Path) -> None:
             closing.callback(tokens.close)
         sessions = Sessions(file=store.with_name(f"{store.name}.sessions"), is_valid=tokens.holds)
         app = make_app(RiskDashboardAPI(replay.manager), tokens, sessions=sessions, streams=STREAMS)
-        server = listening(app, HOST, port)
+        server = Server(app, HOST, port_taken)
         address = f"http://{HOST}:{server.port}"
         clients = {
             bot.name: RiskClient(

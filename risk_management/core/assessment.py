@@ -9,6 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.budget import budget_limit, budget_uses
 from risk_management.core.correlation_monitor import CorrelationMetrics, correlation_metrics
 from risk_management.core.portfolio_heat import HeatMetrics, heat_metrics
 from risk_management.core.proposal import GATE_CONFIDENCES
@@ -181,15 +182,17 @@ def measure(
     correlation = correlation_metrics(state, config)
     stress = state.totals.stress + state.totals.reserved_stress
     worst = int(stress.argmin()) if stress.size else -1
+    budgets = tuple(_budgets(state, config))
     metrics = {
         **_size_metrics(state, config, heat),
         **_loss_metrics(state, config),
         **_tail_metrics(state, config, -float(stress[worst]) if worst >= 0 else math.nan),
         **_correlation_metrics(correlation),
+        "budget_use": max((use.use for use in budgets), default=0.0),
         "failed_checks": float(failed_checks),
         "stale_symbols": float(len(stale_symbols(state, config, now))),
     }
-    limits = tuple(sorted(_limits(state, config, metrics, heat, worst), key=lambda u: -u.use))
+    limits = tuple(sorted((*_limits(state, config, metrics, heat, worst), *budgets), key=lambda u: -u.use))
     hard = [use.use for use in limits if use.hard]
     metrics["risk_score"] = 100.0 * max(hard, default=0.0)
     scenario = state.model.scenario_ids[worst] if worst >= 0 else ""
@@ -303,6 +306,17 @@ def _limits(
     yield LimitUse(
         "expected_shortfall", "", metrics["es_975"], es_limit(state, config), "fraction", hard=False
     )
+
+
+def _budgets(state: PortfolioState, config: RiskManagementConfig) -> Iterator[LimitUse]:
+    """What each strategy uses of the risk budget, beside what it may use now."""
+    equity = state.totals.equity
+    if state.budget is None or equity is None or equity <= 0.0:
+        return
+    uses = budget_uses(state, state.budget)
+    for strategy, used in uses.items():
+        limit = budget_limit(state, config, state.budget, strategy, uses)
+        yield LimitUse("budget", strategy, used / equity, limit / equity, "fraction", hard=False)
 
 
 def _names(state: PortfolioState, config: RiskManagementConfig) -> Iterator[LimitUse]:

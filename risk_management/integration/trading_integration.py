@@ -9,6 +9,7 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from risk_management.brokers.broker import Broker
 from risk_management.clock import Clock
 from risk_management.config.risk_config import RiskManagementConfig, load_risk_config
 from risk_management.core.assessment import RiskAssessment
@@ -17,6 +18,8 @@ from risk_management.core.order_desk import OrderTicket
 from risk_management.core.protocol import Executor
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import AlreadyInitialized, ConfigurationError, InvalidRequest, StoreUnavailable
+from risk_management.integration.alerting import Alerting
+from risk_management.integration.broker_link import BrokerLink, broker_of
 from risk_management.integration.client import DEADLINE, RiskClient
 from risk_management.integration.monitoring import Watcher
 from risk_management.integration.trade_response import TradeResponse
@@ -56,6 +59,8 @@ class TradingSystemIntegration:
         By default `load_risk_config()`.
     prices, sectors, clock, executor
         Handed to `AdvancedRiskManager`.
+    broker : Broker, optional
+        Through which the risk system itself acts; by default the one that the settings name, or none.
     journal : Journal, optional
         Keeps every event; by default the store that the settings name, or memory.
     monitoring_interval : float
@@ -70,6 +75,7 @@ class TradingSystemIntegration:
         sectors: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         executor: Executor | None = None,
+        broker: Broker | None = None,
         journal: Journal | None = None,
         monitoring_interval: float = 5.0,
     ) -> None:
@@ -86,14 +92,18 @@ class TradingSystemIntegration:
         )
         self.journal = self.risk_manager.book.journal
         self.last_assessment: RiskAssessment | None = None
+        self.alerting = Alerting(self.risk_manager)
         data = self.risk_manager.config.market_data_config
         is_living = prices is None and data.source not in AT_REST and data.poll_interval > 0.0
+        chosen = broker_of(self.risk_manager) if broker is None else broker
+        self.broker_link = None if chosen is None else BrokerLink(self.risk_manager, chosen)
         self._watcher = Watcher(
             self.risk_manager,
             self._assess,
             monitoring_interval,
             load_source(data) if is_living else None,
             data.poll_interval,
+            None if self.broker_link is None else self.broker_link.step,
         )
 
     # -- orders -------------------------------------------------------------------------------------
@@ -249,16 +259,18 @@ class TradingSystemIntegration:
     # -- monitoring ---------------------------------------------------------------------------------
 
     def start_monitoring(self) -> None:
-        """Assess the book and pull prices in the background; a second call changes nothing.
+        """Assess the book, pull prices and send alerts in the background; a second call changes nothing.
 
         Prices are pulled where the settings name a living source, such as ``yahoo`` or ``exchange``; the
         sample and files have no newer ones, and a frame that was handed in leaves them to be pushed.
         """
+        self.alerting.start()
         self._watcher.start()
 
     def stop_monitoring(self) -> None:
         """End the background rounds and wait for the last ones."""
         self._watcher.stop()
+        self.alerting.stop()
 
     @property
     def is_monitoring(self) -> bool:
@@ -266,11 +278,15 @@ class TradingSystemIntegration:
         return self._watcher.is_running
 
     def _assess(self) -> None:
+        self.alerting.refresh()
         self.last_assessment = self.risk_manager.assess_overall_risk()
 
     def close(self) -> None:
         """End the background assessments and let another process have the store."""
         self.stop_monitoring()
+        self.alerting.close()
+        if self.broker_link is not None:
+            self.broker_link.broker.close()
         self.risk_manager.close()
 
     def __enter__(self) -> Self:

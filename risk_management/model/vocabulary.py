@@ -44,6 +44,9 @@ VOCABULARY: Final[dict[str, Word]] = {
     "es_utilization": Word("fraction", "Expected shortfall over its limit."),
     "var_exceptions": Word("count", "Days of the last 250 whose loss passed the VaR that was forecast."),
     "var_zone": Word("count", "Basel's zone of those days: 0 green, 1 yellow, 2 red."),
+    "budget_use": Word(
+        "fraction", "Largest use of a strategy's risk budget by what it may use; 0 without one."
+    ),
     "stress_loss": Word("fraction", "Loss in the worst gate scenario, of equity."),
     "max_correlation": Word("number", "Largest correlation of two held names, by the sides that are held."),
     "average_correlation": Word("number", "Average correlation of the held names, weighted by exposure."),

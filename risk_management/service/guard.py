@@ -168,7 +168,11 @@ class Guard:
             self._note(
                 Token("", "somebody", Access.READ, None, ANYONE.created_at, ""), f"wrong tokens: {address}"
             )
-        said = "send a token: Authorization: Bearer ...; 'risk token create' makes one"
+        said = (
+            "this token is not known here, or was revoked; 'risk token list' shows those of the store"
+            if found is not None
+            else "send a token: Authorization: Bearer ...; 'risk token create' makes one"
+        )
         raise Problem(Code.UNAUTHENTICATED, "", said, {"WWW-Authenticate": "Bearer"})
 
     def _note(self, who: Token, text: str) -> None:

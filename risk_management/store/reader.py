@@ -177,9 +177,18 @@ class StoreReader:
                 return
             after = rows[-1].seq
 
-    def newest(self, number: int, *, kind: str | None = None, actor: str | None = None) -> list[Entry]:
-        """The newest entries, oldest first, of one kind or actor where they are named."""
+    def newest(
+        self,
+        number: int,
+        *,
+        kind: str | None = None,
+        actor: str | None = None,
+        without: Collection[str] = (),
+    ) -> list[Entry]:
+        """The newest entries, oldest first, of one kind or actor where named, `without` some kinds."""
         query = select(JOURNAL).order_by(JOURNAL.c.seq.desc()).limit(number)
+        if without:
+            query = query.where(JOURNAL.c.kind.not_in(without))
         for column, wanted in ((JOURNAL.c.kind, kind), (JOURNAL.c.actor, actor)):
             if wanted is not None:
                 query = query.where(column == wanted)

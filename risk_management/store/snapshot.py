@@ -16,10 +16,12 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.evolve import from_records
 from risk_management.core.standing import Standing
 from risk_management.errors import StoreCorrupt
+from risk_management.model.budget import RiskAllocation
 from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import EmergencyMemory, RowCount
 from risk_management.model.instrument import Instrument
 from risk_management.model.layered import Layered
+from risk_management.model.liquidation import Liquidation
 from risk_management.model.portfolio import (
     Account,
     Bot,
@@ -72,6 +74,9 @@ class _Snapshot:
     emergency: tuple[tuple[str, RowCount], ...]
     breaks: tuple[tuple[str, tuple[Break, ...]], ...] = ()
     prices_since: datetime | None = None
+    budget: RiskAllocation | None = None
+    given: str = ""
+    liquidations: tuple[Liquidation, ...] = ()
 
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
@@ -104,6 +109,9 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         emergency=tuple(state.emergency.counts.items()),
         breaks=tuple(state.breaks.items()),
         prices_since=state.prices_since,
+        budget=state.budget,
+        given=standing.given if standing.given != standing.config.as_text() else "",
+        liquidations=tuple(state.liquidations.values()),
     )
     return written(_adapter(), kept)
 
@@ -153,8 +161,10 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         emergency=EmergencyMemory(_named(kept.emergency)),
         breaks=_named(kept.breaks),
         prices_since=kept.prices_since,
+        liquidations=_named((one.liquidation_id, one) for one in kept.liquidations),
+        budget=kept.budget,
     )
-    return Standing.of(state, config)
+    return Standing.of(state, config, kept.given)
 
 
 def _named(pairs: Iterable[tuple[Any, Any]]) -> MappingProxyType[Any, Any]:

@@ -11,6 +11,7 @@ from risk_management.service.route import Answer, Route
 from risk_management.service.routes import (
     audit,
     bots,
+    budgets,
     figures,
     health,
     live,
@@ -35,6 +36,7 @@ API: Final[tuple[Route, ...]] = (
     *positions.ROUTES,
     *state.ROUTES,
     *bots.ROUTES,
+    *budgets.ROUTES,
     *modes.ROUTES,
     *rules.ROUTES,
     *settings.ROUTES,

@@ -68,6 +68,14 @@ def paths(app: Flask) -> list[str]:
     return rules
 
 
+def test_a_wrong_token_is_told_from_none(service):
+    none = service.call("GET", "state", scope=None)
+    wrong = service.call("GET", "state", scope="risk_" + secrets.token_urlsafe(32))
+    assert (none.status, wrong.status) == (401, 401)
+    assert "send a token" in none.json["error"]["message"]
+    assert "not known here, or was revoked" in wrong.json["error"]["message"]
+
+
 def test_refused_acts_do_not_swell_the_journal(fresh):
     """20 a minute and token are named; every one is refused all the same."""
     service = fresh()
