@@ -170,7 +170,7 @@ class Guard:
             )
         said = (
             "this token is not known here, or was revoked; 'risk token list' shows those of the store"
-            if found is not None
+            if BEARER.match(header) is not None
             else "send a token: Authorization: Bearer ...; 'risk token create' makes one"
         )
         raise Problem(Code.UNAUTHENTICATED, "", said, {"WWW-Authenticate": "Bearer"})

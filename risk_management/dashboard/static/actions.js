@@ -101,10 +101,10 @@ export const dangers = {
   }),
 };
 
-export function Controls({ status }) {
+export function Controls({ status, children }) {
   return html`<div class="controls">
     ${status.mode !== "halted" && html`<${Act} route="POST /emergency-stop" kind="danger" run=${dangers.halt}>Halt everything<//>`}
     ${status.mode === "active" && html`<${Act} route="POST /mode" run=${dangers.reduce}>Reduce only<//>`}
     ${(status.mode !== "active" || scopeHolds("portfolio").length > 0) && html`<${Act} route="POST /emergency-release" kind="main" run=${dangers.resume}>Resume<//>`}
-    <a class="button quiet" href="#/whatif">Try an order</a></div>`;
+    ${children}<a class="button quiet" href="#/whatif">Try an order</a></div>`;
 }

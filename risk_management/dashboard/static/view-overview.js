@@ -4,6 +4,7 @@ import { Controls, dangers, Act } from "./actions.js";
 import { told, outcome, TOLD } from "./activity.js";
 import { useAsked } from "./data.js";
 import { amount, capital, clock, money, percent, time, words as spoken } from "./format.js";
+import { canFlatten, flatten, ROUTE } from "./flatten.js";
 import { FiguresOf, useFigures } from "./figures.js";
 import { Badge, Bar, Empty, Fault, Panel } from "./parts.js";
 import { address } from "./place.js";
@@ -57,7 +58,7 @@ export default function Overview({ pulse, zone, words }) {
   const { data, problem } = useAsked(`audit/search?kinds=${TOLD.join(",")}&limit=8`);
   const isEmpty = pulse.positions === 0 && pulse.pending === 0;
   return html`<div class="answers"><${Wrong} pulse=${pulse} tz=${tz} /><${Doing} pulse=${pulse} entries=${data?.entries} problem=${problem} zone=${zone} />
-      <section class="answer" aria-labelledby="q-can"><h2 id="q-can">What you can do</h2><${Controls} status=${pulse.status} />
+      <section class="answer" aria-labelledby="q-can"><h2 id="q-can">What you can do</h2><${Controls} status=${pulse.status}>${canFlatten() && pulse.positions > 0 && html`<${Act} route=${ROUTE} run=${() => flatten()}>Flatten …<//>`}<//>
         <dl class="facts"><div><dt>Held</dt><dd>${pulse.positions} positions, ${money(pulse.exposure)}</dd></div><div><dt>Approved, not filled</dt><dd>${pulse.pending}</dd></div>
           <div><dt>Cash</dt><dd>${money(pulse.metrics.cash)}</dd></div><div><dt>Worst stress, in 10 days</dt><dd>${percent(pulse.metrics.stress_loss)} of equity</dd></div></dl></section></div>
     ${isEmpty && html`<div class="panel hint"><${Empty} title="Nothing is held yet">Bots ask this system before each order, and what it approves shows here. To see it alive: risk demo --serve. To bring what you hold: risk token create --scope operate, then POST positions.<//></div>`}

@@ -175,7 +175,7 @@ def test_who_may_only_look_is_told_why(visit, service):
     page.get_by_role("button", name="Sign in").first.click()
     page.get_by_label("Token").fill("risk_wrong-wrong-wrong-wrong-wrong-wrong")
     page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
-    page.get_by_role("alert").get_by_text("send a token").wait_for()
+    page.get_by_role("alert").get_by_text("not known here").wait_for()
     page.get_by_label("Token").fill(service.secrets["read"])
     page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
     halt = page.get_by_role("button", name="Halt everything")
