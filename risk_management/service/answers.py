@@ -35,6 +35,7 @@ __all__ = [
     "TradeAnswer",
     "TradeWhy",
     "WhatIfAnswer",
+    "WhatIfWhy",
 ]
 
 
@@ -178,6 +179,12 @@ class WhatIfAnswer(Closed):
     """Whether it will be known after a power cut."""
     request_id: str
     """For the report, the cancel and every question about it."""
+
+
+class WhatIfWhy(WhatIfAnswer):
+    """The same with all that was measured."""
+
+    findings: list[FindingAnswer]
 
 
 class TradeAnswer(WhatIfAnswer):

@@ -12,7 +12,7 @@ from risk_management.model.access import Access
 from risk_management.model.codes import Code
 from risk_management.model.money import SCALE
 from risk_management.model.trade import Execution
-from risk_management.service.answers import CancelAnswer, ExecutionAnswer, TradeAnswer, TradeWhy, WhatIfAnswer
+from risk_management.service.answers import CancelAnswer, ExecutionAnswer, TradeAnswer, TradeWhy, WhatIfWhy
 from risk_management.service.models import ExecutionReport, TradeAsked
 from risk_management.service.problems import Problem
 from risk_management.service.route import Answer, Call, Route
@@ -55,8 +55,9 @@ def ask(call: Call) -> Answer:
 
 
 def what_if(call: Call) -> Answer:
-    """Judge a request and change nothing."""
-    return Answer(_said(call.manager.desk.ask(_ticket(call))))
+    """Judge a request and change nothing; every check says what it measured."""
+    decision = call.manager.desk.ask(_ticket(call))
+    return Answer({**_said(decision), "findings": [_finding(finding) for finding in decision.findings]})
 
 
 def why(call: Call) -> Answer:
@@ -207,6 +208,6 @@ ROUTES: Final = (
         "What would be approved; nothing is reserved",
         what_if,
         asks=TradeAsked,
-        answers=WhatIfAnswer,
+        answers=WhatIfWhy,
     ),
 )
