@@ -140,7 +140,6 @@ _SENTENCES: Final[Mapping[str, Callable[[Body], str]]] = {
     "DrawdownAdjusted": lambda said: f"{said['reason']}",
     "BudgetAllocated": _budget,
     "BudgetCut": lambda said: ", ".join(f"{name} to {share:.0%}" for name, share in said["cuts"]),
-    "StrategyDaysRecorded": lambda said: f"{said['day']} ended for {len(said['strategies'])} strategies",
     "LiquidationStarted": lambda said: str(_first(said["liquidation"])),
     "LiquidationStepSent": lambda said: f"{said['liquidation_id']}: {len(said['orders'])} orders",
     "LiquidationStepDone": lambda said: f"{said['liquidation_id']}: {len(said['results'])} orders ended",
