@@ -388,5 +388,6 @@ def allowed_age(state: PortfolioState, config: RiskManagementConfig, symbol: str
     settings = config.market_data_config
     if quote.daily:
         return settings.stale_days * 86_400.0
-    kind = state.instruments[symbol].asset_class
+    known = state.instruments.get(symbol)  # a price may come of what nobody defined
+    kind = "other" if known is None else known.asset_class
     return settings.quote_age.get(kind, settings.quote_age.get("other", 60.0))
