@@ -23,6 +23,7 @@ __all__ = ["DecisionTally", "history_view"]
 SATURDAY: Final = 5
 MOST_DECISIONS: Final = 10_000
 MOST_MARKS: Final = 200
+MOST_TOLD: Final = 500
 OUTCOMES: Final = ("approved", "cut", "refused")
 MARKED: Final = ("HoldSet", "HoldReleased", "ConfigChanged", "EngineStarted")
 
@@ -96,7 +97,7 @@ def history_view(
         What `DecisionTally` read; without it decisions are not known by time.
     """
     drawdown, settings = seen.state.drawdown, seen.config.drawdown_config
-    told = list(alerts) if reader is None else _told(reader)
+    told = _last_tellings(alerts if reader is None else _told(reader))
     days = _days(drawdown.day, len(drawdown.closes), weekends=settings.trades_weekends)
     return {
         **headline(seen),
@@ -147,22 +148,29 @@ def _marks(seen: Snapshot, alerts: Iterable[Alert], reader: StoreReader | None) 
     """The newest moments to write on a time chart, oldest first."""
     found = list(_of_journal(reader)) if reader is not None else list(_standing(seen))
     for alert in alerts:
-        if alert.state is AlertState.FIRING:
-            what = {"kind": "alert", "severity": alert.severity, "text": alert.message}
-            found.append(plain({"at": alert.first_at, **what}))
+        what = {"kind": "alert", "severity": alert.severity, "text": alert.message}
+        found.append(plain({"at": alert.first_at, **what}))
     return sorted(found, key=lambda mark: str(mark["at"]))[-MOST_MARKS:]
 
 
 def _told(reader: StoreReader) -> list[Alert]:
     """The newest tellings of a journal, oldest first."""
-    events = (reader.event(entry) for entry in reader.newest(MOST_MARKS, kind="AlertTold"))
+    events = (reader.event(entry) for entry in reader.newest(MOST_TOLD, kind="AlertTold"))
     return [event.alert for event in events if isinstance(event, AlertTold)]
+
+
+def _last_tellings(told: Iterable[Alert]) -> list[Alert]:
+    """Each alert once, as it was told last: repeats would drown the others."""
+    last: dict[str, Alert] = {}
+    for alert in told:
+        last.pop(alert.alert_id, None)
+        last[alert.alert_id] = alert
+    return list(last.values())
 
 
 def _active(told: Iterable[Alert]) -> list[Alert]:
     """Alerts whose last telling is none of their end, the most severe first."""
-    last = {alert.alert_id: alert for alert in told}
-    holding = [alert for alert in last.values() if alert.state is not AlertState.RESOLVED]
+    holding = [alert for alert in told if alert.state is not AlertState.RESOLVED]
     return sorted(holding, key=lambda alert: (-alert.severity.rank, alert.first_at))
 
 
