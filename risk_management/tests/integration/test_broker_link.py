@@ -198,3 +198,34 @@ def test_a_round_that_breaks_shuts_the_door_and_is_told(make_manager):
     watcher.stop()
     assert world.mode is TradingMode.REDUCING
     assert world.alerts()["broker"] == "a round of the broker failed: KeyError"
+
+
+def test_what_the_protocols_close_is_closed_at_the_broker(world):
+    """From the drawdown to the broker's own positions, through the rounds that a service runs."""
+    world.manager.update_prices({"KO": 60.0, "PG": 140.0})
+    world.buy("KO", 100.0, "bot1")
+    world.buy("PG", 20.0, "bot2")
+    for number, (symbol, units, price) in enumerate((("KO", 100.0, 60.015), ("PG", 20.0, 140.035))):
+        world.manager.record_fill(
+            symbol,
+            "buy",
+            units,
+            price,
+            execution_id=f"paper-{number + 1}",
+            bot_name="a",
+            fee=units * price * 1e-4,
+        )
+    world.link.step()
+    assert world.mode is TradingMode.ACTIVE
+    for share in (0.65, 0.65, 0.649, 0.648):  # a far tick is believed once a second one says the same
+        world.clock.advance(40.0)
+        world.manager.update_prices({"KO": 60.0 * share, "PG": 140.0 * share})
+        world.manager.assess_overall_risk(confirmed=True)
+    assert world.mode is TradingMode.HALTED
+    for _ in range(200):
+        world.clock.advance(1.0)
+        world.link.step()
+    assert world.broker.positions() == {}
+    assert not world.manager.state.positions
+    assert abs(to_ledger(world.manager.state.cash) - world.broker.cash()) <= to_ledger(0.01)
+    assert not [order for order in world.broker.open_orders() if order.is_ours]
