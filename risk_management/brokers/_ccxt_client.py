@@ -37,6 +37,8 @@ class ExchangeOptions(Settings):
     """Currency of the cash, by default the book's base currency; ``USDT`` on many."""
     kind: Literal["spot", "swap"] = "spot"
     """Coins, or linear perpetual contracts."""
+    ignore: tuple[str, ...] = ()
+    """Coins of a spot account that are no positions: other currencies, staked ones, dust."""
     url: str | None = None
     """In place of every address of the exchange."""
 

@@ -59,6 +59,7 @@ class ExchangeBroker:
         self.environment: Environment = settings.environment
         self._exchange, self._is_swap = options.exchange, options.kind == "swap"
         self._cash = options.cash or around.currency
+        self._no_positions = {self._cash, *options.ignore}
         self._named, self._instrument, self._clock = settings.symbols, around.instrument, around.clock
         self._line = Connection(options, settings.environment, settings.timeout)
         self._ccxt, self._client, self._lock = self._line.ccxt, self._line.client, self._line.lock
@@ -86,7 +87,7 @@ class ExchangeBroker:
                 found[names.here(one["symbol"])] = from_decimal(units) * (-1 if one["side"] == "short" else 1)
         else:
             for coin, amount in self._line.ask("fetch_balance")["total"].items():
-                if coin != self._cash:
+                if coin not in self._no_positions:
                     found[names.of_coin(coin)] = from_decimal(decimal_of(amount))
         return {symbol: units for symbol, units in found.items() if units}
 
