@@ -22,6 +22,7 @@ _HOMES = {
     "AlertSeverity": "alerts.risk_alerts",
     "AlertType": "alerts.risk_alerts",
     "BotConfig": "config.risk_config",
+    "BrokerConfig": "config.risk_config",
     "CorrelationConfig": "config.risk_config",
     "CorrelationMonitor": "core.correlation_monitor",
     "DrawdownConfig": "config.risk_config",

@@ -18,6 +18,9 @@
     │   ├── StoreInUse          another process works on it; the text names it
     │   ├── StoreCorrupt        what is stored contradicts itself; the text names the first bad entry
     │   └── StoreTooNew         written by a newer version of this package
+    ├── BrokerError             the broker can't be worked with
+    │   ├── BrokerUnavailable   no answer: what was asked may have been done, ask again with the same id
+    │   └── OrderRejected       the broker refused an order: none exists
     ├── Unanswered              a risk system in another process did not answer in time
     └── LedgerError             an invariant of the ledger does not hold: stop trading
 
@@ -28,6 +31,8 @@ from __future__ import annotations
 
 __all__ = [
     "AlreadyInitialized",
+    "BrokerError",
+    "BrokerUnavailable",
     "ConfigurationError",
     "InsufficientData",
     "InvalidRequest",
@@ -36,6 +41,7 @@ __all__ = [
     "MarketDataError",
     "MeasureError",
     "MissingExtra",
+    "OrderRejected",
     "RegistryError",
     "RiskError",
     "SharedBookError",
@@ -140,6 +146,31 @@ class StoreCorrupt(StoreError):
 
 class StoreTooNew(StoreError):
     """The store was written by a newer version of this package. Install that version."""
+
+
+class BrokerError(RiskError):
+    """The broker can't be worked with; the text names it and says what to do."""
+
+
+class BrokerUnavailable(BrokerError):
+    """A broker gave no usable answer. What was asked may have been done: ask again with the same id."""
+
+
+class OrderRejected(BrokerError):
+    """A broker refused an order, and none exists there. Mend what the code names, or trade elsewhere.
+
+    Parameters
+    ----------
+    code : str
+        ``INSUFFICIENT_FUNDS``, ``MARKET_NOT_OPEN``, ``ORDER_TOO_SMALL``, ``NOT_REDUCING``, ``NOT_TRADED``,
+        ``NOT_SUPPORTED``, ``NOT_PERMITTED``, or ``BROKER_REFUSED`` for all else.
+    message : str
+        A sentence for a person, with the broker's own words.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Unanswered(RiskError):

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
+from risk_management.config._alerting import AlertRoute, QuietHours
 from risk_management.config._base import (
     Fraction,
     Leverage,
@@ -26,16 +27,21 @@ from risk_management.config._base import (
 from risk_management.config._channels import channel_problems
 from risk_management.config._levels import LEVELS
 from risk_management.errors import ConfigurationError
+from risk_management.model.alert import AlertChannel, AlertSeverity
 
 __all__ = [
     "AlertConfig",
     "BotConfig",
+    "BrokerConfig",
+    "BudgetConfig",
     "CorrelationConfig",
     "DrawdownConfig",
     "EmergencyConfig",
     "EmergencyRowConfig",
+    "HeartbeatConfig",
     "HeatConfig",
     "KellyConfig",
+    "LiquidationConfig",
     "MarketDataConfig",
     "OrderConfig",
     "PortfolioLimits",
@@ -70,6 +76,15 @@ def _zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"no time zone is called {name!r}; write one like 'Europe/Berlin'") from None
     return name
+
+
+def _checked_tiers(tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    shares, multipliers = [t[0] for t in tiers], [t[1] for t in tiers]
+    fine = shares == sorted(set(shares)) and multipliers == sorted(set(multipliers), reverse=True)
+    inside = all(0 < s <= 1 for s in shares) and all(0 <= m < 1 for m in multipliers)
+    if not (tiers and fine and inside):
+        raise ValueError("tiers need rising shares in (0, 1] with falling multipliers in [0, 1)")
+    return tiers
 
 
 class RiskLevel(StrEnum):
@@ -249,12 +264,7 @@ class DrawdownConfig(Settings):
     @field_validator("tiers")
     @classmethod
     def _ordered(cls, tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-        shares, multipliers = [t[0] for t in tiers], [t[1] for t in tiers]
-        fine = shares == sorted(set(shares)) and multipliers == sorted(set(multipliers), reverse=True)
-        inside = all(0 < s <= 1 for s in shares) and all(0 <= m < 1 for m in multipliers)
-        if not (tiers and fine and inside):
-            raise ValueError("tiers need rising shares in (0, 1] with falling multipliers in [0, 1)")
-        return tiers
+        return _checked_tiers(tiers)
 
     @field_validator("timezone")
     @classmethod
@@ -353,6 +363,47 @@ class BotConfig(Settings):
     """Confidence below which a request is refused."""
     low_confidence_multiplier: Fraction = 0.5
     """Multiplier at `min_confidence`; linear in between."""
+    max_losses_in_a_row: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Closed trades with a loss in a row that switch a bot off until a person puts it back; 0: never."""
+    max_rejects_in_a_row: Annotated[int, Field(ge=0, le=10_000)] = 10
+    """Approved orders in a row that were reported as not filled, the same; 0: never."""
+    max_errors_in_a_row: Annotated[int, Field(ge=0, le=10_000)] = 50
+    """Malformed requests in a row of a registered bot, the same; 0: never."""
+
+
+class BudgetConfig(Settings):
+    """A risk budget split over strategies."""
+
+    method: Literal["off", "equal", "inverse_volatility", "risk_parity", "sharpe", "fixed"] = "off"
+    """How the budget is split by itself, on the first look and then every `rebalance_days`."""
+    measure: Literal["var", "es", "drawdown"] = "es"
+    """What is split: one-day VaR at 95 %, expected shortfall at 97.5 %, or loss from each strategy's peak."""
+    limit_share: Leverage = 1.0
+    """The whole budget, as a multiple of the portfolio's own limit on that measure."""
+    fixed_shares: dict[str, Fraction] = Field(default_factory=dict)
+    """Shares of the method ``fixed``, by strategy; the others split what these leave."""
+    borrowing: Literal["none", "unused", "pro_rata"] = "none"
+    """Whether a strategy may use what others leave: first come first served, or each in proportion."""
+    borrow_cap: Leverage = 0.5
+    """Most that a strategy may borrow, as a multiple of its own budget."""
+    drawdown_tiers: tuple[tuple[float, float], ...] = (
+        (1 / 3, 0.75),
+        (8 / 15, 0.50),
+        (11 / 15, 0.25),
+        (1.0, 0.0),
+    )
+    """Pairs of share of `drawdown_config.max_strategy_drawdown` and the budget's multiplier from there on."""
+    hysteresis: Fraction = 0.02
+    """How far back inside a tier a strategy's drawdown must come before its multiplier is lifted."""
+    min_days: Annotated[int, Field(ge=20, le=250)] = 60
+    """Days of its own that a strategy needs before its record is measured; else its present positions are."""
+    rebalance_days: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Trading days from one split to the next."""
+
+    @field_validator("drawdown_tiers")
+    @classmethod
+    def _ordered(cls, tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        return _checked_tiers(tiers)
 
 
 class EmergencyRowConfig(Settings):
@@ -362,9 +413,36 @@ class EmergencyRowConfig(Settings):
     metric: Annotated[str, Field(min_length=1, max_length=64)]
     """A word of the vocabulary, such as ``drawdown`` or ``var_utilization``."""
     threshold: float
-    action: Literal["warn", "halt_new_risk", "reduce_only", "reduce_correlated", "trim", "halt", "liquidate"]
+    action: Literal[
+        "warn",
+        "scale_down",
+        "halt_new_risk",
+        "reduce_only",
+        "cancel_open_orders",
+        "reduce_correlated",
+        "reduce_cluster",
+        "trim",
+        "halt",
+        "liquidate",
+    ]
     confirmations: Annotated[int, Field(ge=1, le=100)] = 1
-    """Fresh assessments in a row that must show it."""
+    """Fresh assessments in a row that must show it, or trading days with `by_day`."""
+    scope: Literal["portfolio", "strategy", "bot", "symbol"] = "portfolio"
+    """What is measured and acted on."""
+    subject: Annotated[str, Field(max_length=128)] = ""
+    """Name of the strategy, bot or symbol; empty: each one for itself."""
+    amount: Annotated[float | None, Field(ge=0.0, le=20.0)] = None
+    """Multiplier of ``scale_down``; the fraction of equity that ``trim`` and ``reduce_cluster`` cut to."""
+    cooldown: Seconds = 0.0
+    """Seconds after it acted in which it does not act again."""
+    release: float | None = None
+    """It ends below this; by default below `threshold`."""
+    release_after: Annotated[int, Field(ge=1, le=100)] = 1
+    """Assessments, or trading days with `by_day`, in a row below `release`."""
+    by_day: bool = False
+    """Count trading days instead of assessments."""
+    once_a_day: bool = False
+    """Once it acted, it waits for the next trading day."""
 
 
 class EmergencyConfig(Settings):
@@ -390,6 +468,50 @@ class EmergencyConfig(Settings):
     """Further rows."""
 
 
+class HeartbeatConfig(Settings):
+    """The dead man's switch: seconds of silence after which only closing passes; 0 watches nobody."""
+
+    bots: dict[str, Seconds] = Field(default_factory=dict)
+    """By name of the bot, or ``*`` for all; a bot's requests are heartbeats."""
+    feeds: Seconds = 60.0
+    """Of a feed that was heard of once; its prices are heartbeats."""
+    engine: Seconds = 60.0
+    """Of the monitoring, once it was started."""
+    halt_after: Annotated[float, Field(ge=1.0, le=1000.0)] = 3.0
+    """Multiple of those seconds after which nothing passes any more until a person puts it back."""
+    cancel_timer: Seconds = 0.0
+    """Seconds after which the broker itself cancels all orders unless the monitoring goes on; 0: no timer."""
+
+
+class LiquidationConfig(Settings):
+    """How positions are closed when an emergency or a person wants them closed."""
+
+    volume_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.10
+    """Share of a symbol's volume that is taken while it is closed, spread over its trading day."""
+    max_slices: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Most slices of one symbol."""
+    crypto_slices: Annotated[int, Field(ge=1, le=1000)] = 4
+    """Least slices of one coin, where each is more than the smallest order."""
+    widest_spread: Annotated[float, Field(ge=1.0, le=1000.0)] = 5.0
+    """Multiple of a symbol's normal spread from which on it waits."""
+    half_spread: dict[str, Fraction] = Field(
+        default_factory=lambda: {"equity": 0.0005, "index_fund": 0.0002, "crypto": 0.0010, "other": 0.0010}
+    )
+    """Half the spread that is reckoned with where none is told, a fraction of the price by asset class."""
+    impact: Annotated[float, Field(ge=0.0, le=10.0)] = 1.0
+    """Impact in daily volatilities of an order as large as a day's volume; it falls with the square root."""
+    hedge_symbol: Annotated[str, Field(max_length=32)] = ""
+    """Sold or bought against what can't be traded now; empty: nothing is hedged."""
+    limit_tries: Annotated[int, Field(ge=0, le=100)] = 2
+    """Orders at the price collar that may fill nothing before a market order is sent."""
+    max_tries: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Orders of one symbol in a row that may fill nothing before people are called; it goes on, slower."""
+    order_patience: Annotated[float, Field(gt=0.0, le=86_400.0)] = 10.0
+    """Seconds that an order may fill nothing before it is cancelled and planned anew."""
+    slow_pause: Annotated[float, Field(gt=0.0, le=86_400.0)] = 60.0
+    """Seconds between two tries of a symbol after `max_tries`."""
+
+
 class AlertConfig(Settings):
     """Alerts and where they go; the channels' secrets come from the environment."""
 
@@ -411,6 +533,22 @@ class AlertConfig(Settings):
     """Recipient of e-mail, by default `smtp_username`."""
     urls: tuple[SecretStr, ...] = ()
     """Further channels, as Apprise URLs."""
+    routes: tuple[AlertRoute, ...] = ()
+    """Where alerts go whose rule names no channel; the first that matches counts, else all channels."""
+    quiet_hours: QuietHours | None = None
+    """Hours in which INFO and WARNING wait."""
+    acknowledge_within: dict[AlertSeverity, Seconds] = Field(
+        default_factory=lambda: {AlertSeverity.CRITICAL: 900.0, AlertSeverity.EMERGENCY: 300.0}
+    )
+    """Seconds in which somebody should acknowledge an alert, by severity; then further people are told."""
+    escalation_channels: tuple[str, ...] = ()
+    """Who is told then; without any, those to whom the next severity goes."""
+    storm_alerts: Annotated[int, Field(ge=1, le=100)] = 20
+    """Messages that a channel gets within `storm_window`; further ones become one, with their number."""
+    storm_window: Seconds = 60.0
+    """Seconds of that; 0: nothing is ever folded. An EMERGENCY never is."""
+    rules_file: Path | None = None
+    """A TOML file of further rules, see `risk rules check`."""
     webhook_signing_key: SecretStr | None = None
     """Signs what goes to `webhook_url`: HMAC-SHA256 in the header ``X-Risk-Signature``."""
     telegram_api_url: str = "https://api.telegram.org"
@@ -492,6 +630,29 @@ class MarketDataConfig(Settings):
     """Least annual volatility of the stand-in for a symbol without history, by asset class."""
 
 
+class BrokerConfig(Settings):
+    """The broker through which the risk system itself acts; bots send their orders themselves.
+
+    Keys come from the environment: ``ALPACA_API_KEY`` and ``ALPACA_SECRET_KEY``, or ``EXCHANGE_API_KEY``,
+    ``EXCHANGE_SECRET`` and ``EXCHANGE_PASSWORD``.
+    """
+
+    name: Annotated[str, Field(min_length=1)] | None = None
+    """Name of a broker: paper, alpaca, ccxt, or one of an extension; None works without one."""
+    environment: Literal["paper", "live"] = "paper"
+    """``live`` trades money: it has to be said here and in the book's own `environment`."""
+    account_id: str | None = None
+    """Account of the book that it keeps, by default the book's `account_id`."""
+    symbols: dict[str, str] = Field(default_factory=dict)
+    """The broker's name by ours, where they differ and can't be derived."""
+    poll_interval: Annotated[float, Field(ge=1.0, le=3600.0)] = 30.0
+    """Seconds between two reconciliations while monitoring runs."""
+    timeout: Annotated[float, Field(gt=0.0, le=120.0)] = 10.0
+    """Seconds to wait for an answer."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What this broker alone understands, see docs/brokers.md."""
+
+
 class RiskManagementConfig(Settings):
     """All settings. `check()` holds them against each other; `digest()` names this set of them."""
 
@@ -514,9 +675,13 @@ class RiskManagementConfig(Settings):
     stress_config: StressConfig = Field(default_factory=StressConfig)
     heat_config: HeatConfig = Field(default_factory=HeatConfig)
     bot_config: BotConfig = Field(default_factory=BotConfig)
+    budget_config: BudgetConfig = Field(default_factory=BudgetConfig)
     emergency_config: EmergencyConfig = Field(default_factory=EmergencyConfig)
+    heartbeat_config: HeartbeatConfig = Field(default_factory=HeartbeatConfig)
+    liquidation_config: LiquidationConfig = Field(default_factory=LiquidationConfig)
     alert_config: AlertConfig = Field(default_factory=AlertConfig)
     market_data_config: MarketDataConfig = Field(default_factory=MarketDataConfig)
+    broker_config: BrokerConfig = Field(default_factory=BrokerConfig)
     extensions: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Settings of third-party parts, by name."""
 
@@ -581,15 +746,23 @@ class RiskManagementConfig(Settings):
             raise ConfigurationError("; ".join(problems))
 
     def as_text(self) -> str:
-        """JSON of all settings that a decision may depend on: no channels with their secrets, no store."""
-        return self.model_dump_json(exclude={"alert_config", "store"})
+        """JSON of all settings that a decision may depend on: no channels, no store, no broker."""
+        return self.model_dump_json(exclude={"alert_config", "broker_config", "store"})
 
     def digest(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of `as_text`."""
         return hashlib.sha256(self.as_text().encode()).hexdigest()[:16]
 
 
+def _unknown_channels(alerts: AlertConfig) -> list[str]:
+    """Names that routes and escalation go to and that are no channel."""
+    known = {*AlertChannel, *alerts.named_urls()}
+    named = [name for route in alerts.routes for name in route.channels]
+    return [name for name in (*named, *alerts.escalation_channels) if name not in known]
+
+
 def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
+    unknown = _unknown_channels(config.alert_config)
     limits, drawdown, emergency = config.portfolio_limits, config.drawdown_config, config.emergency_config
     return [
         (
@@ -624,6 +797,10 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
             "emergency_config.var_release must be smaller than var_halt",
         ),
         (
+            sum(config.budget_config.fixed_shares.values()) > 1.0 + 1e-9,
+            "budget_config.fixed_shares add up to more than 1; lower them",
+        ),
+        (
             config.heat_config.warning_heat > config.heat_config.critical_heat,
             "heat_config.warning_heat is larger than critical_heat; lower it",
         ),
@@ -634,6 +811,16 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
         (
             config.market_data_config.source == "files" and config.market_data_config.path is None,
             "market_data_config.path is missing; the source 'files' needs a file or a folder",
+        ),
+        (
+            bool(unknown),
+            f"alert_config.routes and escalation_channels name {', '.join(unknown)}, which are no channels; "
+            f"there are {', '.join((*AlertChannel, *config.alert_config.named_urls()))}",
+        ),
+        (
+            config.broker_config.name is not None and config.broker_config.environment != config.environment,
+            f"broker_config.environment is {config.broker_config.environment!r} and the book's environment "
+            f"{config.environment!r}; say the same in both, a paper fill never reaches a live book",
         ),
         (
             config.alert_config.weekly_report_on is not None and config.alert_config.daily_summary_at is None,

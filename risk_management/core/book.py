@@ -77,8 +77,8 @@ class Book:
             journal.write([first], start)
 
     @classmethod
-    def resumed(cls, standing: Standing, journal: Journal) -> Self:
-        """A book that goes on from where its journal ends."""
+    def resumed(cls, standing: Standing, journal: Journal | None) -> Self:
+        """A book that goes on from where its journal ends; in memory only without one."""
         book = cls.__new__(cls)
         book._begin(standing, journal)
         return book
@@ -168,16 +168,29 @@ class Book:
         """
         self._tasks.append(task)
 
-    def reconfigure(self, config: RiskManagementConfig, now: datetime, actor: str) -> None:
-        """Use other settings from the next event on; the rest of the state stays as it is."""
+    def reconfigure(
+        self, config: RiskManagementConfig, now: datetime, actor: str, given: str | None = None
+    ) -> None:
+        """Use other settings from the next event on; the rest of the state stays as it is.
+
+        `given` is the text of the settings that the process was started with; by default what it was.
+        """
         with self.lock:
-            event = ConfigChanged(at=now, actor=actor, config=config.as_text(), digest=config.digest())
-            self._head = Standing.of(self.apply(event), config)
+            text = config.as_text()
+            base = self._head.given if given is None else given
+            event = ConfigChanged(
+                at=now,
+                actor=actor,
+                config=text,
+                digest=config.digest(),
+                given="" if base == text else base,
+            )
+            self._head = Standing.of(self.apply(event), config, base)
 
     def adopt(self, config: RiskManagementConfig) -> None:
         """Use an object of equal settings: it knows the channels, which the journal does not hold."""
         with self.lock:
-            self._head = Standing.of(self._head.state, config)
+            self._head = Standing.of(self._head.state, config, self._head.given)
 
     def mend(self) -> bool:
         """Reach a store that failed and write what happened meanwhile; whether it can be written now.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from math import isnan
 from types import MappingProxyType
 
 from risk_management.model.emergency import EmergencyMemory, RowCount
+from risk_management.model.portfolio import Scope
 
 __all__ = ["EmergencyAction", "EmergencyRow", "Step", "step"]
 
@@ -18,6 +19,12 @@ class EmergencyAction(StrEnum):
     """What a row does."""
 
     WARN = "warn"
+    SCALE_DOWN = "scale_down"
+    """Sizes and single limits are multiplied by the row's amount while it holds."""
+    CANCEL_OPEN_ORDERS = "cancel_open_orders"
+    """Approved entries are cancelled; what protects a position stays."""
+    REDUCE_CLUSTER = "reduce_cluster"
+    """The largest cluster is cut to the row's amount, cheapest positions first."""
     HALT_NEW_RISK = "halt_new_risk"
     """Nothing that increases VaR is approved."""
     REDUCE_ONLY = "reduce_only"
@@ -54,6 +61,14 @@ class EmergencyRow:
         Count trading days instead of assessments.
     once_a_day : bool
         Once it acted, it waits for the next trading day.
+    scope : Scope
+        What is measured and acted on.
+    subject : str
+        Name of the strategy, bot or symbol; empty: each of them.
+    cooldown : float
+        Seconds after it acted in which it does not act again.
+    amount : float or None
+        Multiplier of ``scale_down``; else the fraction of equity that ``trim`` and ``reduce_cluster`` cut to.
     """
 
     name: str
@@ -65,6 +80,17 @@ class EmergencyRow:
     release_after: int = 1
     by_day: bool = False
     once_a_day: bool = False
+    scope: Scope = Scope.PORTFOLIO
+    subject: str = ""
+    cooldown: float = 0.0
+    amount: float | None = None
+
+    @property
+    def word(self) -> str:
+        """What its metric goes by."""
+        if self.scope is Scope.PORTFOLIO:
+            return self.metric
+        return f"{self.metric} of {self.scope.value} {self.subject}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +125,7 @@ def step(
     *,
     confirmed: bool = False,
     is_fresh: bool = True,
+    now: datetime | None = None,
 ) -> Step:
     """Hold the rows against fresh metrics. A metric that is missing or NaN moves no row.
 
@@ -113,11 +140,13 @@ def step(
         One assessment is enough: the data are daily bars that passed quarantine.
     is_fresh : bool
         Whether prices or cash came since the last call; the same ones again confirm nothing.
+    now : datetime, optional
+        Moment by which cool-downs are counted.
     """
     counts = dict(memory.counts)
     acting, pending, released, cleared = [], [], [], []
     for row in rows:
-        value = metrics.get(row.metric, float("nan"))
+        value = metrics.get(row.word, float("nan"))
         if isnan(value):
             continue
         before = counts.get(row.name, RowCount())
@@ -128,19 +157,29 @@ def step(
         after = _counted(row, value, before, day)
         needed = 1 if confirmed and not row.by_day else row.confirmations
         if after.above >= needed:
-            if not (row.once_a_day and after.acted == day):
-                acting.append(row)
-            after = RowCount(after.above, 0, day, active=True, acted=day)
+            if _cools_down(row, before, now):
+                after = RowCount(after.above, 0, day, before.active, before.acted, before.acted_at)
+            else:
+                if not (row.once_a_day and after.acted == day):
+                    acting.append(row)
+                since = now if row.cooldown else None
+                after = RowCount(after.above, 0, day, active=True, acted=day, acted_at=since)
         elif after.above:
             pending.append(row)
         elif after.active and after.below >= row.release_after:
             released.append(row)
-            after = RowCount(0, after.below, day)
+            after = RowCount(0, after.below, day, acted_at=before.acted_at)
         elif before.above and not after.active:
             cleared.append(row)
         counts[row.name] = after
     memory = EmergencyMemory(MappingProxyType(counts))
     return Step(memory, tuple(acting), tuple(pending), tuple(released), tuple(cleared))
+
+
+def _cools_down(row: EmergencyRow, before: RowCount, now: datetime | None) -> bool:
+    if not row.cooldown or before.acted_at is None or now is None:
+        return False
+    return (now - before.acted_at).total_seconds() < row.cooldown
 
 
 def _counted(row: EmergencyRow, value: float, before: RowCount, day: date) -> RowCount:
@@ -156,4 +195,4 @@ def _counted(row: EmergencyRow, value: float, before: RowCount, day: date) -> Ro
         below = before.below + 1 if is_below else 0
     # more than what is needed says nothing new, and is no news to keep
     above, below = min(above, row.confirmations), min(below, row.release_after)
-    return RowCount(above, below, day, before.active, before.acted)
+    return RowCount(above, below, day, before.active, before.acted, before.acted_at)

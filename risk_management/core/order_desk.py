@@ -23,6 +23,7 @@ from risk_management.core.entry import (
     checked_symbol,
     instrument_event,
 )
+from risk_management.core.failures import Failures
 from risk_management.core.fill_report import (
     Executed,
     FillReport,
@@ -117,6 +118,7 @@ class OrderDesk:
         book.mended.append(self._answers.read_again)
         self.unknown_reports: deque[FillReport] = deque(maxlen=KEPT_UNKNOWN)
         self.failed_in_a_row = 0
+        self.failures = Failures()
 
     def ask(self, ticket: OrderTicket) -> TradeDecision:
         """Judge a request and change nothing."""
@@ -140,6 +142,10 @@ class OrderDesk:
             return self._request_once(ticket)
         except StoreUnavailable:  # lost whole; from now on what closes is judged in memory
             return self._request_once(ticket)
+        except InvalidRequest:
+            if ticket.bot_name in self._book.state.bots:
+                self.failures.malformed(str(ticket.bot_name))
+            raise
 
     def _request_once(self, ticket: OrderTicket) -> TradeDecision:
         with self._book.lock:
@@ -170,6 +176,7 @@ class OrderDesk:
                 reservation=judgement.reservation,
             )
             self._answers.keep(answer, book.apply(answer))
+            self.failures.well_formed(request.bot)
             self._stop_runaway(request)
         logger.info(
             "%s %s %s %.2f by %s: %s %.2f %s",
@@ -238,6 +245,7 @@ class OrderDesk:
                 self._set_aside("EXECUTION_CONFLICT", f"{text}; it was recorded, not booked", report)
                 raise InvalidRequest("EXECUTION_CONFLICT", "execution_id", text)
             after = self._book.apply(booking.event)
+            self.failures.filled(reservation.key.bot)
             if not TOO_MUCH.isdisjoint(booking.flags):
                 self._only_reduce(reservation)
             for flag in booking.flags:
@@ -285,20 +293,27 @@ class OrderDesk:
             elif request_id not in state.settled and self._answers.find(request_id) is None:
                 raise UnknownRequest("UNKNOWN_REQUEST", "request_id", f"no request has the id {request_id!r}")
 
-    def cancel_all(self, reason: str, *, bot: str | None = None, openings_only: bool = False) -> int:
-        """Free all open approvals, or those of one bot; returns how many.
+    def cancel_all(
+        self, reason: str, *, bot: str | None = None, openings_only: bool = False
+    ) -> tuple[Reservation, ...]:
+        """Free all open approvals, or those of one bot; returns them as they were.
 
         With `openings_only` those that only close a position stay: protective orders are kept.
         """
+        return self._cancel_these(
+            reason, lambda r: (bot is None or r.key.bot == bot) and (r.opening > 0 or not openings_only)
+        )
+
+    def cancel_openings(self, reason: str, which: Callable[[Reservation], bool]) -> tuple[Reservation, ...]:
+        """Free the approvals that open and are chosen; those that only close stay. Returns them."""
+        return self._cancel_these(reason, lambda r: r.opening > 0 and which(r))
+
+    def _cancel_these(self, reason: str, which: Callable[[Reservation], bool]) -> tuple[Reservation, ...]:
         with self._book.lock:
-            chosen = [
-                r.request_id
-                for r in self._book.state.reservations.values()
-                if (bot is None or r.key.bot == bot) and (r.opening > 0 or not openings_only)
-            ]
-            for request_id in chosen:
-                self._close(request_id, ReservationStatus.CANCELLED, reason)
-        return len(chosen)
+            chosen = tuple(r for r in self._book.state.reservations.values() if which(r))
+            for reservation in chosen:
+                self._close(reservation.request_id, ReservationStatus.CANCELLED, reason)
+        return chosen
 
     def expire(self) -> int:
         """Mark approvals that are past their time; they count until someone says what became of them."""
@@ -349,7 +364,10 @@ class OrderDesk:
         self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
 
     def _not_filled(self, report: FillReport) -> Execution:
-        if report.request_id in self._book.state.reservations:
+        known = self._book.state.reservations.get(report.request_id)
+        if known is not None:
+            if not report.success:
+                self.failures.not_filled(known.key.bot)
             status = ReservationStatus.CANCELLED if report.success else ReservationStatus.NOT_SENT
             self._close(report.request_id, status, "reported as not filled")
         return Execution(report.request_id, report.execution_id or "", 0.0, 0.0, 0.0)

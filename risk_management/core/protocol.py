@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from risk_management.clock import Clock
 from risk_management.core import drawdown as drawdown_rules
@@ -17,17 +18,22 @@ from risk_management.core.emergency import (
     step,
 )
 from risk_management.core.emergency_rows import emergency_rows
+from risk_management.core.liquidation_desk import LiquidationDesk
 from risk_management.core.order_desk import OrderDesk
 from risk_management.core.reduction import (
     CloseIntent,
+    best_value_first,
     close_all,
+    cut_cluster,
     cut_symbol,
     cut_to_gross,
     cut_to_var,
     marked,
 )
+from risk_management.core.scoped_metrics import expanded, scoped_metrics
 from risk_management.core.var_record import var_limit
 from risk_management.errors import StoreUnavailable
+from risk_management.model.amend import amended
 from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.events import (
     DrawdownAdjusted,
@@ -38,15 +44,20 @@ from risk_management.model.events import (
     VarHaltChanged,
 )
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import SYSTEM, Hold, PositionKey, Scope, TradingMode
+from risk_management.model.portfolio import SYSTEM, Hold, PositionKey, Reservation, Scope, TradingMode
 
-__all__ = ["EmergencyProtocol", "EmergencyReport", "Executor"]
+__all__ = ["EmergencyProtocol", "EmergencyReport", "Executor", "Stopped"]
 
 logger = logging.getLogger(__name__)
 
 Executor = Callable[[Sequence[CloseIntent]], None]
 """Trades what the protocols want closed."""
 TRIM_SHARE = 0.75
+SHOWN = 5
+"""Cancelled entries that a text names."""
+GRAVE = frozenset({EmergencyAction.HALT})
+"""Actions that happen once and are told as emergencies."""
+CUTS = frozenset({EmergencyAction.TRIM, EmergencyAction.REDUCE_CLUSTER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,23 @@ class EmergencyReport:
     text: str
     is_emergency: bool
     is_over: bool = False
+
+
+class Stopped(NamedTuple):
+    """A stop: whether it is on disk, and the approved entries that it cancelled."""
+
+    durable: bool
+    cancelled: tuple[Reservation, ...]
+
+    def explain(self) -> str:
+        """One line: what was cancelled, and what stays."""
+        shown = [
+            f"{'buy' if r.side > 0 else 'sell'} {r.opening / SCALE:,.2f} {r.key.symbol} ({r.request_id})"
+            for r in self.cancelled[:SHOWN]
+        ]
+        more = len(self.cancelled) - len(shown)
+        said = ", ".join(shown) + (f" and {more} more" if more else "")
+        return f"cancelled {said or 'no entries'}; protective orders stay"
 
 
 class EmergencyProtocol:
@@ -81,6 +109,7 @@ class EmergencyProtocol:
         self._executor: Executor = executor or self.book_at_marks
         self._sent: dict[PositionKey, tuple[int, int]] = {}
         self._told: set[str] = set()
+        self.closing = LiquidationDesk(book, desk, clock, self.book_close)
         book.lost.append(lambda _: self._go_back())
 
     def reconfigured(self) -> None:
@@ -96,7 +125,7 @@ class EmergencyProtocol:
     def step(self, measured: Measured, *, confirmed: bool) -> list[EmergencyReport]:
         """Act on fresh metrics; `confirmed` where they come from daily bars that passed quarantine."""
         state = self._book.state
-        rows: Sequence[EmergencyRow] = self._rows
+        rows: Sequence[EmergencyRow] = expanded(self._rows, state)
         if state.drawdown.recovery is not None:
             # the tranche has a loss budget of its own; the old mark is kept and would close it at once
             rows = [r for r in rows if r.name != "emergency_drawdown"]
@@ -104,13 +133,19 @@ class EmergencyProtocol:
         is_fresh = self._seen is None or any(
             new is not old for new, old in zip(seen, self._seen, strict=True)
         )
+        metrics = measured.metrics
+        scoped = scoped_metrics(state, self._book.config, rows)
+        if scoped:
+            metrics = {**metrics, **scoped}
+            measured = amended(measured, metrics=metrics)
         result = step(
             rows,
-            measured.metrics,
+            metrics,
             state.emergency,
             state.drawdown.day,
             confirmed=confirmed,
             is_fresh=is_fresh,
+            now=self._clock.now(),
         )
         was_active = {row.name for row in rows if state.emergency.is_active(row.name)}
         self._remember(result.memory)
@@ -120,7 +155,7 @@ class EmergencyProtocol:
         for row in result.released:
             reports += self._release(row)
         for row in result.cleared:
-            if row.action is EmergencyAction.LIQUIDATE and self._is_held(row.name):
+            if row.action is EmergencyAction.LIQUIDATE and self._is_held(row):
                 reports += self._release(row)
         reports += self._recover()
         # what the protocols traded themselves is no fresh evidence
@@ -132,6 +167,8 @@ class EmergencyProtocol:
 
         While a position has not traded since, only what is asked beyond the earlier intents is new.
         """
+        if self.closing.has_broker:
+            return self.closing.begin(intents)
         positions = self._book.state.positions
         self._sent = {key: sent for key, sent in self._sent.items() if key in positions}
         fresh, asked_now = [], {}
@@ -147,22 +184,22 @@ class EmergencyProtocol:
             self._sent.update(asked_now)
         return tuple(fresh)
 
-    def stop(self, cause: str, actor: str, reason: str) -> bool:
+    def stop(self, cause: str, actor: str, reason: str) -> Stopped:
         """Halt everything: the mode first, then entries are cancelled; protective orders stay.
 
         Returns
         -------
-        bool
-            Whether the stop is on disk. Where it is not it holds all the same, and is written beside the
-            store for the next start.
+        Stopped
+            Where it is not on disk it holds all the same, and is written beside the store for the next start.
         """
         now = self._clock.now()
         hold = Hold(Scope.PORTFOLIO, "", cause, TradingMode.HALTED, actor, reason, now, latched=True)
         with suppress(StoreUnavailable):
             self._book.apply_first(HoldSet(at=now, actor=actor, hold=hold))
+        cancelled: tuple[Reservation, ...] = ()
         with suppress(StoreUnavailable):
-            self._desk.cancel_all(reason, openings_only=True)
-        return not self._book.outage
+            cancelled = self._desk.cancel_all(reason, openings_only=True)
+        return Stopped(not self._book.outage, cancelled)
 
     def release(self, actor: str, reason: str) -> tuple[str, ...]:
         """End every latched stop of the portfolio; returns what was released, in words.
@@ -235,11 +272,11 @@ class EmergencyProtocol:
         """A liquidation that waits for confirmation stops entries at once."""
         if self._book.config.shadow_mode:
             return []
-        if row.action is not EmergencyAction.LIQUIDATE or self._is_held(row.name):
+        if row.action is not EmergencyAction.LIQUIDATE or self._is_held(row):
             return []
         text = f"{_said(row, measured)}: entries cancelled, closing only, until it is confirmed"
-        self._desk.cancel_all(row.name, openings_only=True)
-        self._hold(row.name, TradingMode.REDUCING, SYSTEM, text, latched=False)
+        self._desk.cancel_openings(row.name, lambda r: concerns(row, r.key))
+        self._hold(row, TradingMode.REDUCING, text, latched=False)
         return [EmergencyReport(row.name, text, is_emergency=True)]
 
     def _act(self, row: EmergencyRow, measured: Measured, *, is_new: bool) -> list[EmergencyReport]:
@@ -253,37 +290,94 @@ class EmergencyProtocol:
             return self._trim(row, said)
         if row.action is EmergencyAction.REDUCE_CORRELATED:
             return self._reduce_pair(row, measured, is_new=is_new)
-        if not is_new:
+        if row.action is EmergencyAction.REDUCE_CLUSTER:
+            return self._reduce_cluster(row, said)
+        if not is_new and not row.cooldown:
             return []
+        return [EmergencyReport(row.name, f"{said}{self._done_once(row, said)}", row.action in GRAVE)]
+
+    def _done_once(self, row: EmergencyRow, said: str) -> str:
+        """What a row does once when it comes up; returns what people are told of it."""
         if row.action is EmergencyAction.HALT:
-            self.stop(row.name, SYSTEM, said)
-            return [EmergencyReport(row.name, f"{said}: all trading stopped", is_emergency=True)]
+            self._halt(row, said)
+            return ": all trading stopped" if row.scope is Scope.PORTFOLIO else ": stopped"
         if row.action is EmergencyAction.HALT_NEW_RISK:
             self._book.apply(VarHaltChanged(at=self._clock.now(), actor=SYSTEM, halted=True))
-            return [
-                EmergencyReport(row.name, f"{said}: nothing that adds VaR is approved", is_emergency=False)
-            ]
+            return ": nothing that adds VaR is approved"
         if row.action is EmergencyAction.REDUCE_ONLY:
-            self._hold(row.name, TradingMode.REDUCING, SYSTEM, said, latched=False)
-            return [EmergencyReport(row.name, f"{said}: closing only", is_emergency=False)]
-        return [EmergencyReport(row.name, said, is_emergency=False)]
+            self._hold(row, TradingMode.REDUCING, said, latched=False)
+            return ": closing only"
+        if row.action is EmergencyAction.CANCEL_OPEN_ORDERS:
+            gone = self._desk.cancel_openings(row.name, lambda r: concerns(row, r.key))
+            return f": {len(gone)} entries cancelled, protective orders stay"
+        if row.action is EmergencyAction.SCALE_DOWN:
+            self._scale(row.name, row.amount)
+            return f": sizes x {row.amount:g}"
+        return ""
+
+    def _halt(self, row: EmergencyRow, said: str) -> None:
+        """HALTED over the row's scope, entries cancelled, protective orders kept."""
+        if row.scope is Scope.PORTFOLIO:
+            self.stop(row.name, SYSTEM, said)
+            return
+        self._hold(row, TradingMode.HALTED, said, latched=True)
+        self._desk.cancel_openings(said, lambda r: concerns(row, r.key))
+
+    def _scale(self, name: str, multiplier: float | None) -> None:
+        """Set or, with None, take away the multiplier of a row."""
+        drawdown = self._book.state.drawdown
+        others = tuple(one for one in drawdown.scales if one[0] != name)
+        scales = others if multiplier is None else (*others, (name, multiplier))
+        if scales != drawdown.scales:
+            changed = amended(drawdown, scales=scales)
+            now = self._clock.now()
+            self._book.apply(DrawdownAdjusted(at=now, actor=SYSTEM, drawdown=changed, reason=name))
+
+    def _reduce_cluster(self, row: EmergencyRow, said: str) -> list[EmergencyReport]:
+        state, config = self._book.state, self._book.config
+        share = config.portfolio_limits.max_cluster_exposure if row.amount is None else row.amount
+        target = share * max(state.totals.equity or 0.0, 0.0)
+        return self._cut(row, said, cut_cluster(state, config.liquidation_config, target, row.name))
 
     def _liquidate(self, row: EmergencyRow, said: str) -> list[EmergencyReport]:
-        is_new = not self._is_held(row.name, TradingMode.HALTED)
+        is_new = not self._is_held(row, TradingMode.HALTED)
         if is_new:
-            self.stop(row.name, SYSTEM, said)
-            self._desk.cancel_all(row.name)
-        sent = self.execute(close_all(self._book.state, row.name))
+            self._halt(row, said)
+        if row.scope is not Scope.PORTFOLIO:
+            keys = [key for key in self._book.state.positions if concerns(row, key)]
+            closes = [c for c in close_all(self._book.state, row.name) if c.key in keys]
+            sent = self.execute(closes)
+        else:
+            if is_new:
+                self._desk.cancel_all(row.name)
+            if self.closing.has_broker:
+                return self._liquidate_at_broker(row, said, is_new=is_new)
+            sent = self.execute(close_all(self._book.state, row.name))
         if not sent and not is_new:
             return []
         text = f"{said}: {len(sent)} positions closed, all trading stopped"
+        if row.scope is not Scope.PORTFOLIO:
+            text = f"{said}: {len(sent)} positions closed, {row.scope.value} {row.subject} stopped"
+        return [EmergencyReport(row.name, text, is_emergency=True)]
+
+    def _liquidate_at_broker(self, row: EmergencyRow, said: str, *, is_new: bool) -> list[EmergencyReport]:
+        """Begin to close everything, once; what comes later is part of it until the broker says flat."""
+        begins = self.closing.begin_everything(row.name, said)
+        if not (begins or is_new):
+            return []
+        count = len({key.symbol for key in self._book.state.positions})
+        text = f"{said}: all trading stopped, {count} symbols are being closed at the broker"
         return [EmergencyReport(row.name, text, is_emergency=True)]
 
     def _trim(self, row: EmergencyRow, said: str) -> list[EmergencyReport]:
         state, config = self._book.state, self._book.config
         equity = max(state.totals.equity or 0.0, 0.0)
         gross = (state.totals.long + state.totals.short) / SCALE
-        if row.metric == "drawdown":
+        if row.amount is not None:
+            order = best_value_first(state, config.liquidation_config)
+            cut = cut_to_var if row.metric.startswith("var") else cut_to_gross
+            intents = cut(state, row.amount * equity, row.name, order)
+        elif row.metric == "drawdown":
             kept = [m for _, m in config.drawdown_config.tiers if m > 0.0]
             share = state.drawdown.effective_multiplier or (kept[-1] if kept else 0.0)
             target = share * config.portfolio_limits.max_gross_exposure * equity
@@ -292,6 +386,9 @@ class EmergencyProtocol:
             intents = cut_to_var(state, var_limit(state, config) * equity, row.name)
         else:
             intents = cut_to_gross(state, TRIM_SHARE * gross, row.name)
+        return self._cut(row, said, intents)
+
+    def _cut(self, row: EmergencyRow, said: str, intents: Sequence[CloseIntent]) -> list[EmergencyReport]:
         sent = self.execute(intents)
         if not sent:
             return []
@@ -311,11 +408,13 @@ class EmergencyProtocol:
     def _release(self, row: EmergencyRow) -> list[EmergencyReport]:
         if row.action is EmergencyAction.HALT_NEW_RISK:
             self._book.apply(VarHaltChanged(at=self._clock.now(), actor=SYSTEM, halted=False))
-        elif self._is_held(row.name, TradingMode.HALTED):
+        elif self._is_held(row, TradingMode.HALTED):
             return []  # latched: a person ends it
-        elif self._is_held(row.name):
-            self._unhold(Scope.PORTFOLIO, "", row.name, SYSTEM, "back below its threshold")
-        if row.action is EmergencyAction.TRIM and row.name not in self._told:
+        elif self._is_held(row):
+            self._unhold(row.scope, row.subject, row.name, SYSTEM, "back below its threshold")
+        elif row.action is EmergencyAction.SCALE_DOWN:
+            self._scale(row.name, None)
+        if row.action in CUTS and row.name not in self._told:
             return []  # there was nothing to trim: nobody heard of it
         self._told.discard(row.name)
         return [EmergencyReport(row.name, f"{row.name} ended", is_emergency=False, is_over=True)]
@@ -343,10 +442,10 @@ class EmergencyProtocol:
             counts = tuple(memory.counts.items())
             self._book.apply(EmergencyStepped(at=self._clock.now(), actor=SYSTEM, counts=counts))
 
-    def _hold(self, cause: str, mode: TradingMode, actor: str, reason: str, *, latched: bool) -> None:
+    def _hold(self, row: EmergencyRow, mode: TradingMode, reason: str, *, latched: bool) -> None:
         now = self._clock.now()
-        hold = Hold(Scope.PORTFOLIO, "", cause, mode, actor, reason, now, latched)
-        self._book.apply(HoldSet(at=now, actor=actor, hold=hold))
+        hold = Hold(row.scope, row.subject, row.name, mode, SYSTEM, reason, now, latched)
+        self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
 
     def _unhold(self, scope: Scope, name: str, cause: str, actor: str, reason: str) -> None:
         event = HoldReleased(
@@ -354,9 +453,16 @@ class EmergencyProtocol:
         )
         self._book.apply(event)
 
-    def _is_held(self, cause: str, mode: TradingMode | None = None) -> bool:
-        hold = self._book.state.holds.get((Scope.PORTFOLIO, "", cause))
+    def _is_held(self, row: EmergencyRow, mode: TradingMode | None = None) -> bool:
+        hold = self._book.state.holds.get((row.scope, row.subject, row.name))
         return hold is not None and (mode is None or hold.mode is mode)
+
+
+def concerns(row: EmergencyRow, key: PositionKey) -> bool:
+    """Whether a position or order lies in what a row acts on."""
+    if row.scope is Scope.PORTFOLIO:
+        return True
+    return bool(row.subject == getattr(key, row.scope.value))
 
 
 def _said(row: EmergencyRow, measured: Measured) -> str:
@@ -364,6 +470,4 @@ def _said(row: EmergencyRow, measured: Measured) -> str:
     from risk_management.model.vocabulary import VOCABULARY  # noqa: PLC0415
 
     unit = VOCABULARY[row.metric].unit
-    return (
-        f"{row.metric} {amount(measured.metrics[row.metric], unit)} (threshold {amount(row.threshold, unit)})"
-    )
+    return f"{row.word} {amount(measured.metrics[row.word], unit)} (threshold {amount(row.threshold, unit)})"

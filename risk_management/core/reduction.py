@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from risk_management.config.risk_config import LiquidationConfig
+from risk_management.core.liquidation_cost import assumed_half_spread, impact_cost
 from risk_management.core.totals import exposure_of
 from risk_management.measures.tail import var_es
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PortfolioState, Position, PositionKey
 
-__all__ = ["CloseIntent", "close_all", "cut_symbol", "cut_to_gross", "cut_to_var", "marked"]
+__all__ = [
+    "CloseIntent",
+    "best_value_first",
+    "close_all",
+    "cost_rate",
+    "cut_cluster",
+    "cut_symbol",
+    "cut_to_gross",
+    "cut_to_var",
+    "marked",
+]
 
 STEPS = 60
 
@@ -57,12 +70,59 @@ def cut_symbol(state: PortfolioState, symbol: str, share: float, reason: str) ->
     return tuple(cut for cut in cuts if cut.quantity)
 
 
-def cut_to_gross(state: PortfolioState, target: float, reason: str) -> tuple[CloseIntent, ...]:
-    """Close the largest marginal contributors until gross exposure is `target` (money)."""
+def cost_rate(state: PortfolioState, settings: LiquidationConfig, position: Position) -> float:
+    """Expected cost of closing a position in full, as a fraction of its notional."""
+    instrument = state.instruments[position.symbol]
+    rate = assumed_half_spread(instrument, settings)
+    volume = instrument.average_daily_volume
+    if volume:
+        volatility = float(state.model.volatility[state.totals.names[position.symbol].column])
+        rate += impact_cost(1.0, abs(position.quantity) / SCALE, volume, volatility, settings.impact)
+    return rate
+
+
+def cut_cluster(
+    state: PortfolioState, settings: LiquidationConfig, target: float, reason: str
+) -> tuple[CloseIntent, ...]:
+    """Cut the cluster with the largest net exposure to `target` (money), the cheapest positions first.
+
+    Every unit of money on the cluster's side counts the same, so that cheapest first costs least.
+    """
+    held: dict[int, list[tuple[Position, float]]] = {}
+    for position in state.positions.values():
+        column = state.totals.names[position.symbol].column
+        signed = marked(state, position) / SCALE * state.model.cluster_sign[column]
+        held.setdefault(state.model.cluster[column], []).append((position, signed))
+    net = {label: sum(money for _, money in members) for label, members in held.items()}
+    label = max(net, key=lambda one: abs(net[one]), default=None)
+    if label is None:
+        return ()
+    excess, side = abs(net[label]) - target, 1.0 if net[label] > 0.0 else -1.0
+    loaded = [(position, money * side) for position, money in held[label] if money * side > 0.0]
+    cuts = []
+    for position, money in sorted(loaded, key=lambda one: (cost_rate(state, settings, one[0]), one[0].key)):
+        if excess <= 1e-6:
+            break
+        cuts.append(CloseIntent(position.key, _part(state, position, min(1.0, excess / money)), reason))
+        excess -= money
+    return tuple(cut for cut in cuts if cut.quantity)
+
+
+def best_value_first(state: PortfolioState, settings: LiquidationConfig) -> list[Position]:
+    """Positions by their contribution to the book's variance for each unit of cost, most first."""
+    rated = {p.key: max(cost_rate(state, settings, p), 1e-9) for p in state.positions.values()}
+    marginal = _contributions(state)
+    return sorted(state.positions.values(), key=lambda p: (-marginal[p.key] / rated[p.key], p.key))
+
+
+def cut_to_gross(
+    state: PortfolioState, target: float, reason: str, order: Iterable[Position] | None = None
+) -> tuple[CloseIntent, ...]:
+    """Close positions until gross exposure is `target` (money): by default the largest contributors first."""
     gross = (state.totals.long + state.totals.short) / SCALE
     excess = gross - target
     cuts = []
-    for position in _by_contribution(state):
+    for position in _by_contribution(state) if order is None else order:
         size = abs(marked(state, position)) / SCALE
         if excess <= 1e-6 or size <= 0.0:
             break
@@ -71,14 +131,16 @@ def cut_to_gross(state: PortfolioState, target: float, reason: str) -> tuple[Clo
     return tuple(cut for cut in cuts if cut.quantity)
 
 
-def cut_to_var(state: PortfolioState, target: float, reason: str) -> tuple[CloseIntent, ...]:
-    """Close the largest marginal contributors, each by as little as it takes, until VaR is `target`.
+def cut_to_var(
+    state: PortfolioState, target: float, reason: str, order: Iterable[Position] | None = None
+) -> tuple[CloseIntent, ...]:
+    """Close positions, each by as little as it takes, until VaR is `target`: largest contributors first.
 
     VaR is the gate's, at 95 % over one day, in money, on what is held.
     """
     pnl = state.totals.pnl
     cuts = []
-    for position in _by_contribution(state):
+    for position in _by_contribution(state) if order is None else order:
         if _var(pnl) <= target:
             break
         column = state.totals.names[position.symbol].column
@@ -91,14 +153,18 @@ def cut_to_var(state: PortfolioState, target: float, reason: str) -> tuple[Close
 
 def _by_contribution(state: PortfolioState) -> list[Position]:
     """Positions by their contribution to the book's variance for each unit of money, largest first."""
+    marginal = _contributions(state)
+    return sorted(state.positions.values(), key=lambda p: (-marginal[p.key], p.key))
+
+
+def _contributions(state: PortfolioState) -> dict[PositionKey, float]:
+    """Contribution of each position to the book's variance for each unit of money."""
     pnl = state.totals.pnl - state.totals.pnl.mean()
     marginal = pnl @ state.model.scenarios / max(len(pnl), 1)
-
-    def contribution(position: Position) -> float:
-        column = state.totals.names[position.symbol].column
-        return float(marginal[column]) * (1.0 if position.quantity > 0 else -1.0)
-
-    return sorted(state.positions.values(), key=lambda p: (-contribution(p), p.key))
+    return {
+        p.key: float(marginal[state.totals.names[p.symbol].column]) * (1.0 if p.quantity > 0 else -1.0)
+        for p in state.positions.values()
+    }
 
 
 def _least_share(pnl: np.ndarray, leg: np.ndarray, target: float) -> float:

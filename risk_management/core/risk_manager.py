@@ -5,16 +5,18 @@ from __future__ import annotations
 import getpass
 import logging
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from risk_management.alerts.outbox import MemoryOutbox, Outbox
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager
 from risk_management.alerts.steady import SteadyOutbox
 from risk_management.calculators.kelly_optimizer import KellyOptimizer
+from risk_management.calculators.risk_budget import RiskBudget, RiskBudgetAllocator
 from risk_management.calculators.stress_tester import StressTester
 from risk_management.calculators.var_calculator import VaRCalculator
 from risk_management.clock import Clock
@@ -39,18 +41,21 @@ from risk_management.core.entry import (
 from risk_management.core.facts import cash_event, unapproved_fill
 from risk_management.core.fill_report import FillReport
 from risk_management.core.foundation import Foundation, lay_foundation
+from risk_management.core.heartbeats import Heartbeats
+from risk_management.core.liquidation import plan_liquidation
 from risk_management.core.order_desk import OrderDesk, OrderTicket
 from risk_management.core.peaks import fresh_start
 from risk_management.core.portfolio_heat import PortfolioHeatMonitor
-from risk_management.core.protocol import EmergencyProtocol, Executor
+from risk_management.core.protocol import EmergencyProtocol, Executor, Stopped
 from risk_management.core.quotes import PriceUpdate, price_events
 from risk_management.core.reconciliation import checked_report, compared
 from risk_management.core.risk_model import with_stable_labels
 from risk_management.core.scopes import checked_scope
-from risk_management.core.taking_up import take_up
+from risk_management.core.taking_up import hold_until_reconciled, take_up
 from risk_management.core.watch import Watch
 from risk_management.errors import ConfigurationError, InvalidRequest, shown
 from risk_management.model.amend import amended
+from risk_management.model.broker import MarketState
 from risk_management.model.events import (
     BotChanged,
     CashKind,
@@ -67,6 +72,7 @@ from risk_management.model.events import (
     SplitApplied,
 )
 from risk_management.model.instrument import Instrument
+from risk_management.model.liquidation import EVERYTHING, Liquidation, LiquidationPlan, LiquidationScope
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import (
     EMERGENCY_STOP,
@@ -88,6 +94,7 @@ from risk_management.monitors.drawdown_protection import DrawdownProtection
 if TYPE_CHECKING:
     import pandas as pd
 
+    from risk_management.core.book import Book
     from risk_management.market_data.positions_file import PositionRow
 
 __all__ = ["AdvancedRiskManager", "library_actor"]
@@ -97,8 +104,6 @@ logger = logging.getLogger(__name__)
 FUTURE = timedelta(seconds=5)
 MOST_SPLIT = 1e4
 MOST_QUOTES = 20_000
-MODEL_SECTIONS = ("heat_config", "correlation_config", "var_config", "stress_config", "market_data_config")
-"""Settings that the market model is prepared with."""
 
 
 def library_actor() -> str:
@@ -155,6 +160,13 @@ class AdvancedRiskManager:
         manager._build(foundation, executor, journal)
         return manager
 
+    @classmethod
+    def of_book(cls, foundation: Foundation, book: Book) -> AdvancedRiskManager:
+        """A manager on a book as it stands, such as one that was read from a store: nothing is taken up."""
+        manager = cls.__new__(cls)
+        manager._stand_on(foundation, book, None)
+        return manager
+
     def _build(self, foundation: Foundation, executor: Executor | None, journal: Journal | None) -> None:
         with ExitStack() as failed:
             if journal is None and foundation.config.store is not None:
@@ -163,12 +175,19 @@ class AdvancedRiskManager:
                 opened = SqlJournal(foundation.config.store)
                 failed.callback(opened.close)
                 journal = opened
-            foundation, self.book = take_up(foundation, journal)
+            foundation, book = take_up(foundation, journal)
             failed.pop_all()
+        self._stand_on(foundation, book, executor)
+
+    def _stand_on(self, foundation: Foundation, book: Book, executor: Executor | None) -> None:
+        self.book = book
         self.foundation = foundation
         self.clock = foundation.clock
         self.desk = OrderDesk(self.book, self.clock, self._alarm)
         self.protocol = EmergencyProtocol(self.book, self.desk, self.clock, executor)
+        self.heartbeats = Heartbeats(self.book, self.desk, self.clock)
+        self.tell_markets: Callable[[Iterable[str]], Mapping[str, MarketState]] | None = None
+        """Asked about markets where a liquidation is planned; set by whoever has a broker."""
         self.alert_manager = RiskAlertManager(foundation.config, self.clock, book=self.book)
         durable: Outbox | None = getattr(self.book.journal, "outbox", None)
         self.outbox: Outbox = MemoryOutbox() if durable is None else SteadyOutbox(durable)
@@ -180,6 +199,11 @@ class AdvancedRiskManager:
         self.kelly_optimizer = KellyOptimizer.on(foundation, self.book)
         self.stress_tester = StressTester.on(foundation, self.book)
         self.drawdown_protection = DrawdownProtection.on(foundation, self.book)
+        self.budget_allocator = RiskBudgetAllocator.on(foundation, self.book)
+        broker = foundation.config.broker_config.name
+        if broker is not None:
+            said = f"positions, cash and prices were not compared with the broker {broker!r} yet"
+            hold_until_reconciled(self.book, self.clock.now(), said)
 
     @property
     def config(self) -> RiskManagementConfig:
@@ -325,7 +349,10 @@ class AdvancedRiskManager:
         if not isinstance(prices, Mapping):
             raise InvalidRequest("WRONG_TYPE", "prices", f"prices map symbols to prices; got {shown(prices)}")
         if moment > now + FUTURE:
-            raise InvalidRequest("FUTURE_TIMESTAMP", "at", f"prices of {moment} lie in the future of {now}")
+            said = f"prices of {moment} lie in the future of {now}"
+            if self.state.model.matrix.is_sample:
+                said += "; the sample's clock runs from its last day: set market_data_config.source"
+            raise InvalidRequest("FUTURE_TIMESTAMP", "at", said)
         checked = {checked_symbol(s): checked_price(p, f"price of {s}") for s, p in prices.items()}
         if len(checked.keys() | self.state.quotes.keys()) > MOST_QUOTES:
             said = f"prices of more than {MOST_QUOTES:,} symbols are not kept; give those that are traded"
@@ -334,6 +361,7 @@ class AdvancedRiskManager:
             update = price_events(self.state, self.config, checked, moment, source, daily=daily, now=now)
             for event in update.events:
                 self.book.apply(event)
+        self.heartbeats.prices_came(source)
         return update
 
     def record_cash(
@@ -661,9 +689,13 @@ class AdvancedRiskManager:
                 raise InvalidRequest(
                     "UNKNOWN_BOT", "bot_name", f"no bot is called {bot_name!r}; known: {known}"
                 )
-            changed = amended(bot, enabled=enabled, disabled_reason="" if enabled else reason)
+            record = amended(bot.record, forgiven=bot.record.closed_trades) if enabled else bot.record
+            reason_kept = "" if enabled else reason
+            changed = amended(bot, enabled=enabled, disabled_reason=reason_kept, record=record)
             self._apply_now(BotChanged, actor=who, bot=changed)
             if enabled:
+                self.desk.failures.forgive(bot.name)
+                self.alert_manager.resolve(f"bot_off:{bot.name}", self.clock.now())
                 if not bot.enabled:  # else the old peak would switch it off again at once
                     self.book.apply(fresh_start(self.state, self.clock.now(), who, bot=bot_name))
                 return ()
@@ -719,11 +751,104 @@ class AdvancedRiskManager:
         confirmed : bool, optional
             One assessment is enough for a liquidation; by default in a replay of daily bars.
         """
+        self.check_heartbeats()
         return self._watch.assess(confirmed=confirmed)
+
+    def heartbeat(self, kind: str, name: str) -> None:
+        """A bot, feed or engine lives; settings say how long each may be silent.
+
+        Parameters
+        ----------
+        kind : str
+            ``bot``, ``feed`` or ``engine``.
+        name : str
+
+        Raises
+        ------
+        InvalidRequest
+            ``INVALID_KIND``, or ``UNKNOWN_BOT``.
+        """
+        checked_name(name, "name")
+        if kind == "bot" and name not in self.state.bots:
+            known = ", ".join(self.state.bots) or "none"
+            raise InvalidRequest("UNKNOWN_BOT", "name", f"no bot is called {name!r}; known: {known}")
+        self.heartbeats.beat(kind, name)
+
+    def check_heartbeats(self) -> tuple[str, ...]:
+        """Hold whoever is missing and let go whoever is back; returns a sentence for each that is missing."""
+        said = self.heartbeats.check()
+        for text in said:
+            logger.warning("%s", text)
+            self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, "heartbeat")
+        if not said and not any(cause.startswith("heartbeat:") for _, _, cause in self.state.holds):
+            self.alert_manager.resolve("heartbeat", self.clock.now())
+        return said
 
     def look(self) -> RiskAssessment:
         """Measure the whole book and change nothing: no event, no emergency, no alert."""
         return self._watch.look()
+
+    # -- the risk budget ----------------------------------------------------------------------------
+
+    def allocate_risk_budget(
+        self,
+        budget: float | None = None,
+        method: str | None = None,
+        measure: str | None = None,
+        strategies: Sequence[str] | None = None,
+        *,
+        preview: bool = False,
+        reason: str = "",
+        actor: str = "",
+        may_loosen: bool = True,
+    ) -> RiskBudget:
+        """Split a budget of risk over strategies; from then on it binds every opening order.
+
+        Parameters
+        ----------
+        budget : float, optional
+            The whole of it as a fraction of equity; by default `budget_config.limit_share` of the
+            portfolio's own limit on the measure.
+        method : {'equal', 'inverse_volatility', 'risk_parity', 'sharpe', 'fixed'}, optional
+        measure : {'var', 'es', 'drawdown'}, optional
+            One-day VaR at 95 %, expected shortfall at 97.5 %, or loss from the peak and one bad day.
+        strategies : sequence of str, optional
+            By default those of all bots and of all that is held.
+        preview : bool
+            Say what it would be, and change nothing.
+        reason : str
+        actor : str, optional
+        may_loosen : bool
+            False refuses a split that gives a strategy more than it has now.
+
+        Returns
+        -------
+        RiskBudget
+            Where too little is known for the method, equal shares with the reason.
+
+        Raises
+        ------
+        InvalidRequest
+            Nothing was changed.
+        """
+        return self.budget_allocator.allocate_risk_budget(
+            budget,
+            method=method,
+            measure=measure,
+            strategies=strategies,
+            preview=preview,
+            reason=reason,
+            actor=actor or library_actor(),
+            may_loosen=may_loosen,
+        )
+
+    def withdraw_risk_budget(self, reason: str, *, actor: str = "") -> bool:
+        """End the risk budget in force, in somebody's name; whether there was one."""
+        return self.budget_allocator.withdraw(reason, actor=actor or library_actor())
+
+    def risk_budget(self) -> RiskBudget | None:
+        """The risk budget in force and how it stands, None without one."""
+        return self.budget_allocator.current()
 
     # -- emergencies --------------------------------------------------------------------------------
 
@@ -736,14 +861,18 @@ class AdvancedRiskManager:
             Whether it is on disk. Where the store can't be written the stop holds all the same, and a
             restart comes back in it.
         """
+        return self.stop_everything(reason, actor=actor).durable
+
+    def stop_everything(self, reason: str, *, actor: str = "") -> Stopped:
+        """`emergency_stop` with the entries that it cancelled."""
         who = actor or library_actor()
         reason = str(reason)  # nothing that is said may keep the stop from working
-        durable = self.protocol.stop(EMERGENCY_STOP, who, reason)
-        text = f"all trading stopped by {who}: {reason}; protective orders stay, release with a reason"
-        if not durable:
+        done = self.protocol.stop(EMERGENCY_STOP, who, reason)
+        text = f"all trading stopped by {who}: {reason}; {done.explain()}; release with a reason"
+        if not done.durable:
             text += f"; it holds, but the store can't be written: {self.book.outage}"
         self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, text, "emergency_stop")
-        return durable
+        return done
 
     def release_emergency(self, actor: str, reason: str) -> tuple[str, ...]:
         """Release every latched stop of the portfolio; a name and a reason are kept.
@@ -768,6 +897,60 @@ class AdvancedRiskManager:
             self.alert_manager.resolve(key, self.clock.now())
         return said
 
+    def plan_liquidation(
+        self, scope: LiquidationScope | str = EVERYTHING, *, markets: Mapping[str, MarketState] | None = None
+    ) -> LiquidationPlan:
+        """How a part of the book would be closed now: orders in sequence, cost, time, risk after each step.
+
+        Nothing is sent and nothing changes.
+
+        Parameters
+        ----------
+        scope : LiquidationScope or str
+            Such as ``everything``, ``bot:RSI2``, ``cluster:SPY``, ``gross:0.5`` (of equity), ``var:0.01``.
+        markets : Mapping of str to MarketState, optional
+            By symbol, as a broker tells them; one that is not named is taken as open.
+
+        Raises
+        ------
+        InvalidRequest
+            The scope names nobody that is known.
+        """
+        wanted = scope if isinstance(scope, LiquidationScope) else LiquidationScope.of(scope)
+        state, config = self.state, self.config
+        if markets is None and self.tell_markets is not None:
+            hedge = config.liquidation_config.hedge_symbol
+            markets = self.tell_markets({key.symbol for key in state.positions} | ({hedge} - {""}))
+        return plan_liquidation(state, config, wanted, markets or {}, self.clock.now())
+
+    def liquidate(
+        self, scope: LiquidationScope | str, reason: str, *, plan_id: str = "", actor: str = ""
+    ) -> Liquidation:
+        """Close a part of the book: at the broker step by step, or without one at the marks at once.
+
+        Parameters
+        ----------
+        scope : LiquidationScope or str
+            As in `plan_liquidation`.
+        reason : str
+        plan_id : str
+            Of the plan that was seen: positions that are others by now begin nothing.
+        actor : str, optional
+
+        Raises
+        ------
+        InvalidRequest
+            ``PLAN_CHANGED``, or the scope names nobody that is known.
+        """
+        wanted = scope if isinstance(scope, LiquidationScope) else LiquidationScope.of(scope)
+        who = actor or library_actor()
+        checked_name(reason, "reason")
+        one = self.protocol.closing.liquidate(wanted, reason, who, plan_id=plan_id)
+        text = f"{who} closes {wanted}: {reason}" + (f"; {one.outcome}" if one.outcome else "")
+        key = f"liquidation:{one.liquidation_id}"
+        self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, text, key)
+        return one
+
     def _deactivate_emergency_mode(self, reason: str) -> tuple[str, ...]:
         """Release the emergency in the name of whoever runs this process."""
         return self.release_emergency(library_actor(), reason)
@@ -789,12 +972,22 @@ class AdvancedRiskManager:
             self.book.mend()
             self.book.journal.close(self.book.standing)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     # -- settings -----------------------------------------------------------------------------------
 
     def reconfigure(self, config: RiskManagementConfig, *, actor: str = "") -> None:
         """Use other settings, whole or not at all. Tightening sells nothing; it blocks what increases.
 
         The prices stay as they are; the market model is prepared anew on them where a setting asks for it.
+        With a store, what differs from the settings of the start stands after a restart too, until it is
+        changed again here or given anew at a start.
 
         Raises
         ------
@@ -807,13 +1000,12 @@ class AdvancedRiskManager:
         fresh.adjust_for_risk_level()
         fresh.check()
         emergency_rows(fresh)  # unknown metrics and double names, before anything is replaced
-        old = self.config
         with self.book.lock:
             self.book.reconfigure(fresh, self.clock.now(), actor or library_actor())
             self.protocol.reconfigured()
             self.alert_manager.reconfigure(fresh)
-            if any(getattr(old, name) != getattr(fresh, name) for name in MODEL_SECTIONS):
-                self.foundation = self.foundation.under(fresh)
+            before, self.foundation = self.foundation, self.foundation.under(fresh)
+            if self.foundation.model is not before.model:
                 self.use_model(self.foundation.model)
         logger.warning("settings replaced, digest %s", fresh.digest())
 

@@ -12,6 +12,7 @@ from typing import Final
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType
 from risk_management.clock import Clock
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.core.taking_up import hold_until_reconciled
 from risk_management.errors import InvalidRequest, MarketDataError, StoreUnavailable
 from risk_management.market_data.source import MarketDataSource
 
@@ -130,8 +131,12 @@ class Feed:
         return tuple(sorted({*state.totals.names, *asked, *state.quotes}))
 
 
+def _unsaid(_seconds: float) -> None:
+    """A broker that takes longer than a second is slow, not late."""
+
+
 class Watcher:
-    """The rounds over one manager: assessments, and prices where a source is polled.
+    """The rounds over one manager: assessments, prices where a source is polled, a broker where there is one.
 
     Parameters
     ----------
@@ -144,6 +149,9 @@ class Watcher:
         Polled for prices; None where they are pushed.
     poll : float
         Seconds between two polls.
+    broker : callable, optional
+        One step of the link to a broker; it comes every second and in a thread of its own, so that a slow
+        broker keeps nothing else waiting.
     """
 
     def __init__(
@@ -153,12 +161,15 @@ class Watcher:
         interval: float,
         source: MarketDataSource | None,
         poll: float,
+        broker: Callable[[], object] | None = None,
     ) -> None:
         self._manager = manager
         rounds = {"risk-monitoring": Repeated(assess, interval, manager.clock, self._failed, self._late)}
         if source is not None:
             pull = Feed(manager, source).pull
             rounds["risk-feed"] = Repeated(pull, poll, manager.clock, self._feed_failed, self._late)
+        if broker is not None:
+            rounds["risk-broker"] = Repeated(broker, 1.0, manager.clock, self._broker_failed, _unsaid)
         self._rounds = rounds
 
     def start(self) -> None:
@@ -190,6 +201,15 @@ class Watcher:
         now = self._manager.clock.now()
         self._manager.alert_manager.raise_alert(
             AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key="feed"
+        )
+
+    def _broker_failed(self, problem: Exception) -> None:
+        """Nothing opens until the next comparison; what is being closed is tried again."""
+        logger.error("a round of the broker failed", exc_info=problem)
+        text, now = f"a round of the broker failed: {type(problem).__name__}", self._manager.clock.now()
+        hold_until_reconciled(self._manager.book, now, text)
+        self._manager.alert_manager.raise_alert(
+            AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key="broker"
         )
 
     def _late(self, seconds: float) -> None:

@@ -21,6 +21,7 @@ class Code(StrEnum):
     BOT_DISABLED = auto()
     BOT_LIMIT = auto()
     BOT_PROBATION = auto()
+    BUDGET_LIMIT = auto()
     CASH_LIMIT = auto()
     CHECK_ERROR = auto()
     CLUSTER_LIMIT = auto()
@@ -80,9 +81,11 @@ class Code(StrEnum):
     INVALID_KIND = auto()
     INVALID_MODE = auto()
     INVALID_NAME = auto()
+    INVALID_ORDER_ID = auto()
     INVALID_PERIOD = auto()
     INVALID_REQUEST_ID = auto()
     INVALID_RULE = auto()
+    INVALID_SCOPE = auto()
     INVALID_SYMBOL = auto()
     INVALID_TIMESTAMP = auto()
     MISSING = auto()
@@ -106,13 +109,17 @@ class Code(StrEnum):
     UNKNOWN_FAULTS = auto()
     UNKNOWN_FIELD = auto()
     UNKNOWN_LIMIT = auto()
+    UNKNOWN_FIGURE = auto()
+    UNKNOWN_GROUP = auto()
     UNKNOWN_METHOD = auto()
     UNKNOWN_RULE = auto()
     UNKNOWN_STRATEGY = auto()
+    UNKNOWN_THEME = auto()
     UNKNOWN_SYMBOL = auto()
     WRONG_TYPE = auto()
     # at odds with what is known
     EXECUTION_CONFLICT = auto()
+    PLAN_CHANGED = auto()
     PRICE_OUTLIER = auto()
     REQUEST_ID_REUSED = auto()
     RULE_EXISTS = auto()
@@ -130,6 +137,15 @@ class Code(StrEnum):
     RECONCILIATION_BREAK = auto()
     RUNAWAY_BOT = auto()
     UNAPPROVED_FILL = auto()
+    # refused by the broker
+    BROKER_REFUSED = auto()
+    INSUFFICIENT_FUNDS = auto()
+    MARKET_NOT_OPEN = auto()
+    NOT_PERMITTED = auto()
+    NOT_REDUCING = auto()
+    NOT_SUPPORTED = auto()
+    NOT_TRADED = auto()
+    ORDER_TOO_SMALL = auto()
     # who may ask
     BAD_CSRF = auto()
     BAD_HOST = auto()
@@ -176,9 +192,11 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.INVALID_KIND: "no kind of cash that is known",
         Code.INVALID_MODE: "no mode or scope that is known",
         Code.INVALID_NAME: "not 1 to 128 printable characters",
+        Code.INVALID_ORDER_ID: "an order id for a broker is not 1 to 18 letters and digits",
         Code.INVALID_PERIOD: "no day, moment or entry, or nothing lies in between",
         Code.INVALID_REQUEST_ID: "not 1 to 128 printable characters, or an id that is given out here",
         Code.INVALID_RULE: "an alert rule that can't be used",
+        Code.INVALID_SCOPE: "no part of the book that a liquidation could close",
         Code.INVALID_SYMBOL: "not 1 to 32 plain letters, digits or . _ / : = ^ -",
         Code.INVALID_TIMESTAMP: "no time in ISO 8601 with its zone, or in an impossible year",
         Code.MISSING: "two values belong together and one is missing",
@@ -202,14 +220,18 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.UNKNOWN_FAULTS: "no group of simulated faults of this name",
         Code.UNKNOWN_FIELD: "a field, setting or query word that is not known",
         Code.UNKNOWN_LIMIT: "no limit of this name",
-        Code.UNKNOWN_METHOD: "no VaR method of this name",
+        Code.UNKNOWN_FIGURE: "no figure of this name (404)",
+        Code.UNKNOWN_GROUP: "positions and components group by other words; the text names them",
+        Code.UNKNOWN_METHOD: "no VaR method, or way or measure of a risk budget, of this name",
         Code.UNKNOWN_RULE: "no alert rule of this id (404)",
         Code.UNKNOWN_STRATEGY: "no strategy of this name is held or traded here: its mode was not set (404)",
+        Code.UNKNOWN_THEME: "a figure is dark or light",
         Code.UNKNOWN_SYMBOL: "no symbol of this name is known to the book: its mode was not set (404)",
         Code.WRONG_TYPE: "a value of another type: text for a number, a number for true or false",
     },
     "At odds with what is known (HTTP 409 unless said otherwise)": {
         Code.EXECUTION_CONFLICT: "an execution id with other numbers, or another symbol or side; told",
+        Code.PLAN_CHANGED: "a liquidation's plan rests on other positions than there are now",
         Code.PRICE_OUTLIER: "a fill at a price beyond belief: recorded, not booked, told",
         Code.REQUEST_ID_REUSED: "a request id with another request",
         Code.RULE_EXISTS: "an alert rule of this id exists",
@@ -228,6 +250,16 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.RECONCILIATION_BREAK: "a difference from the broker that stays open: the larger of both counts",
         Code.RUNAWAY_BOT: "a bot that asked far beyond its rate was switched off",
         Code.UNAPPROVED_FILL: "a broker's fill that nobody approved",
+    },
+    "Refused by the broker: it took no order (the error of the risk system's own orders)": {
+        Code.BROKER_REFUSED: "for another reason; the text holds the broker's words",
+        Code.INSUFFICIENT_FUNDS: "too little cash, margin or units for it",
+        Code.MARKET_NOT_OPEN: "closed, halted or in auction",
+        Code.NOT_PERMITTED: "the key or the account may not trade so",
+        Code.NOT_REDUCING: "an order that may only reduce would have opened",
+        Code.NOT_SUPPORTED: "an order of this kind is not taken there",
+        Code.NOT_TRADED: "the symbol is not traded there",
+        Code.ORDER_TOO_SMALL: "below the least quantity or money",
     },
     "Who may ask": {
         Code.BAD_CSRF: "a change by a browser session without its X-CSRF-Token (403)",

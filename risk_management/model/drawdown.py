@@ -58,6 +58,8 @@ class DrawdownState:
         Equity that was not believed, None when all is well.
     under_water_days : int
         Trading days since the peak.
+    scales : tuple of (str, float)
+        Multipliers that emergency rows have set, by the row's name.
     """
 
     units: float
@@ -76,6 +78,7 @@ class DrawdownState:
     recovery: Recovery | None = None
     quarantined: float | None = None
     under_water_days: int = 0
+    scales: tuple[tuple[str, float], ...] = ()
 
     @property
     def drawdown(self) -> float:
@@ -89,10 +92,13 @@ class DrawdownState:
 
     @property
     def effective_multiplier(self) -> float:
-        """Multiplier of new positions: the recovery tranche's while one runs."""
-        if self.multiplier == 0.0 and self.recovery is not None:
-            return self.recovery.multiplier
-        return self.multiplier
+        """Multiplier of new positions: the recovery tranche's while one runs, or a row's that is smaller."""
+        multiplier = self.multiplier
+        if multiplier == 0.0 and self.recovery is not None:
+            multiplier = self.recovery.multiplier
+        if self.scales:
+            return min(multiplier, *(scale for _, scale in self.scales))
+        return multiplier
 
     @property
     def daily_loss(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from types import MappingProxyType
 
 __all__ = ["NO_MEMORY", "EmergencyMemory", "RowCount"]
@@ -19,6 +19,8 @@ class RowCount:
     day: date | None = None
     active: bool = False
     acted: date | None = None
+    acted_at: datetime | None = None
+    """Where the row has a cool-down."""
 
 
 @dataclass(frozen=True, slots=True)

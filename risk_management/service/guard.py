@@ -15,7 +15,7 @@ from risk_management.model.codes import Code
 from risk_management.model.events import Noted
 from risk_management.service.problems import Problem
 from risk_management.service.route import ANYONE, Route, Views
-from risk_management.service.sessions import COOKIE, Sessions
+from risk_management.service.sessions import COOKIE, LOOPBACK_NAMES, Sessions
 from risk_management.service.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ __all__ = ["LOOPBACK_NAMES", "Admitted", "Guard"]
 
 logger = logging.getLogger(__name__)
 
-LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 LOOPBACK_ADDRESS: Final = re.compile(r"(127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})\Z")
 HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?\Z")
 LONGEST: Final = 512
@@ -158,7 +157,11 @@ class Guard:
             self._note(
                 Token("", "somebody", Access.READ, None, ANYONE.created_at, ""), f"wrong tokens: {address}"
             )
-        said = "send a token: Authorization: Bearer ...; 'risk token create' makes one"
+        said = (
+            "this token is not known here, or was revoked; 'risk token list' shows those of the store"
+            if found is not None
+            else "send a token: Authorization: Bearer ...; 'risk token create' makes one"
+        )
         raise Problem(Code.UNAUTHENTICATED, "", said, {"WWW-Authenticate": "Bearer"})
 
     def _note(self, who: Token, text: str) -> None:

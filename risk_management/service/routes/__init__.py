@@ -11,12 +11,17 @@ from risk_management.service.route import Answer, Route
 from risk_management.service.routes import (
     audit,
     bots,
+    budgets,
     delivery,
+    figures,
     health,
+    live,
     market,
     modes,
+    page,
     positions,
     rules,
+    scenarios,
     session,
     settings,
     state,
@@ -32,6 +37,7 @@ API: Final[tuple[Route, ...]] = (
     *positions.ROUTES,
     *state.ROUTES,
     *bots.ROUTES,
+    *budgets.ROUTES,
     *modes.ROUTES,
     *rules.ROUTES,
     *delivery.ROUTES,
@@ -39,6 +45,10 @@ API: Final[tuple[Route, ...]] = (
     *audit.ROUTES,
     *session.ROUTES,
     *views.ROUTES,
+    *live.ROUTES,
+    *figures.ROUTES,
+    *scenarios.ROUTES,
+    *page.ROUTES,
     Route(
         "GET",
         "/openapi.json",
@@ -49,5 +59,5 @@ API: Final[tuple[Route, ...]] = (
     ),
 )
 """Under the prefix, ``/api/risk``."""
-ROOT: Final[tuple[Route, ...]] = (*health.ROUTES, *session.LOGIN)
+ROOT: Final[tuple[Route, ...]] = (*health.ROUTES, *session.LOGIN, *page.HOME)
 """At the root of `risk serve`."""

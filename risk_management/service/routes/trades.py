@@ -69,7 +69,7 @@ def why(call: Call) -> Answer:
     return Answer(
         {
             **_said(decision),
-            "findings": [_finding(finding) for finding in decision.findings],
+            "findings": [_finding(decision, finding) for finding in decision.findings],
             "status": None if known is None else known.status,
             "remaining": 0.0 if still_open is None else (still_open.opening + still_open.closing) / SCALE,
         }
@@ -150,14 +150,15 @@ def _check_order(call: Call, decision: TradeDecision) -> None:
 def _said(decision: TradeDecision) -> Plain:
     said: Plain = {name: getattr(decision, name) for name in SAID}
     said["explanation"] = decision.explain()
-    said["binding"] = None if decision.binding is None else _finding(decision.binding)
+    said["binding"] = None if decision.binding is None else _finding(decision, decision.binding)
     return said
 
 
-def _finding(finding: Finding) -> Plain:
+def _finding(decision: TradeDecision, finding: Finding) -> Plain:
     # counts are whole numbers until the journal has held them: the same answer has the same bytes
     numbers = {name: float(getattr(finding, name)) for name in ("cap", "measured", "limit", "room")}
-    return {**finding._asdict(), **numbers, "message": finding.message}
+    words = {"passed": decision.passed(finding), "message": decision.says(finding)}
+    return {**finding._asdict(), **numbers, **words}
 
 
 ROUTES: Final = (

@@ -526,6 +526,7 @@ BREACHES = [
     ("max_correlation", 0.86, {"correlation_pair"}),
     ("volatility_ratio", 2.1, {"volatility_spike"}),
     ("single_name_use", 0.951, {"position_limit"}),
+    ("budget_use", 0.951, {"budget_use"}),
     ("risk_score", 95.0, {"limit_use_warning"}),
     ("risk_score", 101.0, {"limit_use_warning", "limit_use_critical"}),
     ("daily_loss", 0.0241, {"daily_loss_warning"}),

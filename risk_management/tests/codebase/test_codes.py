@@ -12,7 +12,7 @@ from risk_management.model.explain import SENTENCES
 from risk_management.service.problems import STATUS
 from risk_management.tests.codebase.test_imports import FILES, name_of
 
-SAYING = {"InvalidRequest", "UnknownRequest", "Problem", "_alarm", "_set_aside", "_Bad"}
+SAYING = {"InvalidRequest", "OrderRejected", "UnknownRequest", "Problem", "_alarm", "_set_aside", "_Bad"}
 
 
 def codes_in(path) -> set[str]:

@@ -377,6 +377,10 @@ def test_settings_are_tightened_by_operate_and_loosened_by_admin(fresh):
     told = service.call("GET", "config", scope="read").json
     assert told["settings"]["var_config"]["daily_var_limit"] == 0.02
     assert told["digest"] == service.manager.config.digest()
+    assert told["changed"] == {
+        "portfolio_limits.allow_shorts": {"given": True, "used": False},
+        "portfolio_limits.min_cash": {"given": 0.05, "used": 0.1},
+    }
     kinds = [entry["kind"] for entry in service.call("GET", "audit").json["entries"]]
     assert kinds.count("ConfigChanged") == 4
 

@@ -1,0 +1,91 @@
+"""A hedge of what can't be traded now, where the settings name what to hedge with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.liquidation_legs import Leg, trading_problem
+from risk_management.core.liquidation_path import risk_of
+from risk_management.model.broker import MarketState
+from risk_management.model.instrument import notional
+from risk_management.model.liquidation import PlannedOrder
+from risk_management.model.money import SCALE, to_ledger
+from risk_management.model.portfolio import SYSTEM, PortfolioState, PositionKey
+
+__all__ = ["hedge_order"]
+
+LEAST: Final = 0.05
+"""Share of what waits below which a hedge is not worth its costs."""
+
+
+def hedge_order(
+    state: PortfolioState,
+    config: RiskManagementConfig,
+    stuck: Sequence[Leg],
+    markets: Mapping[str, MarketState],
+) -> PlannedOrder | None:
+    """The order in the hedging symbol that takes most variance from what waits; None where none helps.
+
+    What is held in it already counts, so that a second look adds nothing. It needs a price of its own, an
+    open market, and shorts to be allowed where it sells.
+    """
+    symbol = config.liquidation_config.hedge_symbol
+    market, instrument, quote = markets.get(symbol), state.instruments.get(symbol), state.quotes.get(symbol)
+    if not stuck or not symbol or instrument is None or quote is None or market is None:
+        return None
+    if instrument.currency != state.base_currency:
+        return None
+    if trading_problem(symbol, market, config)[0] or any(leg.symbol == symbol for leg in stuck):
+        return None
+    unit = notional(instrument, quote.price, 1.0)
+    row = state.model.scenarios[:, state.model.column(symbol, instrument.asset_class)]
+    pnl = np.zeros_like(row)
+    for leg in stuck:
+        pnl = pnl - leg.exposure * state.model.scenarios[:, leg.column]
+    key = PositionKey(stuck[0].account_id, symbol, "", SYSTEM)
+    held = sum(p.quantity for p in state.positions.values() if p.symbol == symbol) / SCALE * unit
+    pnl = pnl + held * row
+    money = -float(np.cov(pnl, row)[0, 1] / max(float(row.var(ddof=1)), 1e-18))
+    units = int(to_ledger(abs(money) / unit)) // market.lot * market.lot
+    money = units / SCALE * unit * (1.0 if money > 0.0 else -1.0)
+    waits = sum(abs(leg.exposure) for leg in stuck)
+    if abs(money) < max(LEAST * waits, market.min_notional) or units == 0:
+        return None
+    if (
+        money < 0.0
+        and held + money < 0.0
+        and not (config.portfolio_limits.allow_shorts and instrument.shortable)
+    ):
+        return None
+    if any(new > old for new, old in zip(risk_of(pnl + money * row), risk_of(pnl), strict=True)):
+        return None
+    leg = Leg(
+        key.account_id,
+        symbol,
+        ((key, units if money > 0.0 else -units),),
+        units if money > 0.0 else -units,
+        units if money > 0.0 else -units,
+        unit / SCALE,
+        market.mid or quote.price,
+        state.model.column(symbol, instrument.asset_class),
+        market.lot,
+        units,
+        market.lot,
+    )
+    order = leg.order(leg.quantity, state, config, market)
+    return PlannedOrder(
+        order.account_id,
+        order.symbol,
+        order.quantity,
+        order.parts,
+        order.price,
+        order.limit_price,
+        order.notional,
+        order.spread_cost,
+        order.impact_cost,
+        reduce_only=False,
+    )

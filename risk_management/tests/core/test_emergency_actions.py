@@ -1,0 +1,216 @@
+"""What emergency rows do, each against an oracle; rows over a part of the book; cool-downs."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from risk_management.core.emergency import EmergencyAction, EmergencyRow, step
+from risk_management.core.emergency_rows import emergency_rows
+from risk_management.core.order_desk import OrderTicket
+from risk_management.core.reduction import best_value_first, cost_rate, cut_cluster, cut_to_var
+from risk_management.errors import ConfigurationError
+from risk_management.model.emergency import EmergencyMemory
+from risk_management.model.money import SCALE
+from risk_management.model.portfolio import Scope, TradingMode
+
+DAY = date(2020, 3, 16)
+
+
+def row(action, **facts):
+    return {"name": "mine", "metric": "gross_exposure", "threshold": 0.3, "action": action, **facts}
+
+
+def book(make_manager, *rows, **money):
+    manager, clock = make_manager(portfolio_value=100_000.0, emergency_config={"rows": rows})
+    manager.register_bot("a", "trend", 100_000.0)
+    manager.register_bot("b", "mean")
+    for symbol, size in money.items():
+        bot = "b" if symbol in ("KO", "JPM") else "a"
+        strategy = manager.state.bots[bot].strategy
+        manager.add_position(symbol, size, 100.0, strategy, bot_name=bot)
+        manager.update_prices({symbol: 100.0})
+    return manager, clock
+
+
+def working(manager):
+    return {r.request_id for r in manager.state.reservations.values()}
+
+
+def ask(manager, request_id, symbol="XOM", bot="a", size=300.0, action="buy"):
+    return manager.request_trade(OrderTicket(symbol, action, size, bot_name=bot, request_id=request_id))
+
+
+def test_scale_down_multiplies_sizes_while_it_holds(make_manager):
+    manager, clock = book(make_manager, row("scale_down", amount=0.5, release=0.29), AAPL=29_900.0)
+    before = ask(manager, "1", bot="b", size=10_000.0).recommended_size
+    manager.desk.cancel("1")
+    manager.update_prices({"AAPL": 101.0})
+    manager.assess_overall_risk()
+    assert manager.state.drawdown.effective_multiplier == 0.5
+    clock.advance(60.0)
+    decision = ask(manager, "2", bot="b", size=10_000.0)
+    after = decision.recommended_size
+    assert decision.approved, decision.explain()
+    assert after == pytest.approx(0.5 * before, rel=0.02)
+    manager.desk.cancel("2")
+    for price in (97.0, 94.0):
+        manager.update_prices({"AAPL": price})
+    manager.assess_overall_risk()
+    assert manager.state.drawdown.effective_multiplier == 1.0
+
+
+def test_cancel_open_orders_keeps_what_protects(make_manager):
+    manager, _ = book(make_manager, row("cancel_open_orders"), AAPL=31_000.0)
+    ask(manager, "entry")
+    ask(manager, "exit", "AAPL", action="sell", size=1_000.0)
+    manager.assess_overall_risk()
+    assert working(manager) == {"exit"}
+    assert manager.state.mode is TradingMode.ACTIVE
+
+
+def test_reduce_only_and_halt_over_one_bot_leave_the_others(make_manager):
+    for action, mode in (("reduce_only", TradingMode.REDUCING), ("halt", TradingMode.HALTED)):
+        manager, _ = book(make_manager, row(action, scope="bot"), AAPL=31_000.0, KO=5_000.0)
+        ask(manager, "hers")
+        ask(manager, "his", "PG", bot="b")
+        manager.assess_overall_risk()
+        assert manager.state.mode_of(Scope.BOT, "a") is mode
+        assert manager.state.mode_of(Scope.BOT, "b") is TradingMode.ACTIVE
+        assert manager.state.mode is TradingMode.ACTIVE
+        assert ("hers" in working(manager)) is (action == "reduce_only")
+        assert "his" in working(manager)
+    manager.set_mode(TradingMode.ACTIVE, "looked at", scope=Scope.BOT, name="a")
+    assert manager.state.mode_of(Scope.BOT, "a") is TradingMode.ACTIVE
+
+
+def test_a_row_s_hold_ends_by_itself_below_its_release(make_manager):
+    mine = row("reduce_only", scope="symbol", subject="AAPL", release=0.25)
+    manager, _ = book(make_manager, mine, AAPL=31_000.0)
+    manager.assess_overall_risk()
+    assert manager.state.mode_of(Scope.SYMBOL, "AAPL") is TradingMode.REDUCING
+    for size, mode in ((3_000.0, TradingMode.REDUCING), (5_000.0, TradingMode.ACTIVE)):
+        manager.record_fill("AAPL", "sell", size / 100.0, 100.0, execution_id=str(size), bot_name="a")
+        manager.assess_overall_risk()
+        assert manager.state.mode_of(Scope.SYMBOL, "AAPL") is mode
+
+
+@pytest.mark.parametrize(
+    ("scope", "subject", "left"),
+    [("bot", "a", {"KO", "JPM"}), ("strategy", "trend", {"KO", "JPM"}), ("symbol", "", {"KO", "JPM", "PG"})],
+)
+def test_liquidate_over_a_part_closes_that_part_alone(make_manager, scope, subject, left):
+    mine = row("liquidate", scope=scope, subject=subject, confirmations=2)
+    manager, _ = book(make_manager, mine, AAPL=31_000.0, PG=2_000.0, KO=3_000.0, JPM=4_000.0)
+    manager.assess_overall_risk(confirmed=False)
+    named = subject or "AAPL"
+    assert manager.state.mode_of(Scope(scope), named) is TradingMode.REDUCING  # it waits for a second look
+    manager.update_prices({"AAPL": 100.5})
+    manager.assess_overall_risk(confirmed=False)
+    assert {key.symbol for key in manager.state.positions} == left
+    assert manager.state.mode_of(Scope(scope), named) is TradingMode.HALTED
+    assert manager.state.mode is TradingMode.ACTIVE
+
+
+def test_the_loss_of_a_symbol_bot_and_strategy_are_measured(make_manager):
+    watched = (("symbol", "AAPL", 0.04), ("bot", "a", 0.02), ("strategy", "trend", 0.0345))
+    for scope, subject, threshold in watched:
+        mine = row("warn", metric="drawdown", scope=scope, subject=subject, threshold=threshold)
+        manager, _ = book(make_manager, mine, AAPL=50_000.0, KO=5_000.0)
+        manager.assess_overall_risk()
+        manager.update_prices({"AAPL": 96.01})
+        assert not manager.assess_overall_risk().emergencies
+        manager.update_prices({"AAPL": 96.0 if scope == "symbol" else 95.9})
+        said = manager.assess_overall_risk().emergencies
+        assert len(said) == 1
+        if scope == "symbol":  # 4 % of its cost
+            assert said == ("drawdown of symbol AAPL 4.00% (threshold 4.00%)",)
+
+
+def test_the_largest_cluster_is_cut_the_cheapest_first(make_manager):
+    """Fractional knapsack: by brute force over every sequence no other one costs less."""
+    manager, _ = make_manager(portfolio_value=100_000.0)
+    state = manager.state
+    labels = state.model.cluster
+    stocks = [s for s in state.model.matrix.symbols if s not in ("SPY", "QQQ")]
+    groups = {}
+    for symbol in stocks:
+        groups.setdefault(labels[state.model.columns[symbol]], []).append(symbol)
+    members = max(groups.values(), key=len)[:4]
+    assert len(members) >= 2
+    for number, symbol in enumerate(members):
+        volume = 200.0 * (number + 1) ** 2
+        known = manager.state.instruments[symbol]
+        manager.define_instrument(
+            type(known)(**{**{f: getattr(known, f) for f in known.__slots__}, "average_daily_volume": volume})
+        )
+        manager.add_position(symbol, 8_000.0, 100.0)
+    settings, target = manager.config.liquidation_config, 0.4 * 8_000.0 * len(members)
+    cuts = cut_cluster(manager.state, settings, target, "x")
+    positions = {p.symbol: p for p in manager.state.positions.values()}
+    rates = {s: cost_rate(manager.state, settings, p) for s, p in positions.items()}
+    ours = sum(-c.quantity / SCALE * 100.0 * rates[c.key.symbol] for c in cuts)
+    assert sum(-c.quantity / SCALE * 100.0 for c in cuts) == pytest.approx(8_000.0 * len(members) - target)
+
+    def cost(sequence):
+        need, paid = 8_000.0 * len(members) - target, 0.0
+        for symbol in sequence:
+            taken = min(need, 8_000.0)
+            need, paid = need - taken, paid + taken * rates[symbol]
+        return paid
+
+    assert ours == pytest.approx(min(cost(s) for s in itertools.permutations(members)), rel=1e-6)
+
+
+def test_trim_to_an_amount_meets_it_with_no_more_than_needed(make_manager):
+    held = {"AAPL": 20_000.0, "XOM": 20_000.0, "KO": 20_000.0, "SPY": 20_000.0}
+    manager, _ = book(make_manager, row("trim", amount=0.25), **held)
+    manager.assess_overall_risk()
+    gross = (manager.state.totals.long + manager.state.totals.short) / SCALE
+    assert gross == pytest.approx(25_000.0, abs=0.01)
+    manager, _ = book(make_manager, **held)
+    state = manager.state
+    order = best_value_first(state, manager.config.liquidation_config)
+    pnl = state.totals.pnl
+    value = {}
+    for p in order:  # by numpy alone: covariance with the book for each unit of expected cost
+        column = state.model.scenarios[:, state.model.columns[p.symbol]]
+        value[p.symbol] = np.cov(column, pnl)[0, 1] / {"SPY": 0.0002}.get(p.symbol, 0.0005)
+    assert [p.symbol for p in order] == sorted(value, key=lambda s: -value[s])
+    cuts = cut_to_var(state, 500.0, "x", order)
+    after = pnl.copy()
+    for cut in cuts:
+        after += cut.quantity / SCALE * 100.0 * state.model.scenarios[:, state.model.columns[cut.key.symbol]]
+    assert -np.quantile(after, 0.05) == pytest.approx(500.0, abs=0.01)
+
+
+def test_a_row_that_acted_cools_down(make_manager):
+    mine = EmergencyRow("x", "drawdown", 0.1, EmergencyAction.WARN, cooldown=60.0)
+    memory, acted = EmergencyMemory(), []
+    start = datetime(2020, 3, 16, 15, 0, tzinfo=UTC)
+    for seconds, value in ((0, 0.2), (10, 0.05), (20, 0.2), (59, 0.2), (60, 0.2), (61, 0.2)):
+        now = start + timedelta(seconds=seconds)
+        result = step([mine], {"drawdown": value}, memory, DAY, now=now)
+        memory = result.memory
+        acted += [seconds] * len(result.acting)
+    assert acted == [0, 60]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        row("scale_down"),
+        row("scale_down", amount=0.0),
+        row("scale_down", amount=0.5, scope="bot"),
+        row("trim", scope="symbol"),
+        row("halt", scope="bot", metric="var_95"),
+        row("halt", subject="a"),
+        row("warn", release=0.4),
+    ],
+)
+def test_rows_that_mean_nothing_are_refused(foundation, wrong):
+    with pytest.raises(ConfigurationError, match="mine"):
+        emergency_rows(foundation.config.update(emergency_config={"rows": (wrong,)}))
