@@ -13,11 +13,13 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from risk_management.cli._entries import ROUTINE
 from risk_management.config import risk_config
 from risk_management.config._base import Settings
 from risk_management.config.risk_config import RiskLevel, RiskManagementConfig
@@ -25,7 +27,8 @@ from risk_management.demo.market import PERIODS, Market
 from risk_management.demo.report import opening, period_report
 from risk_management.demo.run import CAPITAL, run_demo
 from risk_management.model.codes import MEANINGS
-from risk_management.model.vocabulary import VOCABULARY
+from risk_management.model.events import Event
+from risk_management.model.vocabulary import SCOPED, VOCABULARY, Word
 from risk_management.service.openapi import document
 from risk_management.service.routes import API, ROOT
 
@@ -45,8 +48,23 @@ def vocabulary_page() -> str:
             "|---|---|---|",
             *rows,
             "",
+            *(line for scope, words in SCOPED.items() for line in _scoped_words(scope, words)),
         ]
     )
+
+
+def _scoped_words(scope: str, words: dict[str, Word]) -> list[str]:
+    rows = [f"| `{word}` | {entry.unit} | {entry.meaning} |" for word, entry in words.items()]
+    return [
+        f"## Of each {scope}",
+        "",
+        f'For alert rules with `scope = "{scope}"`, beside the words above.',
+        "",
+        "| word | unit | meaning |",
+        "|---|---|---|",
+        *rows,
+        "",
+    ]
 
 
 def codes_page() -> str:
@@ -62,6 +80,24 @@ def codes_page() -> str:
         lines += [f"{part.partition(' (')[2].removesuffix(')')}.", ""] if " (" in part else []
         lines += ["| code | means |", "|---|---|", *rows, ""]
     return "\n".join(lines)
+
+
+def journal_page() -> str:
+    lines = [
+        "# The journal",
+        "",
+        "Kinds of entries, as `risk audit tail --kind` takes them. Money and units are integers of 1e-8.",
+        f"What is written at every look at the book ({', '.join(ROUTINE)}) is left out unless asked for.",
+        "See [durability](durability.md).",
+        "",
+        "| kind | says | fields |",
+        "|---|---|---|",
+    ]
+    kinds = {kind.__name__: kind for kind in Event.__subclasses__()}
+    for _, kind in sorted(kinds.items()):
+        own = [f"`{field.name}`" for field in fields(kind) if field.name not in ("at", "actor")]
+        lines.append(f"| `{kind.__name__}` | {(kind.__doc__ or '').splitlines()[0]} | {', '.join(own)} |")
+    return "\n".join([*lines, ""])
 
 
 def routes_page() -> str:
@@ -146,6 +182,7 @@ PAGES = {
     "codes.md": codes_page,
     "settings.md": settings_page,
     "service-routes.md": routes_page,
+    "journal.md": journal_page,
 }
 
 

@@ -1,8 +1,8 @@
-"""Where alerts go: a channel is a function that takes one.
+"""Where alerts go within this process, and which channels beyond it have what they need.
 
-The log and the memory are built in. Real senders register in `CHANNELS` under the name of an
-`AlertChannel`; they hand over to a queue and return at once, for they are called on the way of an
-assessment.
+A channel of this process is a function that takes an alert and returns at once, for it is called on the way
+of an assessment: the log, the memory, what is attached. All others have a row in the outbox, in the
+transaction of the alert itself, and a sender that works in a thread of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from risk_management.alerts.records import Alert, AlertChannel, AlertSeverity, A
 from risk_management.config.risk_config import AlertConfig
 from risk_management.registry import Registry
 
-__all__ = ["CHANNELS", "Channel", "ChannelFactory", "log_channel", "missing_settings"]
+__all__ = ["CHANNELS", "Channel", "ChannelFactory", "configured", "log_channel", "missing_settings"]
 
 Channel = Callable[[Alert], None]
 """Takes an alert; what it raises is recorded and told on the log, and stops nothing."""
@@ -48,6 +48,12 @@ def missing_settings(channel: AlertChannel, settings: AlertConfig) -> tuple[str,
     if channel is AlertChannel.EMAIL and settings.email_to:
         needed = ("smtp_server",)
     return tuple(name.upper() for name in needed if not getattr(settings, name))
+
+
+def configured(settings: AlertConfig) -> tuple[str, ...]:
+    """The names of all channels beyond this process that have what they need, the named ones first."""
+    named = [channel.value for channel in _NEEDS if not missing_settings(channel, settings)]
+    return (*named, *settings.named_urls())
 
 
 def log_channel(alert: Alert) -> None:

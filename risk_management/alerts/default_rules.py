@@ -115,6 +115,14 @@ def _tail(config: RiskManagementConfig) -> Iterator[_Row]:
             f"VaR at 95 % is {{var_utilization}} of its limit of {limit:.2%} of equity; "
             f"from {halt:.0%} nothing that increases it is approved.",
         )
+    yield _Row(
+        "budget_use",
+        "A strategy near its risk budget",
+        AlertType.POSITION_LIMIT,
+        _WARNING,
+        _reaches("budget_use", 0.95),
+        "A strategy uses {budget_use} of the risk that its budget and loans allow it.",
+    )
     for severity, zone, name in ((_WARNING, 1, "yellow"), (_CRITICAL, 2, "red")):
         yield _Row(
             f"var_backtest_{name}",

@@ -8,16 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from threading import RLock
 from typing import Final
 
-from risk_management.alerts.channels import CHANNELS, Channel, missing_settings
+from risk_management.alerts.channels import CHANNELS, Channel, configured, missing_settings
 from risk_management.alerts.records import Alert, AlertChannel, AlertRule, FailedDelivery
 from risk_management.config.risk_config import AlertConfig
+from risk_management.model.alert import ALWAYS
 
-__all__ = ["ALWAYS", "KEPT", "Teller"]
+__all__ = ["KEPT", "Teller"]
 
 KEPT: Final = 1000
 """Alerts kept in the history, in memory and as failed; keys kept of alerts that are raised."""
-ALWAYS: Final = (AlertChannel.LOG, AlertChannel.MEMORY)
-"""Channels that hear of every alert."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,19 +35,20 @@ class Teller:
         self._listeners: list[Channel] = []
         self.delivered: deque[Alert] = deque(maxlen=KEPT)
         self.failed: deque[FailedDelivery] = deque(maxlen=KEPT)
-        self._attached: dict[AlertChannel, Channel] = {AlertChannel.MEMORY: self.delivered.append}
+        self._attached: dict[str, Channel] = {AlertChannel.MEMORY: self.delivered.append}
         self.reconfigure(settings)
 
     def reconfigure(self, settings: AlertConfig) -> None:
         """Make the channels anew; what was attached stays."""
-        made = {
+        made: dict[str, Channel] = {
             AlertChannel(name): make(settings)
             for name, make in CHANNELS.items()
             if not missing_settings(AlertChannel(name), settings)
         }
         with self._lock:
             self._settings = settings
-            self._channels = {**made, **self._attached}
+            self._channels: dict[str, Channel] = {**made, **self._attached}
+            self._posted = frozenset(configured(settings))
 
     def attach(self, channel: AlertChannel, sender: Channel) -> None:
         """Send what goes to `channel` by `sender`, whatever the settings say."""
@@ -69,10 +69,16 @@ class Teller:
         return unsubscribe
 
     @property
-    def reachable(self) -> tuple[AlertChannel, ...]:
-        """All channels that can take an alert."""
+    def reachable(self) -> tuple[str, ...]:
+        """All channels that can take an alert: those of this process, and those that have a sender."""
         with self._lock:
-            return tuple(self._channels)
+            return (*self._channels, *(name for name in sorted(self._posted) if name not in self._channels))
+
+    @property
+    def in_process(self) -> tuple[str, ...]:
+        """The channels that are functions of this process: no row in the outbox waits for a sender."""
+        with self._lock:
+            return tuple(str(name) for name in self._channels)
 
     @property
     def history(self) -> tuple[Alert, ...]:
@@ -84,9 +90,10 @@ class Teller:
         """The channels of a rule that can't be reached, each in a sentence with the remedy."""
         for channel in rule.channels:
             if channel not in self.reachable:
-                missing = missing_settings(channel, self._settings)
+                known = AlertChannel(channel) if channel in list(AlertChannel) else None
+                missing = missing_settings(known, self._settings) if known else ()
                 remedy = f"set {', '.join(missing)}" if missing else "no sender for it is installed"
-                yield f"alert rule {rule.rule_id!r}: channel {channel.value} is not configured; {remedy}"
+                yield f"alert rule {rule.rule_id!r}: channel {channel} is not configured; {remedy}"
 
     def tell(self, alerts: Iterable[Alert | None]) -> None:
         """Tell what is not None. Call it without a lock: a listener may call back."""
@@ -96,7 +103,9 @@ class Teller:
             with self._lock:
                 self._history.append(alert)
                 wanted = alert.channels if self._settings.enabled else ALWAYS
-                takers = [(name.value, self._channels.get(name)) for name in wanted]
+                direct = {str(name): send for name, send in self._channels.items()}
+                names = [str(name) for name in wanted]
+                takers = [(n, direct.get(n)) for n in names if n in direct or n not in self._posted]
                 takers += [("subscriber", listener) for listener in self._listeners]
             for name, taker in takers:
                 self._deliver(alert, name, taker)

@@ -11,6 +11,7 @@ from typing import Final
 from risk_management.checks import (
     bot,
     bot_exposure,
+    budget,
     cash,
     cluster,
     confidence,
@@ -81,6 +82,7 @@ for _module in (
     risk_per_trade,
     var,
     expected_shortfall,
+    budget,
     stress,
     self_match,
 ):

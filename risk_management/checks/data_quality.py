@@ -53,9 +53,11 @@ def _is_from_before(p: Proposal, time: datetime) -> bool:
 
 
 def _price(p: Proposal, allowed: float, model_age: float) -> Finding:
-    """The instrument's own quote where there is one, else the daily series of its history."""
+    """The instrument's own quote where there is one, else, without real money, the series of its history."""
     symbol = p.request.symbol
     if p.quote is None:
+        if p.state.environment == "live":
+            return _refusal("NO_PRICE", symbol)
         coverage = p.state.model.matrix.coverage.get(symbol)
         if coverage is None or coverage.kind is HistoryKind.STAND_IN:
             return _refusal("NO_PRICE", symbol)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from risk_management.config.risk_config import RiskManagementConfig
     from risk_management.market_data.positions_file import PositionRow
 
-__all__ = ["OpenedBook", "open_book"]
+__all__ = ["OpenedBook", "PreparedBook", "open_book", "prepare_book"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,52 @@ class OpenedBook:
         return _known(written, self.manager.foundation)
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedBook:
+    """Rows as a manager will hold them, and what it will stand on.
+
+    Parameters
+    ----------
+    foundation : Foundation
+    rows : sequence of PositionRow
+    deposits : dict of str to float
+        What lies in each further account.
+    notes : tuple of str
+    """
+
+    foundation: Foundation
+    rows: Sequence[PositionRow]
+    deposits: dict[str, float]
+    notes: tuple[str, ...]
+
+    def open(self, name: str, *, mark: float | None = None) -> OpenedBook:
+        """In memory, for one look."""
+        manager = AdvancedRiskManager.on(_standing(self.foundation))
+        self.fill(manager, one_shot=True, mark=mark)
+        return OpenedBook(manager, name, self.notes)
+
+    def fill(
+        self, manager: AdvancedRiskManager, *, one_shot: bool = False, mark: float | None = None
+    ) -> None:
+        """Put the positions into an empty book."""
+        for account, value in self.deposits.items():
+            manager.record_cash("deposit", value, account_id=account)
+        manager.import_positions(self.rows, one_shot=one_shot, high_water_mark=mark)
+
+
 def open_book(rows: Sequence[PositionRow], config: RiskManagementConfig, name: str) -> OpenedBook:
-    """A manager that holds these rows.
+    """A manager that holds these rows; see `prepare_book`."""
+    return prepare_book(rows, config).open(name)
+
+
+def prepare_book(rows: Sequence[PositionRow], config: RiskManagementConfig) -> PreparedBook:
+    """What a manager that holds these rows stands on.
 
     Positions are valued at the newest close of the user's own prices, on the sample at the price that the
     file gives. Without a portfolio value in the settings equity is the sum of the positions. With several
     accounts it lies in each by what it holds.
     """
-    foundation = _standing(lay_foundation(config))
+    foundation = lay_foundation(config)
     rows = [
         replace(row, symbol=_known(row.symbol, foundation), account_id=row.account_id or config.account_id)
         for row in rows
@@ -75,11 +113,8 @@ def open_book(rows: Sequence[PositionRow], config: RiskManagementConfig, name: s
         shares[account] = shares.get(account, 0.0) + abs(row.size) / gross
     first, *others = shares or {config.account_id: 1.0}
     settings = config.update(account_id=first, portfolio_value=value * shares.get(first, 1.0))
-    manager = AdvancedRiskManager.on(replace(foundation, config=settings))
-    for account in others:
-        manager.record_cash("deposit", value * shares[account], account_id=account)
-    manager.import_positions(rows, one_shot=True)
-    return OpenedBook(manager, name, tuple(notes))
+    deposits = {account: value * shares[account] for account in others}
+    return PreparedBook(replace(foundation, config=settings), rows, deposits, tuple(notes))
 
 
 def _standing(foundation: Foundation) -> Foundation:

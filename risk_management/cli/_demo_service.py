@@ -21,6 +21,8 @@ from risk_management.integration.client import RiskClient
 from risk_management.integration.dashboard_integration import RiskDashboardAPI
 from risk_management.model.access import Access
 from risk_management.service.application import make_app
+from risk_management.service.server import STREAMS, Server
+from risk_management.service.sessions import Sessions
 from risk_management.store.tokens import TokenStore
 
 __all__ = ["serve"]
@@ -36,14 +38,18 @@ def serve(period: str, speed: float, port: int, folder: Path) -> None:
     screen = Console(highlight=False, soft_wrap=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = folder / "risk.db"
+    port_taken = listening(HOST, port, str(store))
     market, ended = Market.sample(), Event()
     with ExitStack() as closing:
+        closing.callback(port_taken.close)
         with ending_by_code():
             replay = Replay(market, PERIODS_BY_NAME[period], str(store))
             closing.callback(replay.close)
             tokens = TokenStore(str(store))
             closing.callback(tokens.close)
-        server = listening(make_app(RiskDashboardAPI(replay.manager), tokens), HOST, port)
+        sessions = Sessions(file=store.with_name(f"{store.name}.sessions"), is_valid=tokens.holds)
+        app = make_app(RiskDashboardAPI(replay.manager), tokens, sessions=sessions, streams=STREAMS)
+        server = Server(app, HOST, port_taken)
         address = f"http://{HOST}:{server.port}"
         clients = {
             bot.name: RiskClient(
@@ -54,6 +60,7 @@ def serve(period: str, speed: float, port: int, folder: Path) -> None:
         _secret(folder, tokens, "operator", Access.OPERATE)
         for line in _opening(replay, market, address, folder, speed):
             screen.print(line)
+        screen.print(f"Watch it in a browser, this link once: {address}/login?code={sessions.code()}")
         stopped_by(ended.set)
         ticker = Ticker(replay.manager, replay.journal.reader)
 

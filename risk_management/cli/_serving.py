@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -14,9 +15,7 @@ import typer
 from risk_management.errors import StoreCorrupt, StoreInUse, StoreTooNew, StoreUnavailable
 
 if TYPE_CHECKING:
-    from flask import Flask
-
-    from risk_management.service.server import Server
+    from socket import socket
 
 __all__ = ["LogLevel", "ending_by_code", "listening", "log_to_stderr", "stopped_by"]
 
@@ -51,20 +50,36 @@ def ending_by_code() -> Iterator[None]:
         _end(problem, NO_DISK)
 
 
-def listening(app: Flask, host: str, port: int) -> Server:
-    """A server on a port; the command ends where it is taken."""
-    from risk_management.service.server import Server  # noqa: PLC0415 - help must be quick
+def listening(host: str, port: int, store: str) -> socket:
+    """A port, taken before anything is written; the command ends where it is taken already."""
+    from risk_management.service.server import listening_socket  # noqa: PLC0415 - help must be quick
 
     try:
-        return Server(app, host, port)
+        return listening_socket(host, port)
     except OSError as problem:
-        _end(f"{host}:{port} can't be listened on: {problem.strerror}; choose another --port", NO_PORT)
+        _end_in_use(store)  # most likely by the service that has the port
+        _end(
+            f"{host}:{port} can't be listened on: {os.strerror(problem.errno or 0)}; choose another --port",
+            NO_PORT,
+        )
 
 
 def stopped_by(stop: Callable[[], None]) -> None:
     """Have SIGTERM and Ctrl-C call this."""
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: stop())
+
+
+def _end_in_use(store: str) -> None:
+    """End the command where a process works on the store."""
+    from risk_management.store.database import store_file  # noqa: PLC0415 - help must be quick
+    from risk_management.store.lock import StoreLock  # noqa: PLC0415
+
+    path = store_file(store)
+    lock = path.with_name(path.name + ".lock")
+    if lock.is_file():
+        with ending_by_code():
+            StoreLock(lock).release()
 
 
 def _end(problem: object, code: int) -> NoReturn:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from risk_management.dashboard.plain import Plain
     from risk_management.dashboard.snapshot import Snapshot
 
-__all__ = ["run"]
+__all__ = ["limits_table", "run", "verdict"]
 
 
 def run(
@@ -54,14 +54,14 @@ def run(
         show_json({**metrics_view(seen), "positions": positions, "notes": list(book.notes)})
     else:
         console = screen()
-        console.print(_verdict(seen, book.name), "")
-        console.print(_positions(positions), _limits(seen), _figures(seen))
+        console.print(verdict(seen, book.name), "")
+        console.print(_positions(positions), limits_table(seen), _figures(seen))
         console.print(footer(seen, book.notes))
     if any(use.level == "breached" for use in seen.assessment.limits):
         raise typer.Exit(BREACH)
 
 
-def _verdict(seen: Snapshot, name: str) -> Text:
+def verdict(seen: Snapshot, name: str) -> Text:
     """Two lines: how it stands, and whether anything new may be opened."""
     found = seen.assessment
     over = [use.name for use in found.limits if use.level == "breached"]
@@ -103,7 +103,8 @@ def _positions(rows: list[Plain]) -> Table:
 NAMED = ("strategy", "bot")
 
 
-def _limits(seen: Snapshot) -> Table:
+def limits_table(seen: Snapshot) -> Table:
+    """Every limit with what is used of it, the most used first."""
     made = table("Limits, the most used first", "limit", "of", "used", "allowed", "", left=2)
     made.columns[4].justify = "left"
     for use in seen.assessment.limits:

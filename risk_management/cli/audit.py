@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from risk_management.cli._entries import ROUTINE, entry_line
 from risk_management.cli._options import Json, WrongUsage, options_of
 from risk_management.cli._screen import screen, show_json
 from risk_management.cli._store import Store, store_of
@@ -27,7 +28,6 @@ app = typer.Typer(
     "[dim]risk audit why r-17[/dim]",
     no_args_is_help=True,
 )
-SHOWN: Final = 66
 CORRUPT: Final = 1
 
 
@@ -36,29 +36,38 @@ def tail(
     context: typer.Context,
     number: Annotated[int, typer.Option("-n", help="Entries to show.", min=1, max=10_000)] = 20,
     kind: Annotated[
-        str | None, typer.Option("--kind", help="Of one kind, such as Filled.", show_default=False)
+        str | None,
+        typer.Option(
+            "--kind",
+            help="Of one kind, such as Filled; a wrong one lists them all.",
+            show_default=False,
+        ),
     ] = None,
     actor: Annotated[
         str | None, typer.Option("--actor", help="By one bot, person or token.", show_default=False)
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="With what is written at every look at the book, such as Marked.")
+    ] = False,
     store: Store = None,
     as_json: Json = False,
 ) -> None:
     """The newest entries, the latest last.
 
     [dim]risk audit tail -n 50 --kind TradeDecided[/dim]
+
+    Marked, PeaksSeen and EmergencyStepped are left out unless they are asked for.
     """
     if kind is not None:
         _check_kind(kind)
+    without = () if everything or kind is not None else ROUTINE
     with _reader(context, store) as reader:
-        found = list(reader.newest(number, kind=kind, actor=actor))
+        found = list(reader.newest(number, kind=kind, actor=actor, without=without))
     if as_json:
         show_json({"entries": [_row(entry) for entry in found]})
         return
     for entry in found:
-        body = entry.body if len(entry.body) <= SHOWN else f"{entry.body[:SHOWN]}..."
-        said = f"{entry.seq:>6} {entry.at[:19]} {entry.kind} by {entry.actor}"
-        screen().print(Text(said), Text(f"       {body}", style="dim"), sep="\n")
+        screen().print(_line(entry))
     if not found:
         screen().print("Nothing of that is in the journal.")
 
@@ -80,10 +89,11 @@ def why(
             typer.echo(f"error: no request has the id {request_id!r}", err=True)
             raise typer.Exit(1)
         event: Any = reader.event(entry)
-        after = [_row(later) for later in _of_request(reader, entry, request_id)]
+        after = list(_of_request(reader, entry, request_id))
     decision = event.decision
     if as_json:
-        show_json({"entry": entry.seq, "hash": entry.hash.hex(), "decision": decision, "after": after})
+        rows = [_row(later) for later in after]
+        show_json({"entry": entry.seq, "hash": entry.hash.hex(), "decision": decision, "after": rows})
         return
     out = screen()
     out.print(Text(f"{request_id}: {decision.outcome}, entry {entry.seq} of {entry.at[:19]}", style="bold"))
@@ -97,8 +107,8 @@ def why(
             numbers = (amount(finding.measured, finding.unit), amount(finding.limit, finding.unit))
             measured.add_row(*map(Text, (finding.check, *numbers, finding.subject)))
     out.print(measured)
-    for row in after:
-        out.print(Text(f"  then, entry {row['seq']}: {row['kind']} {json.dumps(row['body'])}"))
+    for later in after:
+        out.print(Text("then ").append_text(_line(later)))
     if not after:
         out.print("Nothing was reported of it so far.")
 
@@ -149,6 +159,7 @@ def export(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Where to; one JSON object a line.", show_default=False)],
     store: Store = None,
+    as_json: Json = False,
 ) -> None:
     """Write all entries with their hashes to a new file; the signed end is printed.
 
@@ -166,6 +177,9 @@ def export(
             out.write(json.dumps(_row(entry), ensure_ascii=False) + "\n")
             count += 1
         head = signed_head(reader.path)
+    if as_json:
+        show_json({"file": str(file), "entries": count, "seq": head.seq, "hash": head.hash.hex()})
+        return
     typer.echo(f"{count:,} entries in {file}; signed to entry {head.seq}, hash {head.hash.hex()}.")
 
 
@@ -173,7 +187,7 @@ def _check_kind(kind: str) -> None:
     """Raise for a kind that no entry can be of: a mistyped one would look like nothing of that kind."""
     from risk_management.model.events import Event  # noqa: PLC0415 - help must be quick
 
-    kinds = sorted(one.__name__ for one in Event.__subclasses__())
+    kinds = sorted({one.__name__ for one in Event.__subclasses__()})
     if kind not in kinds:
         raise WrongUsage(f"no entry is of the kind {kind!r}; there are {', '.join(kinds)}")
 
@@ -189,6 +203,16 @@ def _of_request(reader: StoreReader, decided: Entry, request_id: str) -> Iterato
     for entry in reader.entries(decided.seq):
         if request_id in entry.body and json.loads(entry.body).get("request_id") == request_id:
             yield entry
+
+
+def _line(entry: Entry) -> Text:
+    """One entry for people: its number, moment, kind and actor, and what it says."""
+    return Text.assemble(
+        (f"{entry.seq} {entry.at[:19].replace('T', ' ')} ", "dim"),
+        (entry.kind, "bold"),
+        f" {entry_line(entry.kind, entry.body)}",
+        (f" (by {entry.actor})", "dim"),
+    )
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from risk_management.cli._book import OpenedBook
-    from risk_management.model.trade import Finding, TradeDecision
+    from risk_management.model.trade import TradeDecision
 
 __all__ = ["run"]
 
@@ -110,7 +110,12 @@ def _row(decision: TradeDecision) -> Plain:
     said["outcome"] = decision.outcome
     said["explanation"] = decision.explain()
     said["findings"] = [
-        {**plain(finding), "room": plain(finding.room), "message": finding.message}
+        {
+            **plain(finding),
+            "room": plain(finding.room),
+            "passed": decision.passed(finding),
+            "message": decision.says(finding),
+        }
         for finding in decision.findings
     ]
     return said
@@ -134,7 +139,9 @@ def _meant(symbol: str, known: Collection[str]) -> list[str]:
 
 
 def _findings(decision: TradeDecision, *, everything: bool) -> Table:
-    shown = [f for f in decision.findings if everything or not math.isnan(f.measured) or _binds(f, decision)]
+    shown = [
+        f for f in decision.findings if everything or not math.isnan(f.measured) or not decision.passed(f)
+    ]
     left_out = len(decision.findings) - len(shown)
     heading = f"{len(decision.findings)} checks" + (
         f", {left_out} had nothing to measure" if left_out else ""
@@ -144,8 +151,8 @@ def _findings(decision: TradeDecision, *, everything: bool) -> Table:
     made = table(heading, "check", *heads, "of")
     made.columns[-1].justify = "left"
     made.columns[-1].no_wrap = False
-    for finding in sorted(shown, key=lambda f: (not _binds(f, decision), f.cap)):
-        style = STYLES[decision.outcome] if _binds(finding, decision) else ""
+    for finding in sorted(shown, key=lambda f: (decision.passed(f), f.cap)):
+        style = STYLES[decision.outcome] if not decision.passed(finding) else ""
         made.add_row(
             finding.check,
             amount(finding.measured, finding.unit),
@@ -156,7 +163,3 @@ def _findings(decision: TradeDecision, *, everything: bool) -> Table:
             style=style,
         )
     return made
-
-
-def _binds(finding: Finding, decision: TradeDecision) -> bool:
-    return finding.code in decision.rejection_reasons

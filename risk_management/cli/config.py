@@ -49,11 +49,12 @@ def show(
 
 @app.command("check")
 def check(context: typer.Context, as_json: Json = False) -> None:
-    """Load the settings and hold them against each other; every mistake at once.
+    """Load the settings as 'risk serve' would, prices of files included; every mistake at once.
 
     [dim]risk config check --config risk.toml[/dim]
     """
     config = options_of(context).config()
+    _read_prices(config)
     reached = [name for name in _channels(config) if name]
     found = {
         "ok": True,
@@ -77,6 +78,17 @@ def check(context: typer.Context, as_json: Json = False) -> None:
     console.print("Whether every limit can fire: risk selftest", style="dim")
 
 
+def _read_prices(config: RiskManagementConfig) -> None:
+    """Raise what would stop a start. A source in the network is made and not asked."""
+    from risk_management.core.foundation import lay_foundation  # noqa: PLC0415 - help must be quick
+    from risk_management.market_data.source import load_source  # noqa: PLC0415
+
+    if config.market_data_config.source in ("sample", "files"):
+        lay_foundation(config)
+    else:
+        load_source(config.market_data_config)
+
+
 def _content(config: RiskManagementConfig) -> dict[str, Any]:
     """All settings as JSON has them, without secrets."""
     content: dict[str, Any] = config.model_dump(mode="json")
@@ -86,9 +98,6 @@ def _content(config: RiskManagementConfig) -> dict[str, Any]:
 
 
 def _channels(config: RiskManagementConfig) -> list[str]:
-    from risk_management.alerts.channels import missing_settings  # noqa: PLC0415 - help must be quick
-    from risk_management.alerts.records import AlertChannel  # noqa: PLC0415 - help must be quick
+    from risk_management.alerts.channels import configured  # noqa: PLC0415 - help must be quick
 
-    named = [AlertChannel.TELEGRAM, AlertChannel.EMAIL, AlertChannel.DISCORD]
-    named += [AlertChannel.SLACK, AlertChannel.WEBHOOK]
-    return [channel.value for channel in named if not missing_settings(channel, config.alert_config)]
+    return list(configured(config.alert_config))

@@ -12,18 +12,25 @@ from typer.core import TyperGroup
 
 from risk_management import __version__
 from risk_management.cli import (
+    _import,
+    alerts,
     assess,
     audit,
     backtest_var,
     backup,
+    broker,
+    budget,
     check,
     config,
     correlation,
     demo,
+    doctor,
     heat,
+    init,
     kelly,
     liquidate,
     replay,
+    report,
     selftest,
     serve,
     simulate,
@@ -123,6 +130,9 @@ def _said(
 START, BOOK, SYSTEM = "Start here", "Your book", "The system"
 
 app.command("demo", rich_help_panel=START)(demo.run)
+app.command("init", rich_help_panel=START)(init.run)
+app.command("doctor", rich_help_panel=START)(doctor.run)
+app.command("import", rich_help_panel=START)(_import.run)
 app.command("assess", rich_help_panel=BOOK)(assess.run)
 app.command("check", rich_help_panel=BOOK, context_settings={"ignore_unknown_options": True})(check.run)
 app.command("heat", rich_help_panel=BOOK)(heat.run)
@@ -131,11 +141,15 @@ app.command("backtest-var", rich_help_panel=BOOK)(backtest_var.run)
 app.command("stress", rich_help_panel=BOOK)(stress.run)
 app.command("correlation", rich_help_panel=BOOK)(correlation.run)
 app.command("kelly", rich_help_panel=BOOK)(kelly.run)
+app.command("budget", rich_help_panel=BOOK)(budget.run)
+app.command("report", rich_help_panel=BOOK)(report.run)
 app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
 app.command("liquidate", rich_help_panel=SYSTEM)(liquidate.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=SYSTEM)
 app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
+app.add_typer(broker.app, name="broker", rich_help_panel=SYSTEM)
 app.command("backup", rich_help_panel=SYSTEM)(backup.backup)
 app.command("restore", rich_help_panel=SYSTEM)(backup.restore)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,12 +14,15 @@ from risk_management.cli._store import Store, store_of
 from risk_management.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from risk_management.config.risk_config import RiskManagementConfig
     from risk_management.integration.trading_integration import TradingSystemIntegration
-    from risk_management.service.sessions import Sessions
     from risk_management.store.tokens import TokenStore
 
 __all__ = ["run"]
+
+LINE: Final = "\n  "
 
 
 def run(
@@ -34,6 +37,13 @@ def run(
         list[str] | None,
         typer.Option("--name", help="A name that the server is called by; may be said twice."),
     ] = None,
+    accept_new_settings: Annotated[
+        bool,
+        typer.Option(
+            "--accept-new-settings",
+            help="Keep the book although prices, capital or account changed; it is journalled.",
+        ),
+    ] = False,
     log_level: LogLevel = "warning",
 ) -> None:
     """Serve the risk system over HTTP: every order of every bot, in any process, asks it first.
@@ -49,13 +59,18 @@ def run(
         raise WrongUsage(
             f"{address} can be reached from other machines: say --allow-remote, and put TLS in front"
         )
+    config = _config(options_of(context).config(), path)
     with ExitStack() as closing:
-        integration, tokens = _opened(_config(options_of(context).config(), path))
+        port_taken = listening(address, port, path)
+        closing.callback(port_taken.close)
+        changes = _accepted(config, path, accepted=accept_new_settings)
+        integration, tokens = _opened(config)
         closing.callback(tokens.close)
         closing.callback(integration.close)
-        _serve(
-            integration, tokens, address, port, frozenset([*(name or []), address]), path, is_local=is_local
-        )
+        if changes:
+            _note(integration, changes)
+        names = frozenset([*(name or []), address])
+        _serve(integration, tokens, address, port_taken, names, path, is_local=is_local)
         typer.echo("Stopping: what was asked is answered, the state is kept.", err=True)
 
 
@@ -79,6 +94,28 @@ def _config(config: RiskManagementConfig, path: str) -> RiskManagementConfig:
     return config.update(store=path, bot_config={"register_unknown": False})
 
 
+def _accepted(config: RiskManagementConfig, path: str, *, accepted: bool) -> tuple[str, ...]:
+    """What a kept book would stand on otherwise than before; refused unless somebody said so."""
+    from risk_management.store.kept_settings import changes_of_book  # noqa: PLC0415 - help must be quick
+
+    with ending_by_code():
+        changes = changes_of_book(path, config)
+    if changes and not accepted:
+        raise ConfigurationError(
+            f"the book in {path} was kept under other settings:\n  {LINE.join(changes)}\n"
+            "start with the settings of that book (--config), or say --accept-new-settings"
+        )
+    return changes
+
+
+def _note(integration: TradingSystemIntegration, changes: tuple[str, ...]) -> None:
+    from risk_management.core.risk_manager import library_actor  # noqa: PLC0415 - help must be quick
+    from risk_management.model.events import Noted  # noqa: PLC0415
+
+    manager = integration.risk_manager
+    manager.book.apply(Noted(manager.clock.now(), library_actor(), "SETTINGS_ACCEPTED", "; ".join(changes)))
+
+
 def _opened(config: RiskManagementConfig) -> tuple[TradingSystemIntegration, TokenStore]:
     from risk_management.integration.trading_integration import (  # noqa: PLC0415 - help must be quick
         TradingSystemIntegration,
@@ -94,7 +131,7 @@ def _serve(
     integration: TradingSystemIntegration,
     tokens: TokenStore,
     host: str,
-    port: int,
+    port: socket,
     names: frozenset[str],
     path: str,
     *,
@@ -102,13 +139,17 @@ def _serve(
 ) -> None:
     from risk_management.integration.dashboard_integration import RiskDashboardAPI  # noqa: PLC0415
     from risk_management.service.application import make_app  # noqa: PLC0415
+    from risk_management.service.server import STREAMS, Server  # noqa: PLC0415
     from risk_management.service.sessions import Sessions  # noqa: PLC0415
+    from risk_management.store.database import store_file  # noqa: PLC0415
 
-    sessions = Sessions() if is_local else None
-    app = make_app(RiskDashboardAPI(integration), tokens, names=names, sessions=sessions)
-    server = listening(app, host, port)
+    file = store_file(path)
+    sessions = Sessions(file=file.with_name(f"{file.name}.sessions"), is_valid=tokens.holds)
+    app = make_app(RiskDashboardAPI(integration), tokens, names=names, sessions=sessions, streams=STREAMS)
+    server = Server(app, host, port)
     stopped_by(server.stop)
-    _say(integration, tokens, sessions, f"http://{host}:{server.port}", path)
+    code = sessions.code() if is_local else None
+    _say(integration, tokens, code, f"http://{host}:{server.port}", path)
     integration.start_monitoring()
     server.run()
 
@@ -116,7 +157,7 @@ def _serve(
 def _say(
     integration: TradingSystemIntegration,
     tokens: TokenStore,
-    sessions: Sessions | None,
+    code: str | None,
     address: str,
     path: str,
 ) -> None:
@@ -126,11 +167,13 @@ def _say(
         f"{state.environment} book, {state.mode.value}, {len(state.positions)} held, entry {state.version}.",
     ]
     if state.model.matrix.is_sample:
-        lines.append("Prices: embedded sample data, for demonstration.")
+        until = f"{state.model.matrix.as_of:%Y-%m-%d}"
+        lines.append(
+            f"Prices: embedded sample data, for demonstration; the clock runs on from its last day, {until}. "
+            "For real time: risk init, or set market_data_config.source."
+        )
     if not any(token.revoked_at is None for token in tokens.tokens()):
         lines.append("There is no token yet: risk token create --bot NAME")
-    if sessions is not None:
-        lines.append(
-            f"Browser on this machine, once, within 10 minutes: {address}/login?code={sessions.code()}"
-        )
+    if code is not None:
+        lines.append(f"Dashboard, this link once within 10 minutes: {address}/login?code={code}")
     typer.echo("\n".join(lines))

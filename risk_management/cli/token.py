@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,11 +57,12 @@ def create(
     tokens = _tokens(context, store)
     token, secret = tokens.create(name or bot or access.value, access, bot=bot, actor=library_actor())
     if as_json:
-        show_json({**_row(token), "token": secret})
+        show_json({**_row(token), "token": secret, "store": _path(context, store)})
         return
     typer.echo(secret)
     whose = f"trades for {bot}" if bot is not None else f"may {access.value}"
-    typer.echo(f"Token {token.token_id} {whose}. Keep it now: it can't be shown again.", err=True)
+    where = f"in the store {_path(context, store)}"
+    typer.echo(f"Token {token.token_id} {whose}, {where}. Keep it now: it can't be shown again.", err=True)
 
 
 @app.command("list")
@@ -69,9 +71,9 @@ def show(context: typer.Context, store: Store = None, as_json: Json = False) -> 
 
     [dim]risk token list[/dim]
     """
-    found = _tokens(context, store, there=True).tokens()
+    found = _tokens(context, store).tokens()
     if as_json:
-        show_json({"tokens": [_row(token) for token in found]})
+        show_json({"store": _path(context, store), "tokens": [_row(token) for token in found]})
         return
     made = Table("id", "name", "scope", "bot", "made", "last used", "revoked", box=None)
     for token in found:
@@ -80,6 +82,7 @@ def show(context: typer.Context, store: Store = None, as_json: Json = False) -> 
         cells = (token.token_id, token.name, token.access.value, token.bot or "", *said)
         made.add_row(*(Text(cell) for cell in cells), style="dim" if token.revoked_at else "")
     screen().print(made if found else "There is no token yet: risk token create --bot NAME")
+    screen().print(Text(f"Store: {_path(context, store)}", style="dim"))
 
 
 @app.command("revoke")
@@ -87,24 +90,36 @@ def revoke(
     context: typer.Context,
     token_id: Annotated[str, typer.Argument(help="Its id, as 'risk token list' shows it.")],
     store: Store = None,
+    as_json: Json = False,
 ) -> None:
     """End a token; a running service refuses it within a second.
 
     [dim]risk token revoke 1f0c3a9b[/dim]
     """
-    token = _tokens(context, store, there=True).revoke(token_id)
+    tokens = _tokens(context, store)
+    token = tokens.revoke(token_id)
+    if as_json:
+        show_json(*(_row(one) for one in tokens.tokens() if one.token_id == token.token_id))
+        return
     typer.echo(f"Token {token.token_id} ({token.name}) is revoked.")
 
 
-def _tokens(context: typer.Context, store: str | None, *, there: bool = False) -> TokenStore:
-    """The tokens of a store; one that has to be there is not made."""
-    from risk_management.store.database import store_file  # noqa: PLC0415 - help must be quick
-    from risk_management.store.tokens import TokenStore  # noqa: PLC0415
+def _tokens(context: typer.Context, store: str | None) -> TokenStore:
+    """The tokens of a store that is there: a mistyped path must not become one that nobody serves."""
+    from risk_management.store.tokens import TokenStore  # noqa: PLC0415 - help must be quick
 
-    path = store_of(options_of(context), store)
-    if there and not store_file(path).is_file():
-        raise StoreUnavailable(f"there is no store at {store_file(path)}; name its file")
-    return TokenStore(path)
+    path = _path(context, store)
+    if not path.is_file():
+        raise StoreUnavailable(
+            f"there is no store at {path}; 'risk serve' makes one, --store names the file of another"
+        )
+    return TokenStore(str(path))
+
+
+def _path(context: typer.Context, store: str | None) -> Path:
+    from risk_management.store.database import store_file  # noqa: PLC0415 - help must be quick
+
+    return store_file(store_of(options_of(context), store))
 
 
 def _row(token: Token) -> Plain:

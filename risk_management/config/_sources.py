@@ -57,6 +57,11 @@ def gather(
     if chosen:
         _merge(values, names, _read_toml(Path(chosen)), lambda key: f"{key} ({chosen})")
     nested = _read_nested(model)
+    if "private_hosts" in nested.get("alert_config", {}):
+        raise ConfigurationError(
+            f"{_nested_name('alert_config.private_hosts')} (environment): hosts that messages may go to "
+            "stand in the settings file alone"
+        )
     _merge(values, names, nested, lambda key: f"{_nested_name(key)} (environment)")
     for variable, keys in FLAT_NAMES.items():
         text = os.environ.get(variable)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
+from risk_management.config._alerting import AlertRoute, QuietHours
 from risk_management.config._base import (
     Fraction,
     Leverage,
@@ -23,13 +24,16 @@ from risk_management.config._base import (
     Settings,
     readable_errors,
 )
+from risk_management.config._channels import channel_problems
 from risk_management.config._levels import LEVELS
 from risk_management.errors import ConfigurationError
+from risk_management.model.alert import AlertChannel, AlertSeverity
 
 __all__ = [
     "AlertConfig",
     "BotConfig",
     "BrokerConfig",
+    "BudgetConfig",
     "CorrelationConfig",
     "DrawdownConfig",
     "EmergencyConfig",
@@ -63,6 +67,24 @@ VaRMethod = Literal[
     "monte_carlo_t",
 ]
 """The methods that ship; the names stand in result keys such as ``historical_0.95_1d``."""
+
+
+def _zone(name: str) -> str:
+    """The name of a time zone that exists."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"no time zone is called {name!r}; write one like 'Europe/Berlin'") from None
+    return name
+
+
+def _checked_tiers(tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    shares, multipliers = [t[0] for t in tiers], [t[1] for t in tiers]
+    fine = shares == sorted(set(shares)) and multipliers == sorted(set(multipliers), reverse=True)
+    inside = all(0 < s <= 1 for s in shares) and all(0 <= m < 1 for m in multipliers)
+    if not (tiers and fine and inside):
+        raise ValueError("tiers need rising shares in (0, 1] with falling multipliers in [0, 1)")
+    return tiers
 
 
 class RiskLevel(StrEnum):
@@ -242,21 +264,12 @@ class DrawdownConfig(Settings):
     @field_validator("tiers")
     @classmethod
     def _ordered(cls, tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-        shares, multipliers = [t[0] for t in tiers], [t[1] for t in tiers]
-        fine = shares == sorted(set(shares)) and multipliers == sorted(set(multipliers), reverse=True)
-        inside = all(0 < s <= 1 for s in shares) and all(0 <= m < 1 for m in multipliers)
-        if not (tiers and fine and inside):
-            raise ValueError("tiers need rising shares in (0, 1] with falling multipliers in [0, 1)")
-        return tiers
+        return _checked_tiers(tiers)
 
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"no time zone is called {name!r}; write one like 'Europe/Berlin'") from None
-        return name
+        return _zone(name)
 
     @field_validator("day_roll")
     @classmethod
@@ -356,6 +369,41 @@ class BotConfig(Settings):
     """Approved orders in a row that were reported as not filled, the same; 0: never."""
     max_errors_in_a_row: Annotated[int, Field(ge=0, le=10_000)] = 50
     """Malformed requests in a row of a registered bot, the same; 0: never."""
+
+
+class BudgetConfig(Settings):
+    """A risk budget split over strategies."""
+
+    method: Literal["off", "equal", "inverse_volatility", "risk_parity", "sharpe", "fixed"] = "off"
+    """How the budget is split by itself, on the first look and then every `rebalance_days`."""
+    measure: Literal["var", "es", "drawdown"] = "es"
+    """What is split: one-day VaR at 95 %, expected shortfall at 97.5 %, or loss from each strategy's peak."""
+    limit_share: Leverage = 1.0
+    """The whole budget, as a multiple of the portfolio's own limit on that measure."""
+    fixed_shares: dict[str, Fraction] = Field(default_factory=dict)
+    """Shares of the method ``fixed``, by strategy; the others split what these leave."""
+    borrowing: Literal["none", "unused", "pro_rata"] = "none"
+    """Whether a strategy may use what others leave: first come first served, or each in proportion."""
+    borrow_cap: Leverage = 0.5
+    """Most that a strategy may borrow, as a multiple of its own budget."""
+    drawdown_tiers: tuple[tuple[float, float], ...] = (
+        (1 / 3, 0.75),
+        (8 / 15, 0.50),
+        (11 / 15, 0.25),
+        (1.0, 0.0),
+    )
+    """Pairs of share of `drawdown_config.max_strategy_drawdown` and the budget's multiplier from there on."""
+    hysteresis: Fraction = 0.02
+    """How far back inside a tier a strategy's drawdown must come before its multiplier is lifted."""
+    min_days: Annotated[int, Field(ge=20, le=250)] = 60
+    """Days of its own that a strategy needs before its record is measured; else its present positions are."""
+    rebalance_days: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Trading days from one split to the next."""
+
+    @field_validator("drawdown_tiers")
+    @classmethod
+    def _ordered(cls, tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        return _checked_tiers(tiers)
 
 
 class EmergencyRowConfig(Settings):
@@ -484,7 +532,65 @@ class AlertConfig(Settings):
     email_to: str | None = None
     """Recipient of e-mail, by default `smtp_username`."""
     urls: tuple[SecretStr, ...] = ()
-    """Further channels."""
+    """Further channels, as Apprise URLs."""
+    routes: tuple[AlertRoute, ...] = ()
+    """Where alerts go whose rule names no channel; the first that matches counts, else all channels."""
+    quiet_hours: QuietHours | None = None
+    """Hours in which INFO and WARNING wait."""
+    acknowledge_within: dict[AlertSeverity, Seconds] = Field(
+        default_factory=lambda: {AlertSeverity.CRITICAL: 900.0, AlertSeverity.EMERGENCY: 300.0}
+    )
+    """Seconds in which somebody should acknowledge an alert, by severity; then further people are told."""
+    escalation_channels: tuple[str, ...] = ()
+    """Who is told then; without any, those to whom the next severity goes."""
+    storm_alerts: Annotated[int, Field(ge=1, le=100)] = 20
+    """Messages that a channel gets within `storm_window`; further ones become one, with their number."""
+    storm_window: Seconds = 60.0
+    """Seconds of that; 0: nothing is ever folded. An EMERGENCY never is."""
+    rules_file: Path | None = None
+    """A TOML file of further rules, see `risk rules check`."""
+    webhook_signing_key: SecretStr | None = None
+    """Signs what goes to `webhook_url`: HMAC-SHA256 in the header ``X-Risk-Signature``."""
+    telegram_api_url: str = "https://api.telegram.org"
+    """Where the Bot API is; a server of one's own may stand there."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the way to the mail server is kept private; ``tls`` is usual at port 465."""
+    email_from: str | None = None
+    """Sender of e-mail, by default `smtp_username`, or the first recipient."""
+    private_hosts: tuple[str, ...] = ()
+    """Hosts on this machine or network that messages may go to; from the file, never from the environment."""
+    delivery_tries: Annotated[int, Field(ge=1, le=100)] = 20
+    """Tries before a message counts as failed: 20 are about three hours."""
+    telegram_commands: bool = False
+    """Whether the chat may ask and command: status, limits, pause, reduce, halt, resume."""
+    daily_summary_at: time | None = None
+    """Local time of a daily summary; none without it."""
+    weekly_report_on: (
+        Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] | None
+    ) = None
+    """Day on which the summary is that of the week; needs `daily_summary_at`."""
+    report_timezone: str = "UTC"
+    """Zone of `daily_summary_at`."""
+    report_channels: tuple[str, ...] = ()
+    """Channels of the summaries, by default all that are configured."""
+
+    @field_validator("report_timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        return _zone(name)
+
+    def named_urls(self) -> dict[str, SecretStr]:
+        """The further channels by name: the kind of each, ``url:ntfy``, numbered where one stands twice.
+
+        A name tells nothing of the address, which holds secrets.
+        """
+        named: dict[str, SecretStr] = {}
+        for url in self.urls:
+            kind = url.get_secret_value().partition(":")[0].lower()
+            name = f"url:{kind if kind.isascii() and kind.isalnum() and len(kind) <= 16 else 'other'}"
+            same = sum(known.partition("-")[0] == name for known in named)
+            named[f"{name}-{same + 1}" if same else name] = url
+        return named
 
 
 class MarketDataConfig(Settings):
@@ -569,6 +675,7 @@ class RiskManagementConfig(Settings):
     stress_config: StressConfig = Field(default_factory=StressConfig)
     heat_config: HeatConfig = Field(default_factory=HeatConfig)
     bot_config: BotConfig = Field(default_factory=BotConfig)
+    budget_config: BudgetConfig = Field(default_factory=BudgetConfig)
     emergency_config: EmergencyConfig = Field(default_factory=EmergencyConfig)
     heartbeat_config: HeartbeatConfig = Field(default_factory=HeartbeatConfig)
     liquidation_config: LiquidationConfig = Field(default_factory=LiquidationConfig)
@@ -634,6 +741,7 @@ class RiskManagementConfig(Settings):
             All contradictions at once, each with the remedy.
         """
         problems = [text for broken, text in _contradictions(self) if broken]
+        problems += channel_problems(self.alert_config)
         if problems:
             raise ConfigurationError("; ".join(problems))
 
@@ -646,7 +754,15 @@ class RiskManagementConfig(Settings):
         return hashlib.sha256(self.as_text().encode()).hexdigest()[:16]
 
 
+def _unknown_channels(alerts: AlertConfig) -> list[str]:
+    """Names that routes and escalation go to and that are no channel."""
+    known = {*AlertChannel, *alerts.named_urls()}
+    named = [name for route in alerts.routes for name in route.channels]
+    return [name for name in (*named, *alerts.escalation_channels) if name not in known]
+
+
 def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
+    unknown = _unknown_channels(config.alert_config)
     limits, drawdown, emergency = config.portfolio_limits, config.drawdown_config, config.emergency_config
     return [
         (
@@ -681,6 +797,10 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
             "emergency_config.var_release must be smaller than var_halt",
         ),
         (
+            sum(config.budget_config.fixed_shares.values()) > 1.0 + 1e-9,
+            "budget_config.fixed_shares add up to more than 1; lower them",
+        ),
+        (
             config.heat_config.warning_heat > config.heat_config.critical_heat,
             "heat_config.warning_heat is larger than critical_heat; lower it",
         ),
@@ -693,9 +813,18 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
             "market_data_config.path is missing; the source 'files' needs a file or a folder",
         ),
         (
+            bool(unknown),
+            f"alert_config.routes and escalation_channels name {', '.join(unknown)}, which are no channels; "
+            f"there are {', '.join((*AlertChannel, *config.alert_config.named_urls()))}",
+        ),
+        (
             config.broker_config.name is not None and config.broker_config.environment != config.environment,
             f"broker_config.environment is {config.broker_config.environment!r} and the book's environment "
             f"{config.environment!r}; say the same in both, a paper fill never reaches a live book",
+        ),
+        (
+            config.alert_config.weekly_report_on is not None and config.alert_config.daily_summary_at is None,
+            "alert_config.weekly_report_on needs daily_summary_at, the time of day; set it too",
         ),
     ]
 

@@ -9,20 +9,22 @@ from datetime import datetime
 from types import MappingProxyType
 
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.budget import budget_limit, budget_uses
 from risk_management.core.correlation_monitor import CorrelationMetrics, correlation_metrics
 from risk_management.core.portfolio_heat import HeatMetrics, heat_metrics
 from risk_management.core.proposal import GATE_CONFIDENCES
 from risk_management.core.var_record import es_limit, var_limit
 from risk_management.measures.tail import var_es
 from risk_management.model.explain import amount
+from risk_management.model.html import card
 from risk_management.model.instrument import AssetClass
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import OPERATOR, Bot, PortfolioState, TradingMode
+from risk_management.model.portfolio import OPERATOR, Bot, PortfolioState, Quote, TradingMode
 from risk_management.monitors.drawdown_protection import DrawdownStatus, drawdown_status
 
 SHOWN = 5
 ZONES = ("green", "yellow", "red")
-__all__ = ["LimitUse", "Measured", "RiskAssessment", "measure"]
+__all__ = ["LimitUse", "Measured", "RiskAssessment", "allowed_age", "measure", "stale_symbols"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,17 @@ class RiskAssessment:
             lines.append("Leans on: " + "; ".join(text.rstrip(".") for text in self.leans_on) + ".")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        first, mode, *_ = self.explain().splitlines()
+        rows = [
+            (u.name.replace("_", " "), u.subject, u.level, amount(u.used, u.unit), amount(u.limit, u.unit))
+            for u in self.limits
+        ]
+        notes = [mode, *(f"Stopped by: {reason}." for reason in self.blocked_by), *self.emergencies]
+        notes += [f"Leans on: {said}" for said in self.leans_on]
+        mark = {"amber": "warning", "red": "bad"}.get(self.level, "")
+        return card(first, ("limit", "of", "level", "used", "limit"), rows, mark=mark, notes=notes, texts=3)
+
 
 def measure(
     state: PortfolioState,
@@ -181,15 +194,17 @@ def measure(
     correlation = correlation_metrics(state, config)
     stress = state.totals.stress + state.totals.reserved_stress
     worst = int(stress.argmin()) if stress.size else -1
+    budgets = tuple(_budgets(state, config))
     metrics = {
         **_size_metrics(state, config, heat),
         **_loss_metrics(state, config),
         **_tail_metrics(state, config, -float(stress[worst]) if worst >= 0 else math.nan),
         **_correlation_metrics(correlation),
+        "budget_use": max((use.use for use in budgets), default=0.0),
         "failed_checks": float(failed_checks),
-        "stale_symbols": float(_stale(state, config, now)),
+        "stale_symbols": float(len(stale_symbols(state, config, now))),
     }
-    limits = tuple(sorted(_limits(state, config, metrics, heat, worst), key=lambda u: -u.use))
+    limits = tuple(sorted((*_limits(state, config, metrics, heat, worst), *budgets), key=lambda u: -u.use))
     hard = [use.use for use in limits if use.hard]
     metrics["risk_score"] = 100.0 * max(hard, default=0.0)
     scenario = state.model.scenario_ids[worst] if worst >= 0 else ""
@@ -305,6 +320,17 @@ def _limits(
     )
 
 
+def _budgets(state: PortfolioState, config: RiskManagementConfig) -> Iterator[LimitUse]:
+    """What each strategy uses of the risk budget, beside what it may use now."""
+    equity = state.totals.equity
+    if state.budget is None or equity is None or equity <= 0.0:
+        return
+    uses = budget_uses(state, state.budget)
+    for strategy, used in uses.items():
+        limit = budget_limit(state, config, state.budget, strategy, uses)
+        yield LimitUse("budget", strategy, used / equity, limit / equity, "fraction", hard=False)
+
+
 def _names(state: PortfolioState, config: RiskManagementConfig) -> Iterator[LimitUse]:
     """The most used single-name limit of each class."""
     equity = state.totals.equity
@@ -340,21 +366,28 @@ def _largest(name: str, shares: Mapping[str, float], limit: float) -> LimitUse:
     return LimitUse(name, subject, abs(shares[subject]) if subject else 0.0, limit, "fraction")
 
 
-def _stale(state: PortfolioState, config: RiskManagementConfig, now: datetime) -> int:
+def stale_symbols(state: PortfolioState, config: RiskManagementConfig, now: datetime) -> list[str]:
     """Held symbols whose price or history is too old, or missing."""
-    settings = config.market_data_config
-    count = 0
+    found = []
     for symbol, name in state.totals.names.items():
         quote = state.quotes.get(symbol)
         if not name.keys:
             continue
         if quote is None:
             coverage = state.model.matrix.coverage.get(symbol)
-            count += coverage is None or coverage.stale
-            continue
-        kind = state.instruments[symbol].asset_class
-        allowed = settings.quote_age.get(kind, settings.quote_age.get("other", 60.0))
-        if quote.daily:
-            allowed = settings.stale_days * 86_400.0
-        count += (now - quote.time).total_seconds() > allowed
-    return count
+            is_stale = coverage is None or coverage.stale
+        else:
+            is_stale = (now - quote.time).total_seconds() > allowed_age(state, config, symbol, quote)
+        if is_stale:
+            found.append(symbol)
+    return found
+
+
+def allowed_age(state: PortfolioState, config: RiskManagementConfig, symbol: str, quote: Quote) -> float:
+    """Seconds after which a quote authorises nothing any more."""
+    settings = config.market_data_config
+    if quote.daily:
+        return settings.stale_days * 86_400.0
+    known = state.instruments.get(symbol)  # a price may come of what nobody defined
+    kind = "other" if known is None else known.asset_class
+    return settings.quote_age.get(kind, settings.quote_age.get("other", 60.0))

@@ -77,8 +77,8 @@ class Book:
             journal.write([first], start)
 
     @classmethod
-    def resumed(cls, standing: Standing, journal: Journal) -> Self:
-        """A book that goes on from where its journal ends."""
+    def resumed(cls, standing: Standing, journal: Journal | None) -> Self:
+        """A book that goes on from where its journal ends; in memory only without one."""
         book = cls.__new__(cls)
         book._begin(standing, journal)
         return book
@@ -93,6 +93,7 @@ class Book:
         self._commit = None if journal is None else GroupCommit(journal, self._kept, self._was_lost)
         self._events: list[Event] = []
         self._newest: Unit | None = None
+        self._tasks: list[Callable[[], None]] = []
         self._outage = ""
         self._backlog: list[Event] = []
         self._urgent: deque[Event] = deque()
@@ -160,16 +161,36 @@ class Book:
         with self.lock:
             pass
 
-    def reconfigure(self, config: RiskManagementConfig, now: datetime, actor: str) -> None:
-        """Use other settings from the next event on; the rest of the state stays as it is."""
+    def afterwards(self, task: Callable[[], None]) -> None:
+        """Do something once the lock is left and all that was seen in it is on disk; not if it was lost.
+
+        To be called while holding `lock`. It stands in nobody's way there: it may call whom it likes.
+        """
+        self._tasks.append(task)
+
+    def reconfigure(
+        self, config: RiskManagementConfig, now: datetime, actor: str, given: str | None = None
+    ) -> None:
+        """Use other settings from the next event on; the rest of the state stays as it is.
+
+        `given` is the text of the settings that the process was started with; by default what it was.
+        """
         with self.lock:
-            event = ConfigChanged(at=now, actor=actor, config=config.as_text(), digest=config.digest())
-            self._head = Standing.of(self.apply(event), config)
+            text = config.as_text()
+            base = self._head.given if given is None else given
+            event = ConfigChanged(
+                at=now,
+                actor=actor,
+                config=text,
+                digest=config.digest(),
+                given="" if base == text else base,
+            )
+            self._head = Standing.of(self.apply(event), config, base)
 
     def adopt(self, config: RiskManagementConfig) -> None:
         """Use an object of equal settings: it knows the channels, which the journal does not hold."""
         with self.lock:
-            self._head = Standing.of(self._head.state, config)
+            self._head = Standing.of(self._head.state, config, self._head.given)
 
     def mend(self) -> bool:
         """Reach a store that failed and write what happened meanwhile; whether it can be written now.
@@ -217,6 +238,12 @@ class Book:
             self.apply(self._urgent.popleft())
 
     def _leave(self) -> Callable[[], None] | None:
+        """What is to be done outside the lock: wait for the disk, then all that was put off until then."""
+        tasks, self._tasks = self._tasks, []
+        wait = self._hand_over()
+        return partial(_in_turn, wait, tasks) if tasks else wait
+
+    def _hand_over(self) -> Callable[[], None] | None:
         """Hand over what this thread wrote; what it has to wait for before all that it saw is on disk."""
         events, self._events = tuple(self._events), []
         if self._commit is None or (events and self._outage):
@@ -273,3 +300,10 @@ class Book:
     def _in_memory(self, event: Event) -> None:
         self._head = self._durable = self._head.after(event)
         self._backlog.append(event)
+
+
+def _in_turn(first: Callable[[], None] | None, tasks: Sequence[Callable[[], None]]) -> None:
+    if first is not None:
+        first()
+    for task in tasks:
+        task()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.budget import holds_budget
 from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.core.proposal import Proposal, propose
 from risk_management.core.var_record import es_limit, var_limit
@@ -174,7 +175,9 @@ def _holds_at(proposal: Proposal, size: float) -> bool:
     state = proposal.state
     most_var = -math.inf if state.var_halted else var_limit(state, config) * proposal.equity
     most_es = es_limit(state, config) * proposal.equity
-    return var <= max(most_var, var_now) + 2 * TOLERANCE and es <= max(most_es, es_now) + 2 * TOLERANCE
+    if var > max(most_var, var_now) + 2 * TOLERANCE or es > max(most_es, es_now) + 2 * TOLERANCE:
+        return False
+    return state.budget is None or holds_budget(proposal, size, 2 * TOLERANCE)
 
 
 def _in_lots(proposal: Proposal, size: float, *, cut: bool) -> float:
@@ -204,8 +207,8 @@ def _above_minimum(
     least = max(proposal.config.order_config.min_trade_size, proposal.instrument.min_notional)
     if proposal.opening <= 0.0 or opening + TOLERANCE >= least:
         return opening, binding, reasons, findings
-    if proposal.closing > 0.0 and proposal.opening < least and binding is None:
-        return 0.0, binding, reasons, findings  # dust beyond a close
+    if proposal.closing > 0.0 and proposal.opening < least:
+        return 0.0, None, (), findings  # dust beyond a close: whatever else is said of it, it opens nothing
     small = Finding("min_trade_size", "MIN_TRADE_SIZE", 0.0, opening, least)
     if binding is None or opening > 0.0:
         reasons = (*reasons, small.code)

@@ -10,13 +10,26 @@ from typing import Any, Final, TypeVar
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import drawdown as drawdown_rules
 from risk_management.core import liquidation_life
+from risk_management.core.alert_book import alerts_after
 from risk_management.core.fills import book_fill
-from risk_management.core.totals import empty_totals, name_totals, rebased, swap, with_cash
+from risk_management.core.totals import (
+    empty_totals,
+    name_totals,
+    rebased,
+    swap,
+    with_cash,
+    with_strategies,
+)
 from risk_management.model.amend import amended
+from risk_management.model.budget import StrategyDay
 from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.events import (
+    AlertNoted,
+    AlertTold,
     BotChanged,
     BreaksSeen,
+    BudgetAllocated,
+    BudgetCut,
     CashMoved,
     ClockStepped,
     ConfigChanged,
@@ -41,7 +54,11 @@ from risk_management.model.events import (
     QuotesReceived,
     RateReceived,
     ReservationClosed,
+    RuleChanged,
+    SilenceEnded,
+    SilenceSet,
     SplitApplied,
+    StrategyDaysRecorded,
     TradeDecided,
     VarHaltChanged,
     VarRecorded,
@@ -70,6 +87,7 @@ V = TypeVar("V")
 KEPT_SETTLED: Final = 10_000
 KEPT_INTENTS: Final = 4096
 KEPT_ASKERS: Final = 256
+KEPT_DAYS: Final = 250
 
 
 def initial_state(
@@ -536,7 +554,8 @@ def _summed(
         for symbol, (keys, reservations) in named.items()
     }
     fresh = swap(empty_totals(model, cash), changes, model=model, instruments=state.instruments, cash=cash)
-    return rebased(fresh, model)
+    fresh = rebased(fresh, model)
+    return fresh if state.budget is None else with_strategies(fresh, model)
 
 
 def _equity(state: PortfolioState, event: EquityReported, config: RiskManagementConfig) -> PortfolioState:
@@ -567,10 +586,48 @@ def _peaks(state: PortfolioState, event: PeaksSeen, config: RiskManagementConfig
     return _next(state, event, bots=bots, strategies=strategies)
 
 
+def _budget(state: PortfolioState, event: BudgetAllocated, config: RiskManagementConfig) -> PortfolioState:
+    if event.budget is None:
+        totals = amended(state.totals, strategy_risk=None)
+    elif state.budget is None:
+        totals = with_strategies(state.totals, state.model)
+    else:
+        totals = state.totals
+    return _next(state, event, budget=event.budget, totals=totals)
+
+
+def _budget_cut(state: PortfolioState, event: BudgetCut, config: RiskManagementConfig) -> PortfolioState:
+    if state.budget is None:
+        return _next(state, event)
+    cuts = dict(event.cuts)
+    shares = tuple(amended(s, cut=cuts.get(s.strategy, s.cut)) for s in state.budget.shares)
+    return _next(state, event, budget=amended(state.budget, shares=shares))
+
+
+def _strategy_days(
+    state: PortfolioState, event: StrategyDaysRecorded, config: RiskManagementConfig
+) -> PortfolioState:
+    strategies = dict(state.strategies)
+    for name, profit, exposure in event.strategies:
+        old = strategies.get(name, StrategyRecord())
+        days = old.days
+        if event.follows and old.evening is not None:
+            day = StrategyDay(event.day, profit - old.evening_profit, old.evening_exposure)
+            days = (*days, day)[-KEPT_DAYS:]
+        strategies[name] = amended(
+            old, evening=event.day, evening_profit=profit, evening_exposure=exposure, days=days
+        )
+    return _next(state, event, strategies=MappingProxyType(strategies))
+
+
 def _drawdown_adjusted(
     state: PortfolioState, event: DrawdownAdjusted, config: RiskManagementConfig
 ) -> PortfolioState:
     return _next(state, event, drawdown=event.drawdown)
+
+
+def _alerts(state: PortfolioState, event: Event, config: RiskManagementConfig) -> PortfolioState:
+    return _next(state, event, alerts=alerts_after(state.alerts, event))
 
 
 def _liquidation(
@@ -584,6 +641,11 @@ _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementCon
     EngineStarted: _noted,
     ConfigChanged: _noted,
     Noted: _noted,
+    AlertTold: _alerts,
+    AlertNoted: _alerts,
+    RuleChanged: _alerts,
+    SilenceSet: _alerts,
+    SilenceEnded: _alerts,
     EmergencyStepped: _emergency,
     BreaksSeen: _breaks,
     ClockStepped: _clock_stepped,
@@ -605,6 +667,9 @@ _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementCon
     Marked: _mark,
     PeaksSeen: _peaks,
     DrawdownAdjusted: _drawdown_adjusted,
+    BudgetAllocated: _budget,
+    BudgetCut: _budget_cut,
+    StrategyDaysRecorded: _strategy_days,
     VarRecorded: _var_recorded,
     LiquidationStarted: _liquidation(liquidation_life.started),
     LiquidationStepSent: _liquidation(liquidation_life.step_sent),

@@ -32,12 +32,14 @@ from risk_management.model.risk_model import RiskModel
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Foundation", "lay_foundation"]
+__all__ = ["Foundation", "known_instruments", "lay_foundation"]
 
 
 logger = logging.getLogger(__name__)
 
 LONGEST_WINDOW = 10_000
+MODEL_SECTIONS = ("heat_config", "correlation_config", "var_config", "stress_config", "market_data_config")
+"""Settings that the market model is prepared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,9 @@ class Foundation:
     clock: Clock
 
     def under(self, config: RiskManagementConfig) -> Foundation:
-        """The same prices with the market model prepared under other settings."""
+        """The same prices under other settings; the market model is prepared anew where one asks for it."""
+        if all(getattr(self.config, name) == getattr(config, name) for name in MODEL_SECTIONS):
+            return replace(self, config=config)
         old = self.preparation
         earlier = _earlier(config, self.history, self.instruments, old.matrix)
         fresh = ModelPreparation.of(old.matrix, config, old.instruments, old.scenarios, old.closes, earlier)
@@ -162,6 +166,11 @@ def _history(config: RiskManagementConfig, prices: pd.DataFrame | PriceHistory |
         return history_from_frame(prices)
     settings = config.market_data_config
     return load_source(settings).history()
+
+
+def known_instruments(config: RiskManagementConfig) -> dict[str, Instrument]:
+    """Instruments that the settings and the facts that ship name, without any price read."""
+    return _instruments(config, (), {})
 
 
 def _instruments(

@@ -56,6 +56,7 @@ def check_ledger(state: PortfolioState) -> None:
         off = float(np.abs(getattr(ours, name) - getattr(fresh, name)).max(initial=0.0))
         if not off <= DRIFT * scale:
             raise LedgerError(f"the carried {name} are off by {off:g} in money")
+    _same("risk by strategy", _sides(ours), _sides(fresh))
     for reservation in state.reservations.values():
         if min(reservation.opening, reservation.closing, reservation.closing_quantity, reservation.risk) < 0:
             raise LedgerError(f"the approval {reservation.request_id!r} has less than nothing left")
@@ -71,6 +72,12 @@ def _same(name: str, ours: Any, fresh: Any) -> None:
         key = next(k for k in {**ours, **fresh} if ours.get(k) != fresh.get(k))
         raise LedgerError(f"the sum {name} of {key} is {ours.get(key)}, from scratch it is {fresh.get(key)}")
     raise LedgerError(f"the sum {name} is {ours}, from scratch it is {fresh}")
+
+
+def _sides(totals: Totals) -> dict[str, Any] | None:
+    """What each strategy holds and may open by column; None while no risk budget is in force."""
+    risks = totals.strategy_risk
+    return None if risks is None else {name: dict(risk.sides) for name, risk in risks.items()}
 
 
 def _names(totals: Totals) -> dict[str, NameTotals]:

@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
+from risk_management.alerts.outbox import MemoryOutbox, Outbox
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager
+from risk_management.alerts.steady import SteadyOutbox
 from risk_management.calculators.kelly_optimizer import KellyOptimizer
+from risk_management.calculators.risk_budget import RiskBudget, RiskBudgetAllocator
 from risk_management.calculators.stress_tester import StressTester
 from risk_management.calculators.var_calculator import VaRCalculator
 from risk_management.clock import Clock
@@ -90,6 +94,7 @@ from risk_management.monitors.drawdown_protection import DrawdownProtection
 if TYPE_CHECKING:
     import pandas as pd
 
+    from risk_management.core.book import Book
     from risk_management.market_data.positions_file import PositionRow
 
 __all__ = ["AdvancedRiskManager", "library_actor"]
@@ -99,8 +104,6 @@ logger = logging.getLogger(__name__)
 FUTURE = timedelta(seconds=5)
 MOST_SPLIT = 1e4
 MOST_QUOTES = 20_000
-MODEL_SECTIONS = ("heat_config", "correlation_config", "var_config", "stress_config", "market_data_config")
-"""Settings that the market model is prepared with."""
 
 
 def library_actor() -> str:
@@ -157,6 +160,13 @@ class AdvancedRiskManager:
         manager._build(foundation, executor, journal)
         return manager
 
+    @classmethod
+    def of_book(cls, foundation: Foundation, book: Book) -> AdvancedRiskManager:
+        """A manager on a book as it stands, such as one that was read from a store: nothing is taken up."""
+        manager = cls.__new__(cls)
+        manager._stand_on(foundation, book, None)
+        return manager
+
     def _build(self, foundation: Foundation, executor: Executor | None, journal: Journal | None) -> None:
         with ExitStack() as failed:
             if journal is None and foundation.config.store is not None:
@@ -165,8 +175,12 @@ class AdvancedRiskManager:
                 opened = SqlJournal(foundation.config.store)
                 failed.callback(opened.close)
                 journal = opened
-            foundation, self.book = take_up(foundation, journal)
+            foundation, book = take_up(foundation, journal)
             failed.pop_all()
+        self._stand_on(foundation, book, executor)
+
+    def _stand_on(self, foundation: Foundation, book: Book, executor: Executor | None) -> None:
+        self.book = book
         self.foundation = foundation
         self.clock = foundation.clock
         self.desk = OrderDesk(self.book, self.clock, self._alarm)
@@ -174,7 +188,10 @@ class AdvancedRiskManager:
         self.heartbeats = Heartbeats(self.book, self.desk, self.clock)
         self.tell_markets: Callable[[Iterable[str]], Mapping[str, MarketState]] | None = None
         """Asked about markets where a liquidation is planned; set by whoever has a broker."""
-        self.alert_manager = RiskAlertManager(foundation.config, self.clock)
+        self.alert_manager = RiskAlertManager(foundation.config, self.clock, book=self.book)
+        durable: Outbox | None = getattr(self.book.journal, "outbox", None)
+        self.outbox: Outbox = MemoryOutbox() if durable is None else SteadyOutbox(durable)
+        """What is still to be sent; `integration.alerting` sends it."""
         self._watch = Watch(self.book, self.clock, self.desk, self.protocol, self.alert_manager)
         self.heat_monitor = PortfolioHeatMonitor.on(foundation, self.book)
         self.correlation_monitor = CorrelationMonitor.on(foundation, self.book)
@@ -182,6 +199,7 @@ class AdvancedRiskManager:
         self.kelly_optimizer = KellyOptimizer.on(foundation, self.book)
         self.stress_tester = StressTester.on(foundation, self.book)
         self.drawdown_protection = DrawdownProtection.on(foundation, self.book)
+        self.budget_allocator = RiskBudgetAllocator.on(foundation, self.book)
         broker = foundation.config.broker_config.name
         if broker is not None:
             said = f"positions, cash and prices were not compared with the broker {broker!r} yet"
@@ -331,7 +349,10 @@ class AdvancedRiskManager:
         if not isinstance(prices, Mapping):
             raise InvalidRequest("WRONG_TYPE", "prices", f"prices map symbols to prices; got {shown(prices)}")
         if moment > now + FUTURE:
-            raise InvalidRequest("FUTURE_TIMESTAMP", "at", f"prices of {moment} lie in the future of {now}")
+            said = f"prices of {moment} lie in the future of {now}"
+            if self.state.model.matrix.is_sample:
+                said += "; the sample's clock runs from its last day: set market_data_config.source"
+            raise InvalidRequest("FUTURE_TIMESTAMP", "at", said)
         checked = {checked_symbol(s): checked_price(p, f"price of {s}") for s, p in prices.items()}
         if len(checked.keys() | self.state.quotes.keys()) > MOST_QUOTES:
             said = f"prices of more than {MOST_QUOTES:,} symbols are not kept; give those that are traded"
@@ -767,6 +788,68 @@ class AdvancedRiskManager:
         """Measure the whole book and change nothing: no event, no emergency, no alert."""
         return self._watch.look()
 
+    # -- the risk budget ----------------------------------------------------------------------------
+
+    def allocate_risk_budget(
+        self,
+        budget: float | None = None,
+        method: str | None = None,
+        measure: str | None = None,
+        strategies: Sequence[str] | None = None,
+        *,
+        preview: bool = False,
+        reason: str = "",
+        actor: str = "",
+        may_loosen: bool = True,
+    ) -> RiskBudget:
+        """Split a budget of risk over strategies; from then on it binds every opening order.
+
+        Parameters
+        ----------
+        budget : float, optional
+            The whole of it as a fraction of equity; by default `budget_config.limit_share` of the
+            portfolio's own limit on the measure.
+        method : {'equal', 'inverse_volatility', 'risk_parity', 'sharpe', 'fixed'}, optional
+        measure : {'var', 'es', 'drawdown'}, optional
+            One-day VaR at 95 %, expected shortfall at 97.5 %, or loss from the peak and one bad day.
+        strategies : sequence of str, optional
+            By default those of all bots and of all that is held.
+        preview : bool
+            Say what it would be, and change nothing.
+        reason : str
+        actor : str, optional
+        may_loosen : bool
+            False refuses a split that gives a strategy more than it has now.
+
+        Returns
+        -------
+        RiskBudget
+            Where too little is known for the method, equal shares with the reason.
+
+        Raises
+        ------
+        InvalidRequest
+            Nothing was changed.
+        """
+        return self.budget_allocator.allocate_risk_budget(
+            budget,
+            method=method,
+            measure=measure,
+            strategies=strategies,
+            preview=preview,
+            reason=reason,
+            actor=actor or library_actor(),
+            may_loosen=may_loosen,
+        )
+
+    def withdraw_risk_budget(self, reason: str, *, actor: str = "") -> bool:
+        """End the risk budget in force, in somebody's name; whether there was one."""
+        return self.budget_allocator.withdraw(reason, actor=actor or library_actor())
+
+    def risk_budget(self) -> RiskBudget | None:
+        """The risk budget in force and how it stands, None without one."""
+        return self.budget_allocator.current()
+
     # -- emergencies --------------------------------------------------------------------------------
 
     def emergency_stop(self, reason: str, *, actor: str = "") -> bool:
@@ -889,12 +972,22 @@ class AdvancedRiskManager:
             self.book.mend()
             self.book.journal.close(self.book.standing)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     # -- settings -----------------------------------------------------------------------------------
 
     def reconfigure(self, config: RiskManagementConfig, *, actor: str = "") -> None:
         """Use other settings, whole or not at all. Tightening sells nothing; it blocks what increases.
 
         The prices stay as they are; the market model is prepared anew on them where a setting asks for it.
+        With a store, what differs from the settings of the start stands after a restart too, until it is
+        changed again here or given anew at a start.
 
         Raises
         ------
@@ -907,13 +1000,12 @@ class AdvancedRiskManager:
         fresh.adjust_for_risk_level()
         fresh.check()
         emergency_rows(fresh)  # unknown metrics and double names, before anything is replaced
-        old = self.config
         with self.book.lock:
             self.book.reconfigure(fresh, self.clock.now(), actor or library_actor())
             self.protocol.reconfigured()
             self.alert_manager.reconfigure(fresh)
-            if any(getattr(old, name) != getattr(fresh, name) for name in MODEL_SECTIONS):
-                self.foundation = self.foundation.under(fresh)
+            before, self.foundation = self.foundation, self.foundation.under(fresh)
+            if self.foundation.model is not before.model:
                 self.use_model(self.foundation.model)
         logger.warning("settings replaced, digest %s", fresh.digest())
 

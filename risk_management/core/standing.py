@@ -15,21 +15,33 @@ __all__ = ["Standing", "folded"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A state and the settings that it is judged by, with their digest."""
+    """A state and the settings that it is judged by.
+
+    Parameters
+    ----------
+    state : PortfolioState
+    config : RiskManagementConfig
+        In use.
+    digest : str
+        Of `config`.
+    given : str
+        The settings that the process was started with, as text: a person changed what differs.
+    """
 
     state: PortfolioState
     config: RiskManagementConfig
     digest: str
+    given: str
 
     @classmethod
-    def of(cls, state: PortfolioState, config: RiskManagementConfig) -> Standing:
-        """With the digest of the settings, which are sealed."""
+    def of(cls, state: PortfolioState, config: RiskManagementConfig, given: str = "") -> Standing:
+        """With the digest of the settings, which are sealed; without `given` they are those of the start."""
         config.seal()
-        return cls(state, config, config.digest())
+        return cls(state, config, config.digest(), given or config.as_text())
 
     def after(self, event: Event) -> Standing:
         """With one event applied, under the same settings."""
-        return Standing(evolve(self.state, event, self.config), self.config, self.digest)
+        return Standing(evolve(self.state, event, self.config), self.config, self.digest, self.given)
 
 
 def folded(before: Standing | None, event: Event) -> Standing:
@@ -48,5 +60,6 @@ def folded(before: Standing | None, event: Event) -> Standing:
         raise LedgerError(f"a journal begins with BookOpened, not with {type(event).__name__}")
     after = before.after(event)
     if isinstance(event, ConfigChanged):
-        return Standing.of(after.state, RiskManagementConfig.model_validate_json(event.config))
+        config = RiskManagementConfig.model_validate_json(event.config)
+        return Standing.of(after.state, config, event.given)
     return after

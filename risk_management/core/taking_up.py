@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final
 
 import numpy as np
 
 from risk_management.clock import AnchoredClock, Clock, LaterClock
+from risk_management.config.carried import Carried, carried_over
 from risk_management.core.book import Book
 from risk_management.core.commit import Journal
 from risk_management.core.foundation import Foundation
@@ -35,6 +37,9 @@ from risk_management.model.risk_model import RiskModel
 __all__ = ["hold_until_reconciled", "take_up"]
 
 logger = logging.getLogger(__name__)
+
+SETTINGS: Final = "settings"
+"""Cause of the hold that stands while settings contradict each other."""
 
 
 def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation, Book]:
@@ -63,6 +68,10 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
         )
         return foundation, book
     _same_book(standing, foundation)
+    given = foundation.config.as_text()
+    carried = carried_over(standing.given, standing.config.as_text(), foundation.config)
+    _say(carried)
+    foundation = foundation.under(carried.config)
     foundation = replace(foundation, clock=_no_earlier(foundation.clock, standing.state.as_of))
     now = foundation.clock.now()
     book = Book.resumed(standing, journal)
@@ -76,11 +85,12 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
             *_time(standing, now),
             *_latched(journal, standing, now),
             *_news(standing, foundation, now),
+            *_conflict(carried, now),
         ):
             book.apply(event)
-        if standing.digest != foundation.config.digest():
+        if (standing.digest, standing.given) != (foundation.config.digest(), given):
             logger.warning("the settings are not those of the last run: %s", foundation.config.digest())
-            book.reconfigure(foundation.config, now, SYSTEM)
+            book.reconfigure(foundation.config, now, SYSTEM, given)
         else:
             book.adopt(foundation.config)
     journal.latch(in_memory="", stopped="")  # the journal holds it now: what a person releases stays released
@@ -103,6 +113,21 @@ def _same_book(standing: Standing, foundation: Foundation) -> None:
                 f"{name}: the store holds a book of {stored!r}, the settings say {wanted!r}; "
                 "name another store"
             )
+
+
+def _say(carried: Carried) -> None:
+    for name, (given, used) in carried.kept.items():
+        logger.warning("%s is %s and not %s as given: it was changed while the system ran", name, used, given)
+    for name, (used, given) in carried.overruled.items():
+        logger.warning("%s is %s as given anew, and no longer %s", name, given, used)
+
+
+def _conflict(carried: Carried, now: datetime) -> Iterator[Event]:
+    """What was changed in the last run contradicts what is given now: a person has to look first."""
+    if carried.conflict:
+        text = f"settings changed in the last run contradict those given now, and fell: {carried.conflict}"
+        logger.critical("%s", text)
+        yield _hold(SETTINGS, TradingMode.REDUCING, text, now)
 
 
 def _no_earlier(clock: Clock, moment: datetime) -> Clock:

@@ -13,6 +13,7 @@ from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import Position, PositionKey, Quote, Reservation
 from risk_management.model.risk_model import RiskModel
+from risk_management.model.strategy_risk import StrategyRisk
 from risk_management.model.totals import (
     EMPTY_NAME,
     NO_RISK,
@@ -23,7 +24,7 @@ from risk_management.model.totals import (
     Totals,
 )
 
-__all__ = ["empty_totals", "exposure_of", "name_totals", "rebased", "swap", "with_cash"]
+__all__ = ["empty_totals", "exposure_of", "name_totals", "rebased", "swap", "with_cash", "with_strategies"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -214,6 +215,16 @@ def rebased(totals: Totals, model: RiskModel) -> Totals:
     )
 
 
+def with_strategies(totals: Totals, model: RiskModel) -> Totals:
+    """Totals that know what each strategy may lose, and will from here on."""
+    sides: dict[str, dict[int, Sides]] = {}
+    for name in totals.names.values():
+        for _, strategy, _, part in name.owners:
+            _add_sides(sides.setdefault(strategy, {}), name.column, part, 1)
+    risks = {s: StrategyRisk(model.scenarios, held) for s, held in sides.items() if held}
+    return amended(totals, strategy_risk=MappingProxyType(risks))
+
+
 class _Sums:
     """Mutable copies of the sums while symbols are swapped; never leaves this module."""
 
@@ -232,6 +243,8 @@ class _Sums:
         self.risk_squared = totals.open_risk_squared
         self.unpriced = totals.unpriced
         self.moves: list[tuple[int, int, int, int]] = []
+        risks = totals.strategy_risk
+        self.strategy_risk = None if risks is None else _copy(risks)
 
     def move(
         self, symbol: str, old: NameTotals, new: NameTotals, model: RiskModel, instrument: Instrument
@@ -258,6 +271,8 @@ class _Sums:
             kept = set(old.owners).intersection(new.owners)  # of many owners, most often one moves
             self._owners((owner for owner in old.owners if owner not in kept), -1)
             self._owners((owner for owner in new.owners if owner not in kept), 1)
+            if self.strategy_risk is not None:
+                self._strategies(self.strategy_risk, column, old.owners, new.owners, model)
         if new.risk != old.risk:
             self._risk(model.cluster[column], model.cluster_sign[column], old.risk, new.risk)
         if new.priced != old.priced:
@@ -274,6 +289,28 @@ class _Sums:
                 self.long += sign * sides.net
             else:
                 self.short -= sign * sides.net
+
+    @staticmethod
+    def _strategies(
+        risks: dict[str, StrategyRisk],
+        column: int,
+        old: Iterable[tuple[str, str, str, Sides]],
+        new: Iterable[tuple[str, str, str, Sides]],
+        model: RiskModel,
+    ) -> None:
+        changes: dict[str, Sides] = {}
+        for _, strategy, _, part in new:
+            changes[strategy] = changes.get(strategy, NO_SIDES).plus(part)
+        for _, strategy, _, part in old:
+            changes[strategy] = changes.get(strategy, NO_SIDES).minus(part)
+        for strategy, change in changes.items():
+            if change != NO_SIDES:
+                known = risks.get(strategy) or StrategyRisk(model.scenarios, {})
+                moved = known.moved(column, change)
+                if moved.sides:
+                    risks[strategy] = moved
+                else:
+                    risks.pop(strategy, None)
 
     def _risk(self, label: int, sign: int, old: SideRisk, new: SideRisk) -> None:
         before = self.cluster_risk.get(label, NO_RISK)
@@ -321,6 +358,7 @@ class _Sums:
             reserved_stress=reserved_stress,
             unpriced=self.unpriced,
             updates=old.updates + len(self.moves),
+            strategy_risk=None if self.strategy_risk is None else MappingProxyType(self.strategy_risk),
         )
 
 

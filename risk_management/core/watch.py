@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager
+from risk_management.calculators.risk_budget import budget_events
 from risk_management.clock import Clock
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.assessment import Measured, RiskAssessment, measure
 from risk_management.core.book import Book
+from risk_management.core.budget import cut_events
 from risk_management.core.front import leans_on
 from risk_management.core.ledger import check_ledger
 from risk_management.core.order_desk import OrderDesk
@@ -83,6 +85,7 @@ class Watch:
                 self._book.apply(event)
                 if isinstance(event, BotChanged) and not event.bot.enabled:
                     self._switched_off(event.bot, now)
+            self._budget(now)
             measured = self._measure()
             is_sure = self._book.state.environment == "replay" if confirmed is None else confirmed
             reports = self._protect(measured, confirmed=is_sure)
@@ -91,6 +94,14 @@ class Watch:
             fired = self._alerts.evaluate(measured.metrics, now)
             self._last = self._book.state
             return self._said(measured, reports, [alert.message for alert in fired])
+
+    def _budget(self, now: datetime) -> None:
+        """The risk budget: a split that is due, and cuts by the strategies' own drawdowns."""
+        for event in budget_events(self._book.state, self._last, self._book.config, now):
+            self._book.apply(event)
+        if not self._awaits_a_tick(now):
+            for event in cut_events(self._book.state, self._book.config, now):
+                self._book.apply(event)
 
     def _switched_off(self, bot: Bot, now: datetime) -> None:
         self._desk.cancel_all(bot.disabled_reason, bot=bot.name, openings_only=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from risk_management.calculators.risk_budget import risk_budget
 from risk_management.core.reduction import marked
+from risk_management.dashboard.budgets import budget_view
 from risk_management.dashboard.plain import Plain, plain
 from risk_management.dashboard.snapshot import Snapshot, headline
 from risk_management.model.money import SCALE
@@ -20,9 +22,14 @@ def bots_view(seen: Snapshot) -> Plain:
     """All registered bots in the order of their registration, and owners that are no bots."""
     state = seen.state
     shares = seen.assessment.heat.by_bot
+    budget = None if state.budget is None else budget_view(risk_budget(state, seen.config, state.budget))
+    by_strategy = {} if budget is None else {row["strategy"]: row for row in budget["strategies"]}
     return {
         **headline(seen),
-        "bots": [_card(seen, bot) for bot in state.bots.values()],
+        "bots": [
+            {**_card(seen, bot), "budget": by_strategy.get(bot.strategy)} for bot in state.bots.values()
+        ],
+        "budget": budget,
         "others": {owner: plain(share) for owner, share in shares.items() if owner not in state.bots},
     }
 

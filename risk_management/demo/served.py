@@ -33,6 +33,8 @@ from risk_management.store.sql_journal import SqlJournal
 
 __all__ = ["Replay"]
 
+STALE_DAYS: Final = 14
+"""Calendar days: a week of trading days with holidays."""
 MODEL_DAYS: Final = 5
 """Trading days of a market model; each is kept in the store, with 0.7 MB."""
 
@@ -169,7 +171,12 @@ class Replay:
         return ReplayClock(standing.state.as_of), last
 
     def _taken_up(self, store: str) -> AdvancedRiskManager:
-        config = demo_config(CAPITAL).update(store=store, bot_config={"register_unknown": False})
+        config = demo_config(CAPITAL).update(
+            store=store,
+            bot_config={"register_unknown": False},
+            # a model is used for a week here, over a holiday too; every day's would fill the disk
+            market_data_config={"stale_days": STALE_DAYS},
+        )
         ground = replace(self._ground, config=config, model=self._model_of(self.first), clock=self._clock)
         manager = AdvancedRiskManager.on(ground, journal=self.journal)
         for bot in BOTS:

@@ -13,6 +13,7 @@ MEANINGS: Final = {
     "CASH_LIMIT": "the cash floor",
     "CLUSTER_LIMIT": "names that move together",
     "DRAWDOWN_LIMIT": "the account is in drawdown: smaller or none",
+    "BUDGET_LIMIT": "risk budget of the strategy",
     "ES_LIMIT": "expected shortfall of the book",
     "GROSS_LIMIT": "all positions together",
     "HALTED": "all trading is stopped",

@@ -8,23 +8,31 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.dashboard.alerts import alerts_view
+from risk_management.dashboard.backtest import backtest_series
 from risk_management.dashboard.bots import bots_view
 from risk_management.dashboard.correlation import correlation_view
+from risk_management.dashboard.distribution import distribution_view
+from risk_management.dashboard.heat import heat_view
 from risk_management.dashboard.heatmap import heatmap_view
+from risk_management.dashboard.history import DecisionTally, history_view
 from risk_management.dashboard.metrics import metrics_view
 from risk_management.dashboard.plain import Plain
+from risk_management.dashboard.pulse import pulse_view
+from risk_management.dashboard.reverse_stress import asked_reverse, reverse_stress_view
 from risk_management.dashboard.snapshot import Snapshot
 from risk_management.dashboard.stress import stress_view
 from risk_management.dashboard.var import var_view
-from risk_management.errors import ConfigurationError
+from risk_management.errors import ConfigurationError, RiskError
 from risk_management.integration.client import RiskClient
 from risk_management.integration.trading_integration import TradingSystemIntegration, get_integration
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from risk_management.calculators.stress_tester import StressSuite
+    from risk_management.calculators.stress_tester import ReverseStressResult, StressSuite
+    from risk_management.calculators.var_backtest import BookBacktest
     from risk_management.calculators.var_calculator import VaRSummary
+    from risk_management.store.reader import StoreReader
 
 T = TypeVar("T")
 
@@ -32,6 +40,10 @@ __all__ = ["ENDPOINTS", "RiskDashboardAPI", "create_risk_routes"]
 
 ENDPOINTS: Final = ("metrics", "heatmap", "correlation", "var", "stress", "alerts", "bots")
 """The views, each served under its name."""
+STUDIES: Final = ("heat", "distribution", "backtest", "reverse_stress", "history")
+"""Further views, which figures and the report read."""
+BACKTEST_YEARS: Final = 4.0
+"""Of the study that a figure shows; ``risk backtest-var`` walks the whole history."""
 LOOK_AGAIN: Final = 1.0
 """Seconds after which the book is measured anew although nothing happened: prices age by themselves."""
 
@@ -46,13 +58,24 @@ class RiskDashboardAPI:
     ----------
     integration : TradingSystemIntegration or AdvancedRiskManager, optional
         Whose book is shown; by default the process-wide instance, made when the first view is asked for.
+    reader : StoreReader, optional
+        Of the journal that `history` reads; by default the book's own, if it has one.
     """
 
-    def __init__(self, integration: TradingSystemIntegration | AdvancedRiskManager | None = None) -> None:
+    def __init__(
+        self,
+        integration: TradingSystemIntegration | AdvancedRiskManager | None = None,
+        *,
+        reader: StoreReader | None = None,
+    ) -> None:
         self._given = integration
+        self._reader = reader
         self._seen: _Once[Snapshot] = _Once()
         self._var: _Once[VaRSummary] = _Once()
         self._stress: _Once[StressSuite] = _Once()
+        self._backtest: _Once[BookBacktest | str] = _Once()
+        self._reverse: _Once[dict[str, ReverseStressResult | str]] = _Once()
+        self._tally: DecisionTally | None = None
 
     @property
     def manager(self) -> AdvancedRiskManager:
@@ -94,15 +117,62 @@ class RiskDashboardAPI:
         """Every bot with its record, its limits and their use."""
         return bots_view(self._look())
 
+    def pulse(self) -> Plain:
+        """What every open page is told: vital signs, limits, holds, alerts, and the age of every feed."""
+        manager = self.manager
+        return pulse_view(self._look(), manager, manager.clock.now())
+
+    def heat(self) -> Plain:
+        """Open risk by cluster, and what it makes of the heat."""
+        return heat_view(self._look())
+
+    def distribution(self) -> Plain:
+        """The book's one-day returns in every scenario of the risk model, counted in bins."""
+        return distribution_view(self._look())
+
+    def backtest(self) -> Plain:
+        """The default VaR of the book as it stands, held against the last four years."""
+        manager = self.manager
+        method = manager.config.var_config.default_method
+
+        def walked() -> BookBacktest | str:
+            try:
+                return manager.var_calculator.backtest([method], years=BACKTEST_YEARS)
+            except RiskError as problem:  # an empty book, or too little history: said in its place
+                return str(problem)
+
+        return backtest_series(self._look(), self._backtest.get(_exposed(manager), walked))
+
+    def reverse_stress(self) -> Plain:
+        """The likeliest moves that break the limits on losses."""
+        manager = self.manager
+        key = (*_exposed(manager), manager.state.drawdown)
+        found = self._reverse.get(key, lambda: asked_reverse(manager.stress_tester))
+        return reverse_stress_view(self._look(), found)
+
+    def history(self) -> Plain:
+        """Daily values, tiers, stops and changes, and decisions by the hour as the journal has them."""
+        manager = self.manager
+        reader = self._reader or getattr(manager.book.journal, "reader", None)
+        if reader is not None and (self._tally is None or self._tally.reader is not reader):
+            self._tally = DecisionTally(reader)
+        tally = self._tally if reader is not None else None
+        return history_view(
+            self._look(),
+            manager.alert_manager.history,
+            reader,
+            None if tally is None else tally.read(),
+        )
+
     def view(self, name: str) -> Plain:
-        """A view by its name.
+        """A view by its name, of `ENDPOINTS` or `STUDIES`.
 
         Raises
         ------
         KeyError
             There is no such view.
         """
-        views: dict[str, Callable[[], Plain]] = {one: getattr(self, one) for one in ENDPOINTS}
+        views: dict[str, Callable[[], Plain]] = {one: getattr(self, one) for one in (*ENDPOINTS, *STUDIES)}
         return views[name]()
 
     def _look(self) -> Snapshot:
@@ -148,8 +218,9 @@ def create_risk_routes(
 
     All addresses answer this machine only: both the caller's address and the name that it calls must be
     loopback, so that neither a neighbour nor a web page that rebinds its name reads positions. The seven
-    views are open there; everything else takes a token: the one in the variable ``RISK_TOKEN``, or one of
-    the store. The guard stands on these addresses alone; nothing else of the app changes.
+    views and the page ``/dashboard`` that shows them are open there; everything else takes a token: the one
+    in the variable ``RISK_TOKEN``, or one of the store. The guard stands on these addresses alone; nothing
+    else of the app changes.
 
     Parameters
     ----------
@@ -168,10 +239,13 @@ def create_risk_routes(
     from risk_management.service.guard import Guard  # noqa: PLC0415
     from risk_management.service.keyring import EmbeddedKeyring  # noqa: PLC0415
     from risk_management.service.routes import API  # noqa: PLC0415
+    from risk_management.service.sessions import Sessions  # noqa: PLC0415
 
     if BLUEPRINT in app.blueprints:
         return
     views = RiskDashboardAPI() if api is None else api
-    readable = frozenset({"", *(f"/{name}" for name in ENDPOINTS)})
-    guard = Guard(views, EmbeddedKeyring(views), open_paths=readable)
+    shown = (*ENDPOINTS, "pulse", "figures", "figures/{name}")
+    readable = frozenset({"", *(f"/{name}" for name in shown)})
+    keyring = EmbeddedKeyring(views)
+    guard = Guard(views, keyring, open_paths=readable, sessions=Sessions(is_valid=keyring.holds))
     app.register_blueprint(make_blueprint(API, guard, views), url_prefix=url_prefix)

@@ -18,6 +18,7 @@ from risk_management.core.order_desk import OrderTicket
 from risk_management.core.protocol import Executor
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import AlreadyInitialized, ConfigurationError, InvalidRequest, StoreUnavailable
+from risk_management.integration.alerting import Alerting
 from risk_management.integration.broker_link import BrokerLink, broker_of
 from risk_management.integration.client import DEADLINE, RiskClient
 from risk_management.integration.monitoring import Watcher
@@ -91,6 +92,7 @@ class TradingSystemIntegration:
         )
         self.journal = self.risk_manager.book.journal
         self.last_assessment: RiskAssessment | None = None
+        self.alerting = Alerting(self.risk_manager)
         data = self.risk_manager.config.market_data_config
         is_living = prices is None and data.source not in AT_REST and data.poll_interval > 0.0
         chosen = broker_of(self.risk_manager) if broker is None else broker
@@ -257,16 +259,18 @@ class TradingSystemIntegration:
     # -- monitoring ---------------------------------------------------------------------------------
 
     def start_monitoring(self) -> None:
-        """Assess the book and pull prices in the background; a second call changes nothing.
+        """Assess the book, pull prices and send alerts in the background; a second call changes nothing.
 
         Prices are pulled where the settings name a living source, such as ``yahoo`` or ``exchange``; the
         sample and files have no newer ones, and a frame that was handed in leaves them to be pushed.
         """
+        self.alerting.start()
         self._watcher.start()
 
     def stop_monitoring(self) -> None:
         """End the background rounds and wait for the last ones."""
         self._watcher.stop()
+        self.alerting.stop()
 
     @property
     def is_monitoring(self) -> bool:
@@ -274,11 +278,13 @@ class TradingSystemIntegration:
         return self._watcher.is_running
 
     def _assess(self) -> None:
+        self.alerting.refresh()
         self.last_assessment = self.risk_manager.assess_overall_risk()
 
     def close(self) -> None:
         """End the background assessments and let another process have the store."""
         self.stop_monitoring()
+        self.alerting.close()
         if self.broker_link is not None:
             self.broker_link.broker.close()
         self.risk_manager.close()

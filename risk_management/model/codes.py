@@ -21,6 +21,7 @@ class Code(StrEnum):
     BOT_DISABLED = auto()
     BOT_LIMIT = auto()
     BOT_PROBATION = auto()
+    BUDGET_LIMIT = auto()
     CASH_LIMIT = auto()
     CHECK_ERROR = auto()
     CLUSTER_LIMIT = auto()
@@ -108,9 +109,12 @@ class Code(StrEnum):
     UNKNOWN_FAULTS = auto()
     UNKNOWN_FIELD = auto()
     UNKNOWN_LIMIT = auto()
+    UNKNOWN_FIGURE = auto()
+    UNKNOWN_GROUP = auto()
     UNKNOWN_METHOD = auto()
     UNKNOWN_RULE = auto()
     UNKNOWN_STRATEGY = auto()
+    UNKNOWN_THEME = auto()
     UNKNOWN_SYMBOL = auto()
     WRONG_TYPE = auto()
     # at odds with what is known
@@ -216,9 +220,12 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.UNKNOWN_FAULTS: "no group of simulated faults of this name",
         Code.UNKNOWN_FIELD: "a field, setting or query word that is not known",
         Code.UNKNOWN_LIMIT: "no limit of this name",
-        Code.UNKNOWN_METHOD: "no VaR method of this name",
+        Code.UNKNOWN_FIGURE: "no figure of this name (404)",
+        Code.UNKNOWN_GROUP: "positions and components group by other words; the text names them",
+        Code.UNKNOWN_METHOD: "no VaR method, or way or measure of a risk budget, of this name",
         Code.UNKNOWN_RULE: "no alert rule of this id (404)",
         Code.UNKNOWN_STRATEGY: "no strategy of this name is held or traded here: its mode was not set (404)",
+        Code.UNKNOWN_THEME: "a figure is dark or light",
         Code.UNKNOWN_SYMBOL: "no symbol of this name is known to the book: its mode was not set (404)",
         Code.WRONG_TYPE: "a value of another type: text for a number, a number for true or false",
     },

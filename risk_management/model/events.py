@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
+from risk_management.model.alert import Alert
+from risk_management.model.alert_book import RuleFacts, Silence
+from risk_management.model.budget import RiskAllocation
 from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import RowCount
 from risk_management.model.instrument import Instrument
@@ -26,9 +29,13 @@ from risk_management.model.trade import TradeDecision, TradeRequest
 from risk_management.model.var_record import VarRecord
 
 __all__ = [
+    "AlertNoted",
+    "AlertTold",
     "BookOpened",
     "BotChanged",
     "BreaksSeen",
+    "BudgetAllocated",
+    "BudgetCut",
     "CashKind",
     "CashMoved",
     "ClockStepped",
@@ -54,7 +61,11 @@ __all__ = [
     "QuotesReceived",
     "RateReceived",
     "ReservationClosed",
+    "RuleChanged",
+    "SilenceEnded",
+    "SilenceSet",
     "SplitApplied",
+    "StrategyDaysRecorded",
     "TradeDecided",
     "VarHaltChanged",
     "VarRecorded",
@@ -145,10 +156,14 @@ class ClockStepped(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConfigChanged(Event):
-    """Other settings apply from here on; `config` is their JSON text, without secrets."""
+    """Other settings apply from here on; `config` is their JSON text, without secrets.
+
+    `given` is the text of those that the process was started with; empty where they are the same.
+    """
 
     config: str
     digest: str
+    given: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +326,34 @@ class PeaksSeen(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetAllocated(Event):
+    """A risk budget is in force from here on, or, with None, no longer."""
+
+    budget: RiskAllocation | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetCut(Event):
+    """Strategies whose budget their own drawdown cuts by another multiplier than before."""
+
+    cuts: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyDaysRecorded(Event):
+    """A trading day ended: profit, open positions included, and worst gross exposure of each strategy.
+
+    `strategies` holds name, profit and exposure, in ledger units; `follows` says that the evening before was
+    seen too, so that the difference is the profit of this one day.
+    """
+
+    day: date
+    strategies: tuple[tuple[str, int, int], ...]
+    follows: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DrawdownAdjusted(Event):
     """A person or the recovery rule changed what the drawdown rules remember."""
 
@@ -361,3 +404,39 @@ class LiquidationEnded(Event):
 
     liquidation_id: str
     outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertTold(Event):
+    """An alert fired, was repeated, escalated, acknowledged or resolved; its channels are where it goes."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class AlertNoted(Event):
+    """An alert was seen and has to wait, or does no longer; nobody is told."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChanged(Event):
+    """An alert rule was added at run time or, without one, taken out."""
+
+    rule_id: str
+    rule: RuleFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceSet(Event):
+    """Nobody is told of some alerts for a while."""
+
+    silence: Silence
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceEnded(Event):
+    """Somebody ended a silence before its time."""
+
+    silence_id: str

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from risk_management.model.html import card
+
 if TYPE_CHECKING:
     from risk_management.model.trade import Finding, TradeDecision
 
-__all__ = ["amount", "explanation", "sentence"]
+__all__ = ["amount", "decision_card", "explanation", "passing", "sentence"]
 
 SENTENCES: Final[dict[str, str]] = {
     "HALTED": "trading is halted: {subject}",
@@ -49,6 +51,7 @@ SENTENCES: Final[dict[str, str]] = {
     "VAR_LIMIT": "one-day VaR at 95 % would be {measured} of equity, allowed are {limit}",
     "VAR_HALT": "VaR stands near its limit and this would increase it: {measured} of equity, limit {limit}",
     "ES_LIMIT": "one-day expected shortfall at 97.5 % would be {measured} of equity, allowed are {limit}",
+    "BUDGET_LIMIT": "strategy {subject} would risk {measured} of equity, its risk budget allows {limit}",
     "DRAWDOWN_LIMIT": "the drawdown is {measured}: new positions stand at {limit} of their size",
     "LOW_CONFIDENCE": "a confidence of {measured} is below full confidence of {limit}",
     "KELLY_LIMIT": "bot {subject} would hold {measured}, its own record allows {limit}",
@@ -71,6 +74,8 @@ FORMS: Final[dict[str, tuple[int, str]]] = {
 }
 """Decimals and form of each unit."""
 MOST_DECIMALS: Final = 4
+WHOLE: Final = 0.005
+"""Money that a person doesn't see in a size written to the cent."""
 
 
 def amount(value: float, unit: str, more: int = 0) -> str:
@@ -106,12 +111,25 @@ def sentence(finding: Finding) -> str:
     return template.format(subject=finding.subject or finding.check, measured=measured, limit=limit)
 
 
+def passing(finding: Finding) -> str:
+    """One line for a finding that was no reason: what was measured, without an accusation."""
+    name = finding.check.replace("_", " ")
+    if math.isnan(finding.measured):
+        return f"{name}: nothing against it"
+    measured, limit = amount(finding.measured, finding.unit), amount(finding.limit, finding.unit)
+    about = f" of {finding.subject}" if finding.subject else ""
+    return f"{name}{about}: {measured}, limit {limit}"
+
+
 def explanation(decision: TradeDecision) -> str:
     """A decision in a few lines: the outcome, each reason, what it leans on."""
     order = f"{decision.action} {decision.symbol}"
     passed, asked = f"{decision.recommended_size:,.2f}", f"{decision.requested_size:,.2f}"
+    is_whole = decision.recommended_size + WHOLE >= decision.requested_size
     head = {
-        "approved": f"Approved in full: {order} {passed}.",
+        "approved": f"Approved in full: {order} {passed}."
+        if is_whole
+        else f"Approved: {order} {passed} of the {asked} asked for; the rest is too small to be traded.",
         "cut": f"Cut: {order} {passed} of the {asked} asked for.",
         "refused": f"Refused: {order} {asked}.",
     }[decision.outcome]
@@ -130,3 +148,22 @@ def explanation(decision: TradeDecision) -> str:
     if decision.leans_on:
         lines.append("  Leans on: " + "; ".join(text.rstrip(".") for text in decision.leans_on) + ".")
     return "\n".join(lines)
+
+
+def decision_card(decision: TradeDecision) -> str:
+    """A decision as a small table for a notebook: the outcome, and every check that measured something."""
+    first, *lines = explanation(decision).splitlines()
+    rows = [
+        (
+            f.check.replace("_", " "),
+            f.subject,
+            amount(f.measured, f.unit),
+            amount(f.limit, f.unit),
+            f.code if f.code in decision.rejection_reasons else "",
+        )
+        for f in decision.findings
+        if not math.isnan(f.measured)
+    ]
+    heads = ("check", "of", "measured", "limit", "")
+    mark = {"cut": "warning", "refused": "bad"}.get(decision.outcome, "")
+    return card(first, heads, rows, mark=mark, notes=[line.strip() for line in lines], texts=2, most=40)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from risk_management.model.alert_book import NO_ALERTS, AlertBook
+from risk_management.model.budget import RiskAllocation, StrategyDay
 from risk_management.model.emergency import NO_MEMORY, EmergencyMemory
 from risk_management.model.money import SCALE
 from risk_management.model.reconciliation import Break
@@ -359,10 +361,28 @@ class Bot:
 
 @dataclass(frozen=True, slots=True)
 class StrategyRecord:
-    """Closed profit of a strategy and the highest profit seen, open positions included; ledger units."""
+    """What a strategy has earned; ledger units.
+
+    Parameters
+    ----------
+    realised : int
+        Closed profit.
+    peak : int
+        Highest profit seen, open positions included.
+    evening : date or None
+        Last trading day whose end was seen while a risk budget was in force or asked for.
+    evening_profit, evening_exposure : int
+        Closed and open profit, and worst gross exposure, at its end.
+    days : tuple of StrategyDay
+        The last 250 days from one evening to the next, oldest first.
+    """
 
     realised: int = 0
     peak: int = 0
+    evening: date | None = None
+    evening_profit: int = 0
+    evening_exposure: int = 0
+    days: tuple[StrategyDay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,8 +445,11 @@ class PortfolioState:
         By account, what its broker says otherwise.
     prices_since : datetime or None
         Prices of this moment and before open nothing: the machine's clock stepped.
+    alerts : AlertBook
     liquidations : Mapping of str to Liquidation
         Those that go on, and the newest that have ended, by id.
+    budget : RiskAllocation or None
+        The risk budget in force.
     """
 
     version: int
@@ -455,7 +478,9 @@ class PortfolioState:
     emergency: EmergencyMemory = NO_MEMORY
     breaks: Mapping[str, tuple[Break, ...]] = field(default_factory=_no_breaks)
     prices_since: datetime | None = None
+    alerts: AlertBook = NO_ALERTS
     liquidations: Mapping[str, Liquidation] = field(default_factory=_no_liquidations)
+    budget: RiskAllocation | None = None
 
     @property
     def is_sure(self) -> bool:

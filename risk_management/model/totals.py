@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PositionKey
+
+if TYPE_CHECKING:
+    from risk_management.model.strategy_risk import StrategyRisk
 
 __all__ = ["EMPTY_NAME", "NO_RISK", "NO_SIDES", "NameTotals", "SideRisk", "Sides", "Totals"]
 
@@ -166,6 +169,8 @@ class Totals:
         Symbols held without a price or exchange rate.
     updates : int
         Changes since the vectors were last computed from scratch.
+    strategy_risk : Mapping of str to StrategyRisk, or None
+        By strategy; None while no risk budget is in force.
     """
 
     names: Mapping[str, NameTotals]
@@ -191,6 +196,7 @@ class Totals:
     reserved_stress: Float
     unpriced: frozenset[str]
     updates: int = 0
+    strategy_risk: Mapping[str, StrategyRisk] | None = None
 
     @property
     def open_risk(self) -> float:

@@ -189,6 +189,16 @@ class TradeDecision:
         """What is left under each limit that was measured, by check, at the size of its finding."""
         return {f.check: f.room for f in self.findings if not math.isnan(f.room)}
 
+    def passed(self, finding: Finding) -> bool:
+        """Whether a finding was no reason to refuse or cut."""
+        return finding.code not in self.rejection_reasons
+
+    def says(self, finding: Finding) -> str:
+        """A finding in one line: why it refused or cut, or what it measured where it passed."""
+        from risk_management.model.explain import passing  # noqa: PLC0415 - texts are read late
+
+        return passing(finding) if self.passed(finding) else finding.message
+
     def explain(self) -> str:
         """The decision in a few lines for a person."""
         from risk_management.model.explain import explanation  # noqa: PLC0415 - texts are read late
@@ -197,6 +207,11 @@ class TradeDecision:
 
     def __str__(self) -> str:
         return self.explain()
+
+    def _repr_html_(self) -> str:
+        from risk_management.model.explain import decision_card  # noqa: PLC0415 - texts are read late
+
+        return decision_card(self)
 
 
 @dataclass(frozen=True, slots=True)

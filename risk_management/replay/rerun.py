@@ -15,6 +15,8 @@ from risk_management.core.standing import Standing, folded
 from risk_management.model.events import (
     BookOpened,
     BotChanged,
+    BudgetAllocated,
+    BudgetCut,
     CashMoved,
     ConfigChanged,
     DrawdownAdjusted,
@@ -30,6 +32,7 @@ from risk_management.model.events import (
     PeaksSeen,
     QuotesReceived,
     ReservationClosed,
+    StrategyDaysRecorded,
     TradeDecided,
     VarHaltChanged,
     VarRecorded,
@@ -180,6 +183,11 @@ class Rerun:
                 self.other.protocol.release(event.actor, event.reason)
             return
         self.other.fact(event)
+
+    def _budget(self, event: BudgetAllocated, _was: PortfolioState) -> None:
+        """A person's split is a fact; the one that the settings ask for each arm makes itself."""
+        if event.actor != SYSTEM:
+            self.other.fact(event)
 
     def _drawdown(self, event: DrawdownAdjusted, was: PortfolioState) -> None:
         if event.actor == SYSTEM:
@@ -336,6 +344,8 @@ def _price(approval: Reservation, state: PortfolioState) -> float | None:
 _HANDLERS: Final[dict[type[Event], Callable[[Rerun, Any, PortfolioState], None]]] = {
     BookOpened: Rerun._own,
     BotChanged: Rerun._bot,
+    BudgetAllocated: Rerun._budget,
+    BudgetCut: Rerun._own,
     CashMoved: Rerun._cash,
     ConfigChanged: Rerun._configured,
     DrawdownAdjusted: Rerun._drawdown,
@@ -349,6 +359,7 @@ _HANDLERS: Final[dict[type[Event], Callable[[Rerun, Any, PortfolioState], None]]
     Noted: Rerun._own,
     PeaksSeen: Rerun._peaks,
     ReservationClosed: Rerun._closed,
+    StrategyDaysRecorded: Rerun._own,
     TradeDecided: Rerun._decided,
     VarHaltChanged: Rerun._own,
     VarRecorded: Rerun._own,

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "AuditAnswer",
     "BotAnswer",
+    "BudgetAnswer",
     "CancelAnswer",
     "ChainAnswer",
     "ConfigAnswer",
+    "DeliveryAnswer",
     "Done",
     "EquityAnswer",
     "ErrorAnswer",
@@ -33,19 +35,56 @@ __all__ = [
     "TradeAnswer",
     "TradeWhy",
     "WhatIfAnswer",
+    "WhatIfWhy",
 ]
 
 
 class Closed(BaseModel):
     """An answer of exactly these fields."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ChannelDelivery(Closed):
+    """How one channel stands."""
+
+    channel: str
+    configured: bool
+    pending: int
+    sent: int
+    """Of the last 10,000."""
+    failed: int
+    oldest_at: str | None
+    oldest_age_seconds: float | None
+    lag_seconds: float | None
+    """From cause to delivery, of the newest message sent."""
+    last_error: str
+
+
+class FailedMessage(Closed):
+    """A message that was given up on one channel."""
+
+    key: str
+    channel: str
+    title: str
+    at: str
+    tries: int
+    error: str
+
+
+class DeliveryAnswer(Closed):
+    """What waits to be sent, was sent and failed."""
+
+    channels: list[ChannelDelivery]
+    pending: int
+    failed: int
+    newest_failed: list[FailedMessage]
 
 
 class Open(BaseModel):
     """A JSON object whose fields the page of the dashboard API describes."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
 
 
 class Error(Closed):
@@ -54,55 +93,98 @@ class Error(Closed):
     code: str
     """A stable word, see codes.md."""
     field: str
+    """What was wrong, dotted where it lies within something; empty where it was no field."""
     message: str
+    """For people: what, which value, what to do."""
 
 
 class ErrorAnswer(Closed):
     """A request that was not served."""
 
     error: Error
+    """Why."""
 
 
 class FindingAnswer(Closed):
     """What one check measured; null where there is nothing to say, or no bound."""
 
     check: str
+    """Name of the check."""
+    passed: bool
+    """False where it is one of the reasons why the order was refused or cut."""
     code: str
+    """Of a refusal or cut by this check."""
     cap: float | None
+    """Largest opening that it allows, money; null: any."""
     measured: float | None
+    """At the requested size, in `unit`."""
     limit: float | None
+    """What it was held against."""
     unit: str
+    """``money``, ``fraction``, ``score``, ``count``, ``seconds`` or ``price``."""
     subject: str
+    """The symbol, sector, bot or scenario that is meant."""
     room: float | None
+    """What is left until the limit."""
     message: str
+    """In words."""
 
 
 class WhatIfAnswer(Closed):
     """What would be decided."""
 
     approved: bool
+    """Whether anything of it may be traded."""
     outcome: Literal["approved", "cut", "refused"]
+    """In full, cut to a size, or refused."""
     requested_size: float
+    """Money asked for."""
     recommended_size: float
+    """Money that may be traded; 0 when refused."""
     closing_size: float
+    """Part of it that closes."""
     opening_size: float
+    """Part of it that opens."""
     symbol: str
+    """As asked."""
     action: Literal["buy", "sell"]
+    """As asked."""
     strategy: str
+    """As asked, or the bot's."""
     bot_name: str
+    """Whose order it is."""
     rejection_reasons: list[str]
+    """Codes, the binding one first; see codes.md."""
     explanation: str
+    """For people, in a few lines."""
     binding: FindingAnswer | None
+    """The check that set the size."""
     price: float | None
+    """Ours at the decision."""
     quantity: float | None
+    """Units that may be traded, where a price is known."""
     decided_at: str
+    """UTC."""
     valid_until: str
+    """Not to be sent after this."""
     state_version: int
+    """Of the book that it was judged on."""
     config_digest: str
+    """Of the settings that it was judged by."""
     leans_on: list[str]
+    """What the numbers rest on: sample data, proxies, stand-ins."""
     shadow: bool
+    """Shadow mode: approved although the checks said otherwise."""
     durable: bool
+    """Whether it will be known after a power cut."""
     request_id: str
+    """For the report, the cancel and every question about it."""
+
+
+class WhatIfWhy(WhatIfAnswer):
+    """The same with all that was measured."""
+
+    findings: list[FindingAnswer]
 
 
 class TradeAnswer(WhatIfAnswer):
@@ -113,30 +195,43 @@ class TradeWhy(WhatIfAnswer):
     """A decision with all that was measured, and what became of it."""
 
     findings: list[FindingAnswer]
+    """Of every check."""
     status: str | None
     """Of the approval; null where none is known any more."""
     remaining: float
+    """Money of the approval that is still open."""
 
 
 class ExecutionAnswer(Closed):
     """What a report did."""
 
     request_id: str
+    """Of the order."""
     execution_id: str
+    """Of the fill."""
     recorded: bool
+    """Always true: a fact is kept."""
     booked: float
+    """Money booked; 0 for a repeated report."""
     quantity: float
+    """Units booked."""
     remaining: float
+    """Money of the approval that is still open."""
     duplicate: bool
+    """It had been booked before."""
     flags: list[str]
+    """Codes of what was unusual, such as OVERFILL or LATE_FILL."""
     durable: bool
+    """Whether it will be known after a power cut."""
 
 
 class CancelAnswer(Closed):
     """What is left of the approval is free."""
 
     request_id: str
+    """Of the order."""
     durable: bool
+    """Whether it will be known after a power cut."""
 
 
 class Done(Closed):
@@ -186,124 +281,194 @@ class PricesAnswer(Closed):
     """Symbols by what became of their price."""
 
     accepted: list[str]
+    """Taken in."""
     ignored: list[str]
     """OUT_OF_ORDER: older than what is known."""
     quarantined: list[str]
     """A jump that a second price must confirm."""
     durable: bool
+    """Whether they will be known after a power cut."""
 
 
 class EquityAnswer(Closed):
     """Whether the report was believed."""
 
     status: Literal["ACCEPTED", "QUARANTINED"]
+    """Believed, or kept aside."""
     equity: float | None
+    """As the book has it now."""
     drawdown: float
+    """Fraction below the highest mark."""
     durable: bool
+    """Whether it will be known after a power cut."""
 
 
 class BotAnswer(Closed):
     """A bot as it is registered."""
 
     name: str
+    """Of the bot."""
     strategy: str
+    """Of the bot."""
     enabled: bool
+    """Whether it may open."""
     max_position_size: float | None
+    """Money; null: the settings' share of equity."""
     kelly_fraction: float | None
+    """0 to 1; null: the settings'."""
     cancelled: list[str]
     """Open approvals that ended with this call."""
     durable: bool
+    """Whether it will be known after a power cut."""
+
+
+class BudgetAnswer(Closed):
+    """The risk budget in force, or a preview of one."""
+
+    budget: dict[str, Any] | None
+    """How it is split and used, by strategy (see risk-budgets.md); null while none is in force."""
+    durable: bool
+    """Whether it will be known after a power cut."""
 
 
 class ReleaseAnswer(Closed):
     """What was released, in words."""
 
     released: list[str]
+    """What was stopped and is no longer; what still holds, too."""
     durable: bool
+    """Whether it will be known after a power cut."""
 
 
 class ReconciliationAnswer(Open):
     """What a comparison with the broker found and did."""
 
     account_id: str
+    """Which account."""
     is_clean: bool
+    """Nothing differs."""
     durable: bool
+    """Whether it will be known after a power cut."""
 
 
 class StateAnswer(Open):
     """The book as it stands."""
 
     as_of: str
+    """Time of the last event, UTC."""
     state_version: int
+    """Number of the last event."""
     mode: str
+    """Of the portfolio."""
     equity: float | None
+    """Money; null: a held name has no price."""
     cash: float
+    """Money of all accounts."""
     durable: bool
+    """Whether the store can be written."""
 
 
 class LimitsAnswer(Closed):
     """Every limit with its use, warning, limit and room, the most used first."""
 
     limits: list[dict[str, Any]]
+    """Name, use, warning, limit, room and subject of each."""
     bots: list[dict[str, Any]]
+    """The same for each bot."""
     mode: str
+    """Of the portfolio."""
     blocked_by: list[str]
+    """Why nothing new is opened now, in words."""
 
 
 class RulesAnswer(Closed):
     """The alert rules, and what keeps them from being heard."""
 
     rules: list[dict[str, Any]]
+    """Each with its condition, severity and channels."""
     warnings: list[str]
+    """Channels that can't be reached, with the remedy."""
 
 
 class Entry(Closed):
     """One entry of the journal."""
 
     seq: int
+    """Without gaps."""
     at: str
+    """UTC."""
     kind: str
+    """Of the event."""
     actor: str
+    """Who caused it."""
     body: dict[str, Any]
+    """What happened."""
     hash: str
+    """Of this entry and all before it, hexadecimal."""
 
 
 class AuditAnswer(Closed):
-    """A page of the journal, oldest first; `next` is the `after` of the next page."""
+    """A page of the journal; `next` is the `after` of the next page, or the `before` where it is searched."""
 
     entries: list[Entry]
+    """Oldest first."""
     next: int | None
+    """Null at the end."""
 
 
 class ChainAnswer(Closed):
     """Whether the journal is whole, with what is wrong with it and the hash of the last good entry."""
 
     ok: bool
+    """Nothing is wrong."""
     entries: int
+    """How many there are."""
     first_bad: int | None
+    """Number of the first that is wrong."""
     problems: list[str]
+    """In words."""
     hash: str
+    """Of the last good entry."""
+
+
+class Changed(Closed):
+    """A setting that was changed while the service ran."""
+
+    given: Any
+    """At the start."""
+    used: Any
+    """Now."""
 
 
 class ConfigAnswer(Closed):
     """The settings in use, without secrets."""
 
     digest: str
+    """Of the settings, as decisions name it."""
     settings: dict[str, Any]
+    """By section."""
+    changed: dict[str, Changed]
+    """What differs from the settings of the start, by name. It outlives a restart."""
     durable: bool
+    """Whether they will be known after a power cut."""
 
 
 class Readiness(Closed):
     """Whether it serves in full."""
 
     ready: bool
+    """Whether it serves in full."""
     why: list[str]
+    """What is in the way."""
 
 
 class SessionAnswer(Closed):
     """Who asks, and what a browser sends back with every change."""
 
     name: str
+    """Of the token or session."""
     access: str
+    """``read``, ``trade``, ``operate`` or ``admin``."""
     bot: str | None
+    """Of a trade token."""
     csrf: str = Field(description="For the header X-CSRF-Token; empty for a token.")

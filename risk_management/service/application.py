@@ -7,6 +7,7 @@ from flask import Flask
 from risk_management.service.blueprint import failed, make_blueprint, with_headers
 from risk_management.service.guard import LOOPBACK_NAMES, Guard
 from risk_management.service.keyring import Keyring
+from risk_management.service.live import LIVE, Live
 from risk_management.service.openapi import PREFIX
 from risk_management.service.route import Views
 from risk_management.service.routes import API, ROOT
@@ -23,6 +24,7 @@ def make_app(
     names: frozenset[str] = frozenset(),
     sessions: Sessions | None = None,
     throttle: Throttle | None = None,
+    streams: int = 0,
 ) -> Flask:
     """An app of all routes.
 
@@ -36,12 +38,15 @@ def make_app(
     sessions : Sessions, optional
         For browsers on this machine.
     throttle : Throttle, optional
+    streams : int
+        Pages that are told at once what changes; each holds a thread of the server. Others ask.
     """
     app = Flask("risk_management", static_folder=None)
     app.url_map.merge_slashes = False
     hosts = LOOPBACK_NAMES | frozenset(name.lower() for name in names)
     guard = Guard(views, keyring, hosts=hosts, sessions=sessions, throttle=throttle)
-    app.register_blueprint(make_blueprint(API, guard, views), url_prefix=PREFIX)
+    live = app.extensions[LIVE] = Live(views.pulse, streams)
+    app.register_blueprint(make_blueprint(API, guard, views, live=live), url_prefix=PREFIX)
     app.register_blueprint(make_blueprint(ROOT, guard, views, name="risk_root"))
     app.register_error_handler(Exception, failed)
     app.after_request(with_headers)

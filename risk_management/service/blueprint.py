@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import HTTPException
@@ -18,8 +18,12 @@ from risk_management.service.guard import Admitted, Guard
 from risk_management.service.models import read, read_query
 from risk_management.service.problems import Problem, status_of
 from risk_management.service.route import Answer, Call, Route, Views
+from risk_management.service.sessions import COOKIE
 from risk_management.service.slashes import place_with_slashes
 from risk_management.service.strict_json import MOST_BYTES, read_object
+
+if TYPE_CHECKING:
+    from risk_management.service.live import Live
 
 __all__ = ["BLUEPRINT", "error_body", "failed", "make_blueprint", "with_headers"]
 
@@ -40,7 +44,12 @@ HEADERS: Final = {
 
 
 def make_blueprint(
-    routes: Iterable[Route], guard: Guard, views: Views, *, name: str = BLUEPRINT
+    routes: Iterable[Route],
+    guard: Guard,
+    views: Views,
+    *,
+    name: str = BLUEPRINT,
+    live: Live | None = None,
 ) -> Blueprint:
     """A blueprint of these routes, and of nothing but a refusal for all else under its prefix.
 
@@ -50,20 +59,22 @@ def make_blueprint(
     guard : Guard
     views : Views
     name : str
+    live : Live, optional
+        Tells open pages what changes.
     """
     blueprint = Blueprint(name, __name__)
     paths: dict[str, dict[str, Route]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method] = route
     rules = {path.replace("{", "<").replace("}", ">"): (path, methods) for path, methods in paths.items()}
-    rules |= dict.fromkeys(("/", "/<path:rest>"), NOWHERE)  # all else under the prefix
+    rules = {**dict.fromkeys(("/", "/<path:rest>"), NOWHERE), **rules}  # all else under the prefix
     by_endpoint = {}
     for number, (rule, known) in enumerate(rules.items()):
         by_endpoint[f"{name}.{number}"] = known
         blueprint.add_url_rule(
             rule,
             endpoint=str(number),
-            view_func=_serving(views, guard),
+            view_func=_serving(views, guard, live),
             methods=METHODS,
             provide_automatic_options=False,
             strict_slashes=False,
@@ -83,11 +94,23 @@ def make_blueprint(
     return blueprint
 
 
-def _serving(views: Views, guard: Guard) -> Callable[..., Response]:
+def _serving(views: Views, guard: Guard, live: Live | None) -> Callable[..., Response]:
     def serve(**path: str) -> Response:
         admitted: Admitted = g.risk
         route = admitted.route
-        call = Call(views, admitted.who, path, _body(route), admitted.csrf, guard.sessions)
+        call = Call(
+            views,
+            admitted.who,
+            path,
+            _body(route),
+            admitted.csrf,
+            guard.sessions,
+            live,
+            request.script_root + request.path,
+            request.host,
+            request.headers.get("Accept-Encoding", ""),
+            request.cookies.get(COOKIE, ""),
+        )
         return _response(route.handle(call))
 
     return serve
@@ -107,9 +130,11 @@ def _body(route: Route) -> Any:
 
 
 def _response(answer: Answer) -> Response:
-    text = answer.body if isinstance(answer.body, str) else as_json(answer.body)
-    response = Response(text, status=answer.status, content_type=answer.mimetype)
+    body = as_json(answer.body) if isinstance(answer.body, dict) else answer.body
+    response = Response(body, status=answer.status, content_type=answer.mimetype)
     response.headers.extend(answer.headers)
+    if isinstance(body, Iterator):
+        return response
     if answer.status == HTTPStatus.OK and request.method in ("GET", "HEAD"):
         response.add_etag()
         response.make_conditional(request)
@@ -160,7 +185,7 @@ def _code_of(status: HTTPStatus) -> str:
 
 
 def with_headers(answer: Response) -> Response:
-    """The same with what keeps browsers from framing, sniffing, sharing and keeping it."""
+    """The same with what keeps browsers from framing, sniffing, sharing and keeping it, unless said."""
     for name, text in HEADERS.items():
-        answer.headers[name] = text
+        answer.headers.setdefault(name, text)
     return answer

@@ -34,6 +34,10 @@ class Keyring(Protocol):
         """The token of a secret, None for an unknown or revoked one."""
         ...
 
+    def holds(self, token_id: str) -> bool:
+        """Whether the token of an id is known and not revoked."""
+        ...
+
 
 def checked_secret(secret: str, name: str) -> str:
     """A secret that can't be guessed.
@@ -77,11 +81,20 @@ class EmbeddedKeyring:
         given = secret.encode("utf-8", "surrogatepass")
         if self._hash is not None and hmac.compare_digest(self._hash, sha256(given).digest()):
             return OF_ENVIRONMENT
+        stored = self._store()
+        return None if stored is None else stored.find(secret)
+
+    def holds(self, token_id: str) -> bool:
+        """Whether the token of an id is known and not revoked."""
+        if token_id == OF_ENVIRONMENT.token_id:
+            return self._hash is not None
+        stored = self._store()
+        return stored is not None and stored.holds(token_id)
+
+    def _store(self) -> Keyring | None:
         store = self._views.manager.config.store
-        if store is None:
-            return None
-        if self._stored is None:
+        if store is not None and self._stored is None:
             from risk_management.store.tokens import TokenStore  # noqa: PLC0415 - only where there is a store
 
             self._stored = TokenStore(store)
-        return self._stored.find(secret)
+        return self._stored

@@ -28,6 +28,7 @@ from risk_management.core.entry import (
     checked_symbol,
 )
 from risk_management.errors import InvalidRequest, shown
+from risk_management.model.budget import BudgetMeasure, BudgetMethod
 from risk_management.model.codes import Code
 from risk_management.model.events import CashKind
 from risk_management.model.portfolio import Scope, TradingMode
@@ -35,9 +36,11 @@ from risk_management.service.problems import Problem
 
 __all__ = [
     "AuditPage",
+    "AuditSearch",
     "BotAsked",
     "BotToggled",
     "BrokerPositions",
+    "BudgetAsked",
     "CashFlow",
     "ConfigPatch",
     "EquityReport",
@@ -73,6 +76,7 @@ CODES: Final[dict[str, Code]] = {
     "less_than": Code.OUT_OF_RANGE,
     "less_than_equal": Code.OUT_OF_RANGE,
     "finite_number": Code.NOT_FINITE,
+    "literal_error": Code.UNKNOWN_METHOD,
 }
 """Codes of the mistakes that pydantic finds by itself; all others are of the wrong type."""
 
@@ -238,7 +242,13 @@ def _members(kind: type[Any], code: Code) -> Any:
 class Asked(BaseModel):
     """The base of all bodies: nothing but what is named, and no value that needs to be guessed."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
 
 
 class Nothing(Asked):
@@ -249,21 +259,27 @@ class TradeAsked(Asked):
     """An order that a bot would like to send."""
 
     symbol: Symbol
+    """What is traded, such as ``AAPL`` or ``BTC/USDT``."""
     action: Action
+    """``buy`` or ``sell``; a sell beyond what is held opens a short."""
     size: Money
-    """Money."""
+    """Money in the account's currency, not units."""
     bot_name: BotName | None = None
     """By default the bot of the token; an operator who names none trades for the account."""
     strategy: Text = ""
+    """By default the bot's."""
     confidence: Share = 1.0
+    """Of the signal, 0 to 1; neutral from 0.70 on, it never raises a size."""
     price: Money | None = None
-    """Limit price."""
+    """Limit price, in the instrument's currency; without one it is a market order."""
     risk_amount: NoLoss | None = None
-    """Money lost if the stop is hit."""
+    """Money lost if the stop of the new position is hit."""
     request_id: RequestId | None = None
     """Asked again with it, the first answer comes back, also after a restart."""
     account_id: Name | None = None
+    """By default the account of the settings."""
     reduce_only: StrictBool = False
+    """Close only: what would open is left out."""
 
 
 class ExecutionReport(Asked):
@@ -272,26 +288,36 @@ class ExecutionReport(Asked):
     executed_size: NoLoss
     """Money filled; 0 with `success` false: nothing was."""
     executed_price: NoLoss = 0.0
+    """Average price of this fill; 0 where it is not known."""
     success: StrictBool = True
+    """False: the broker refused it or nothing was filled; the approval is freed."""
     execution_id: Name | None = None
     """The broker's id: a report repeated under it is booked once."""
     final: StrictBool | None = None
+    """Nothing more comes of the order; without it a fill within 0.5 % of the approval is the last."""
     executed_quantity: NoLoss | None = None
+    """Units filled, where the broker tells them."""
     fee: NoLoss = 0.0
+    """Money, besides `executed_size`."""
     environment: Name | None = None
+    """``paper``, ``live`` or ``replay``: one that is not the book's is refused."""
     symbol: Symbol | None = None
     """Held against the request, where it is given."""
     action: Action | None = None
+    """Held against the request, where it is given."""
 
 
 class Prices(Asked):
     """Prices of instruments, in each one's currency."""
 
     prices: PricesBySymbol
+    """Symbol to price, above 0."""
     at: Moment | None = None
+    """When they were made; by default now. One in the future is refused, an older one than known ignored."""
     source: Text = ""
     """By default the name of the token."""
     daily: StrictBool = False
+    """Daily closes: their age is counted in days."""
 
 
 class EquityReport(Asked):
@@ -300,6 +326,7 @@ class EquityReport(Asked):
     equity: Annotated[float, BeforeValidator(_equity), WithJsonSchema({"type": "number"})] = Field(
         allow_inf_nan=True
     )
+    """Money. What can't be, or jumps without a reason, is kept aside until a second report says the same."""
     confirmed: StrictBool = False
     """Believe it although it jumps."""
 
@@ -308,23 +335,30 @@ class CashFlow(Asked):
     """Cash that came (positive) or went (negative)."""
 
     kind: _members(CashKind, Code.INVALID_KIND)  # type: ignore[valid-type]
+    """Deposits and withdrawals are neutral to drawdown; all else is profit or loss."""
     amount: SignedMoney
+    """Money in the base currency: positive came, negative went."""
     account_id: Name | None = None
+    """By default the account of the settings; a deposit opens a new one."""
     symbol: Symbol | None = None
+    """What it was paid for, such as a dividend's."""
 
 
 class BrokerPositions(Asked):
     """An account as its broker tells it; what is not named is not held."""
 
     positions: UnitsBySymbol
+    """Symbol to units, negative for a short."""
     cash: (
         Annotated[float, BeforeValidator(_number(signed=True, zero=True)), WithJsonSchema(_SIGNED)] | None
     ) = None
+    """In the base currency."""
     open_orders: Annotated[list[Name], Field(max_length=2000)] | None = None
     """Request ids of the orders that work at the broker."""
     prices: PricesBySymbol | None = None
     """The broker's marks, for symbols that we have no price of."""
     account_id: Name | None = None
+    """By default the account of the settings."""
     settle: StrictBool = False
     """The broker is right: book every difference now."""
 
@@ -333,24 +367,55 @@ class BotAsked(Asked):
     """A bot's own limits; what is left out stays as it is."""
 
     strategy_type: Text = ""
+    """Its strategy."""
     max_position_size: Money | None = None
+    """Money that it may hold at most."""
     kelly_fraction: Share | None = None
+    """Share of its Kelly size, 0 to 1."""
 
 
 class BotToggled(Asked):
     """Why a bot is disabled."""
 
     reason: Text = ""
+    """Kept, and shown with the bot."""
+
+
+class BudgetAsked(Asked):
+    """How the risk budget is split; what is left out stands in `budget_config`."""
+
+    budget: (
+        Annotated[
+            float,
+            BeforeValidator(_number(most=1.0)),
+            WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
+        ]
+        | None
+    ) = None
+    """The whole of it, as a fraction of equity."""
+    method: BudgetMethod | None = None
+    """By which the shares are made."""
+    measure: BudgetMeasure | None = None
+    """What is split: one-day VaR, one-day expected shortfall, or loss from each strategy's peak."""
+    strategies: Annotated[list[Text], Field(min_length=1, max_length=200)] | None = None
+    """By default those of all bots and of all that is held."""
+    preview: StrictBool = False
+    """Say what it would be, and change nothing."""
+    reason: Text = ""
+    """For the journal."""
 
 
 class ModeAsked(Asked):
     """What may be traded in a scope."""
 
     mode: _members(TradingMode, Code.INVALID_MODE)  # type: ignore[valid-type]
+    """``active``, ``reducing`` (closing only) or ``halted``."""
     scope: _members(Scope, Code.INVALID_MODE) = Scope.PORTFOLIO  # type: ignore[valid-type]
+    """Of what."""
     name: Text = ""
     """Of the strategy, bot or symbol; empty for the portfolio."""
     reason: Name
+    """Kept in the journal."""
 
 
 class PlanAsked(Asked):
@@ -378,6 +443,7 @@ class ReasonGiven(Asked):
     """Why everything is stopped, or let go on; it is kept."""
 
     reason: Name
+    """For people who look later."""
 
 
 _CHANNEL: Any = _members(AlertChannel, Code.INVALID_RULE)
@@ -404,6 +470,7 @@ class ConfigPatch(Asked):
     changes: dict[str, Any] = Field(max_length=20)
     """Such as ``{"var_config": {"daily_var_limit": 0.015}}``."""
     reason: Name
+    """Kept in the journal."""
 
 
 class AuditPage(Asked):
@@ -412,12 +479,26 @@ class AuditPage(Asked):
     after: Annotated[int, Field(ge=-1, le=10**15)] = -1
     """Number of the entry before the first one wanted."""
     limit: Annotated[int, Field(ge=1, le=500)] = 100
+    """Entries of a page."""
+
+
+class AuditSearch(Asked):
+    """What to look for in the journal."""
+
+    kinds: Annotated[str, Field(max_length=512)] = ""
+    """Kinds of events, with commas between; all of them where it is empty."""
+    text: Text = ""
+    """Of the actor or the body."""
+    before: Annotated[int, Field(ge=0, le=10**15)] = 10**15
+    """Number of the entry behind the first one wanted."""
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
 class LoginCode(Asked):
     """The code of a printed link."""
 
     code: Annotated[str, Field(min_length=1, max_length=64)]
+    """Good for one use."""
 
 
 def read_query(model: type[M], query: dict[str, list[str]]) -> M:

@@ -69,6 +69,7 @@ def _operation(path: str, route: Route, schemas: dict[str, Any]) -> dict[str, An
     scope = "none" if route.access is None else route.access.value
     said: dict[str, Any] = {
         "operationId": re.sub(r"[^a-z]+", "_", f"{route.method} {path}".lower()).strip("_"),
+        "tags": [path.removeprefix(PREFIX).split("/")[1]],
         "summary": route.summary,
         "description": f"{(route.handle.__doc__ or '').strip()} Least scope: {scope}.".strip(),
         "x-scope": scope,

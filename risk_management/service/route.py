@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from risk_management.core.risk_manager import AdvancedRiskManager
     from risk_management.dashboard.plain import Plain
+    from risk_management.service.live import Live
     from risk_management.service.sessions import Sessions
 
 __all__ = ["ANYONE", "Answer", "Call", "Route", "Views"]
@@ -36,20 +37,24 @@ class Views(Protocol):
         """A view by its name."""
         ...
 
+    def pulse(self) -> Plain:
+        """How the book stands now, for every open page."""
+        ...
+
 
 class Answer(NamedTuple):
     """What is sent back.
 
     Parameters
     ----------
-    body : dict or str
-        JSON, or text of `mimetype`.
+    body : dict, str, bytes or iterator of bytes
+        JSON, or what stands for itself in `mimetype`; an iterator is a stream that goes on.
     status : int
     headers : Mapping of str to str
     mimetype : str
     """
 
-    body: Plain | str
+    body: Plain | str | bytes | Iterator[bytes]
     status: int = 200
     headers: Mapping[str, str] = {}
     mimetype: str = "application/json"
@@ -70,6 +75,15 @@ class Call:
     csrf : str
         What a browser sends back with every change.
     sessions : Sessions or None
+    live : Live or None
+    address : str
+        Path that was asked for, with where the app is mounted.
+    host : str
+        Name that the server was called by.
+    accepts : str
+        Encodings that the caller reads.
+    cookie : str
+        Of its session.
     """
 
     views: Views
@@ -78,6 +92,11 @@ class Call:
     body: Any
     csrf: str = ""
     sessions: Sessions | None = None
+    live: Live | None = None
+    address: str = ""
+    host: str = ""
+    accepts: str = ""
+    cookie: str = ""
 
     @property
     def manager(self) -> AdvancedRiskManager:

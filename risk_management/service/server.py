@@ -20,15 +20,18 @@ from risk_management.clock import SystemClock
 from risk_management.errors import ConfigurationError
 from risk_management.model.codes import Code
 from risk_management.service.blueprint import error_body
+from risk_management.service.live import LIVE, Live
 from risk_management.service.openapi import PREFIX
 from risk_management.service.routes import API, ROOT
 
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["THREADS", "Gate", "Server", "checked_address"]
+__all__ = ["STREAMS", "THREADS", "Gate", "Server", "checked_address", "listening_socket"]
 
 THREADS: Final = 32
+STREAMS: Final = THREADS // 2
+"""Pages that are told what changes, each on a thread of its own; these are less than half of all."""
 SPARE: Final = 8
 """Threads that only refuse, or serve what is urgent, while all others are busy."""
 CONNECTIONS: Final = 500
@@ -124,8 +127,8 @@ class Server:
     app : Flask
     host : str
         An address of this machine, or ``localhost``.
-    port : int
-        0 takes a free one; see `port`.
+    port : int or socket
+        0 takes a free one; see `port`. A socket of `listening_socket` keeps its own.
     threads : int
 
     Raises
@@ -134,16 +137,24 @@ class Server:
         The port is taken.
     """
 
-    def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0, *, threads: int = THREADS) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        host: str = "127.0.0.1",
+        port: int | socket.socket = 0,
+        *,
+        threads: int = THREADS,
+    ) -> None:
         # a line a waiting request: under load a flood, and who does not read our stderr would stop us by it
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._stop = Event()
         self._ending, self._is_closed = RLock(), False
         self._clock = SystemClock()
+        self._live: Live | None = app.extensions.get(LIVE)
         self._server = create_server(
             Gate(app, threads),
-            sockets=[_listening(checked_address(host), port)],
-            threads=threads + SPARE,
+            sockets=[port if isinstance(port, socket.socket) else listening_socket(host, port)],
+            threads=threads + STREAMS + SPARE,
             connection_limit=CONNECTIONS,
             channel_timeout=SLOWEST,
             cleanup_interval=5,
@@ -162,6 +173,8 @@ class Server:
         while not self._stop.is_set():
             self._turn()
         self._server.accepting = False
+        if self._live is not None:
+            self._live.close()
         ends = self._clock.monotonic() + DRAIN
         while self._clock.monotonic() < ends and self._is_busy():
             self._turn(0.05)
@@ -204,7 +217,15 @@ class Server:
         return any(channel.requests or channel.total_outbufs_len for channel in channels)
 
 
-def _listening(address: str, port: int) -> socket.socket:
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A port that is taken; whoever asks meanwhile waits for the server.
+
+    Raises
+    ------
+    OSError
+        It is taken already.
+    """
+    address = checked_address(host)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     return socket.create_server((address, port), family=family, backlog=CONNECTIONS)
 

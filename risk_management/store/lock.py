@@ -11,7 +11,7 @@ from typing import TextIO
 
 from risk_management.errors import StoreInUse, StoreUnavailable
 
-__all__ = ["StoreLock"]
+__all__ = ["StoreLock", "holder"]
 
 
 class StoreLock:
@@ -48,6 +48,19 @@ class StoreLock:
     def release(self) -> None:
         """Give it back; a second call changes nothing."""
         self._file.close()
+
+
+def holder(path: Path) -> str | None:
+    """Who holds a lock file that is there, None where nobody does. Nothing is changed."""
+    try:
+        with path.open("r", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _holder(file)
+    except OSError as problem:
+        raise StoreUnavailable(f"{path} can't be read ({problem.strerror}); check its rights") from None
+    return None
 
 
 def _opened(path: Path) -> TextIO:

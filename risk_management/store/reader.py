@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Engine, Executable, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, Engine, Executable, Row, Select, bindparam, func, select
 
 from risk_management.errors import StoreCorrupt, StoreUnavailable
 from risk_management.model.events import Event
@@ -91,6 +91,11 @@ def checked(entry: Entry, tail: Tail) -> Tail:
     return Tail(entry.seq, entry.hash)
 
 
+def _literal(text: str) -> str:
+    """A text for LIKE that stands for itself."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
 _OF_REQUEST: Final = select(JOURNAL).join(REQUESTS).where(REQUESTS.c.request_id == bindparam("name"))
 _OF_EXECUTION: Final = select(JOURNAL).join(EXECUTIONS).where(EXECUTIONS.c.execution_id == bindparam("name"))
 
@@ -154,6 +159,12 @@ class StoreReader:
         with clear_errors(self.path), self._lock, self._engine.connect() as connection:
             return known_version(connection)
 
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """One look with several questions: all of them see the store as it is now."""
+        with clear_errors(self.path), self._lock, self._engine.connect() as connection:
+            yield connection
+
     def rows(self, query: Executable, **values: Any) -> list[Row[Any]]:
         """What a query finds."""
         with clear_errors(self.path), self._lock, self._engine.connect() as connection:
@@ -172,17 +183,62 @@ class StoreReader:
                 return
             after = rows[-1].seq
 
-    def newest(self, number: int, *, kind: str | None = None, actor: str | None = None) -> list[Entry]:
-        """The newest entries, oldest first, of one kind or actor where they are named."""
+    def newest(
+        self,
+        number: int,
+        *,
+        kind: str | None = None,
+        actor: str | None = None,
+        without: Collection[str] = (),
+    ) -> list[Entry]:
+        """The newest entries, oldest first, of one kind or actor where named, `without` some kinds."""
         query = select(JOURNAL).order_by(JOURNAL.c.seq.desc()).limit(number)
+        if without:
+            query = query.where(JOURNAL.c.kind.not_in(without))
         for column, wanted in ((JOURNAL.c.kind, kind), (JOURNAL.c.actor, actor)):
             if wanted is not None:
                 query = query.where(column == wanted)
         return [Entry._make(row) for row in reversed(self.rows(query))]
 
-    def of_kinds(self, *kinds: str) -> list[Entry]:
-        """All entries of some kinds, oldest first."""
-        query = select(JOURNAL).where(JOURNAL.c.kind.in_(kinds)).order_by(JOURNAL.c.seq)
+    def search(
+        self,
+        number: int,
+        *,
+        before: int | None = None,
+        kinds: Collection[str] = (),
+        text: str = "",
+        within: int = 20_000,
+    ) -> list[Entry]:
+        """The newest entries that fit, the newest first.
+
+        Parameters
+        ----------
+        number : int
+            So many at most.
+        before : int, optional
+            Only entries with a smaller number.
+        kinds : collection of str
+            Of these kinds alone, where any is named.
+        text : str
+            What stands in the actor or the body, whatever its case; of so many of the newest that fit else.
+        within : int
+        """
+        query = select(JOURNAL).order_by(JOURNAL.c.seq.desc()).limit(within if text else number)
+        if before is not None:
+            query = query.where(JOURNAL.c.seq < before)
+        if kinds:
+            query = query.where(JOURNAL.c.kind.in_(kinds))
+        if text:
+            newest, wanted = query.subquery(), f"%{_literal(text)}%"
+            fits = newest.c.actor.ilike(wanted, escape="!") | newest.c.body.ilike(wanted, escape="!")
+            query = select(newest).where(fits).order_by(newest.c.seq.desc()).limit(number)
+        return [Entry._make(row) for row in self.rows(query)]
+
+    def of_kinds(self, *kinds: str, after: int = -1) -> list[Entry]:
+        """All entries of some kinds behind a number, oldest first."""
+        query = (
+            select(JOURNAL).where(JOURNAL.c.kind.in_(kinds), JOURNAL.c.seq > after).order_by(JOURNAL.c.seq)
+        )
         return [Entry._make(row) for row in self.rows(query)]
 
     def chain(self, tail: Tail = BEGINNING, until: int | None = None) -> Iterator[Entry]:

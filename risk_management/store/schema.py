@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
-__all__ = ["EXECUTIONS", "JOURNAL", "METADATA", "MODELS", "REQUESTS", "SNAPSHOTS", "TOKENS"]
+__all__ = ["EXECUTIONS", "JOURNAL", "METADATA", "MODELS", "OUTBOX", "REQUESTS", "SNAPSHOTS", "TOKENS"]
 
 METADATA: Final = MetaData()
 
@@ -70,3 +82,25 @@ TOKENS: Final = Table(
     Column("last_used_at", String(32)),
 )
 """Who may ask over HTTP. Of a secret only its hash is kept."""
+
+OUTBOX: Final = Table(
+    "outbox",
+    METADATA,
+    Column("key", String(64), primary_key=True),
+    Column("channel", String(64), primary_key=True),
+    Column("alert_id", String(64), nullable=False),
+    Column("seq", BigInteger, ForeignKey("journal.seq")),
+    Column("rank", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("next_at", Float, nullable=False),
+    Column("sent_at", Float),
+    Column("last_error", Text, nullable=False),
+    Index("outbox_due", "channel", "state", "next_at"),
+)
+"""What is to be sent, by message and channel; `seq` is the entry that told it, none for a report.
+
+Times are seconds since 1970 on the book's clock.
+"""

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError
@@ -15,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from risk_management.core.standing import Standing
 from risk_management.errors import RiskError, StoreCorrupt, StoreUnavailable
-from risk_management.model.events import Event, Filled, TradeDecided
+from risk_management.model.events import AlertTold, Event, Filled, TradeDecided
 from risk_management.model.risk_model import RiskModel
 from risk_management.store.chain import link
 from risk_management.store.codec import encode
@@ -23,6 +24,7 @@ from risk_management.store.database import clear_errors, compiled, connect, make
 from risk_management.store.head import SignedHead, hold_against
 from risk_management.store.lock import StoreLock
 from risk_management.store.model_codec import model_bytes
+from risk_management.store.outbox import PUT, SqlOutbox, alert_rows
 from risk_management.store.reader import BEGINNING, Entry, StoreReader, Tail, snapshot_hash
 from risk_management.store.recovery import recovered
 from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, REQUESTS, SNAPSHOTS
@@ -58,6 +60,9 @@ class SqlJournal:
     def __init__(self, store: str) -> None:
         self._store = store
         self.path = store_file(store)
+        self._turn = Lock()
+        self.outbox = SqlOutbox(store, self._turn)
+        """What is still to be sent of what was told."""
         self._lock = StoreLock(self.path.with_name(self.path.name + ".lock"))
         with ExitStack() as failed, clear_errors(self.path):
             failed.callback(self._lock.release)
@@ -88,14 +93,15 @@ class SqlJournal:
         try:
             if _identity(self.path) != self._identity:
                 raise StoreUnavailable(f"{self.path} was replaced under the running engine")
-            rows, models, requests, executions = self._rows(events)
-            connection = self._connection
-            with connection.begin():
+            batch = self._batch(events)
+            rows, models, connection = batch.rows, batch.models, self._connection
+            with self._turn, connection.begin():
                 for digest, model in models.items():
                     _keep_model(connection, digest, model)
                 _append(connection, APPEND, rows)
-                _append(connection, ANSWERED, requests)
-                _append(connection, BOOKED, executions)
+                _append(connection, ANSWERED, batch.requests)
+                _append(connection, BOOKED, batch.executions)
+                _append(connection, PUT, batch.messages)
                 if rows[-1]["seq"] // SNAPSHOT_EVERY > self._tail.seq // SNAPSHOT_EVERY:
                     _keep_snapshot(connection, after, rows[-1])
         except (*TROUBLE, StoreUnavailable) as problem:
@@ -108,18 +114,16 @@ class SqlJournal:
         except OSError as problem:  # the events are on disk: nobody may be told otherwise
             logger.critical("the end of the journal can't be signed: %s", problem)
 
-    def _rows(
-        self, events: Sequence[Event]
-    ) -> tuple[list[dict[str, Any]], dict[str, RiskModel], list[dict[str, Any]], list[dict[str, Any]]]:
+    def _batch(self, events: Sequence[Event]) -> _Batch:
         seq, before = self._tail
-        rows, models, requests, executions = [], {}, [], []
+        batch = _Batch()
         for event in events:
             seq += 1
             text = encode(event)
             at = event.at.isoformat()
             actor = event.actor.encode("utf-8", "replace").decode()
             before = link(before, seq, at, text.kind, actor, text.body)
-            rows.append(
+            batch.rows.append(
                 {
                     "seq": seq,
                     "at": at,
@@ -130,12 +134,14 @@ class SqlJournal:
                 }
             )
             if text.model is not None and text.digest not in self._models:
-                models[text.digest] = text.model
+                batch.models[text.digest] = text.model
             if isinstance(event, TradeDecided):
-                requests.append({"request_id": event.request_id, "seq": seq})
+                batch.requests.append({"request_id": event.request_id, "seq": seq})
             elif isinstance(event, Filled):
-                executions.append({"execution_id": event.execution_id, "seq": seq})
-        return rows, models, requests, executions
+                batch.executions.append({"execution_id": event.execution_id, "seq": seq})
+            elif isinstance(event, AlertTold):
+                batch.messages += alert_rows(event.alert, seq)
+        return batch
 
     def reopen(self) -> None:
         """Connect anew after a failure; see `Journal.reopen`."""
@@ -158,6 +164,7 @@ class SqlJournal:
         self._connection.close()
         self._engine.dispose()
         self.reader.close()
+        self.outbox.close()
 
     def latch(self, *, stopped: str | None = None, in_memory: str | None = None) -> None:
         """Note what must outlive the process; see `Journal.latch`."""
@@ -233,6 +240,17 @@ class SqlJournal:
             self._head.write(*self._tail)
         if known is None and self._tail.seq > 0:  # with its tail cut it would look the same
             self.latch(in_memory="the signed end of the journal is missing: what came last may be cut off")
+
+
+class _Batch:
+    """The rows of one transaction, by table."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.models: dict[str, RiskModel] = {}
+        self.requests: list[dict[str, Any]] = []
+        self.executions: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -144,6 +144,13 @@ class TokenStore:
                 self._used[found.token_id] = self._clock.now()
             return found
 
+    def holds(self, token_id: str) -> bool:
+        """Whether the token of an id is known and not revoked; believed for a second, as in `find`."""
+        with self._lock:
+            if self._clock.monotonic() - self._read_at >= FRESH_SECONDS:
+                self._refresh()
+            return any(t.token_id == token_id and t.revoked_at is None for _, t in self._known)
+
     def close(self) -> None:
         """Close the connection."""
         self._engine.dispose()

@@ -264,6 +264,14 @@ def _tail(check: str, fraction: Callable[[RiskManagementConfig], float]) -> Prob
     return probe
 
 
+def _budget(lab: Lab) -> tuple[Seen, Seen]:
+    """Half of a budget that is half of the portfolio's limit, of a strategy that holds nothing yet."""
+    total = 0.5 * lab.config.var_config.daily_es_limit
+    lab.manager.allocate_risk_budget(total, "equal", "es", ["selftest", "another"])
+    unit = _found(lab.ask(100.0, strategy="selftest"), "budget").finding.measured * lab.equity / 100.0
+    return _at_and_above(lab, "budget", 0.5 * total * lab.equity / unit, strategy="selftest")
+
+
 def _var_halt(lab: Lab) -> tuple[Seen, Seen]:
     lab.hold(lab.stock, 1000.0)
     lab.manager.book.apply(VarHaltChanged(at=lab.clock.now(), actor=BOT, halted=True))
@@ -447,6 +455,7 @@ _PROBES: dict[str, Probe] = {
     "var": _tail("var", lambda c: c.var_config.daily_var_limit),
     "var halt": _var_halt,
     "expected shortfall": _tail("expected_shortfall", lambda c: c.var_config.daily_es_limit),
+    "risk budget of a strategy": _budget,
     "stress": _tail("stress", lambda c: c.stress_config.max_stress_loss),
     "drawdown tier": _drawdown,
     "confidence": _confidence,

@@ -11,13 +11,19 @@ from risk_management.service.route import Answer, Route
 from risk_management.service.routes import (
     audit,
     bots,
+    budgets,
+    delivery,
+    figures,
     health,
     heartbeat,
     liquidation,
+    live,
     market,
     modes,
+    page,
     positions,
     rules,
+    scenarios,
     session,
     settings,
     state,
@@ -33,14 +39,20 @@ API: Final[tuple[Route, ...]] = (
     *positions.ROUTES,
     *state.ROUTES,
     *bots.ROUTES,
+    *budgets.ROUTES,
     *modes.ROUTES,
     *liquidation.ROUTES,
     *heartbeat.ROUTES,
     *rules.ROUTES,
+    *delivery.ROUTES,
     *settings.ROUTES,
     *audit.ROUTES,
     *session.ROUTES,
     *views.ROUTES,
+    *live.ROUTES,
+    *figures.ROUTES,
+    *scenarios.ROUTES,
+    *page.ROUTES,
     Route(
         "GET",
         "/openapi.json",
@@ -51,5 +63,5 @@ API: Final[tuple[Route, ...]] = (
     ),
 )
 """Under the prefix, ``/api/risk``."""
-ROOT: Final[tuple[Route, ...]] = (*health.ROUTES, *session.LOGIN)
+ROOT: Final[tuple[Route, ...]] = (*health.ROUTES, *session.LOGIN, *page.HOME)
 """At the root of `risk serve`."""

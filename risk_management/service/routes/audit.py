@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from risk_management.model.access import Access
 from risk_management.model.codes import Code
 from risk_management.service.answers import AuditAnswer, ChainAnswer
-from risk_management.service.models import AuditPage
+from risk_management.service.models import AuditPage, AuditSearch
 from risk_management.service.problems import Problem
 from risk_management.service.route import Answer, Call, Route
 from risk_management.store.chain import START
@@ -32,6 +32,19 @@ def page(call: Call) -> Answer:
         {**entry._asdict(), "body": json.loads(entry.body), "hash": entry.hash.hex()} for entry in entries
     ]
     return Answer({"entries": rows, "next": entries[-1].seq if len(entries) == limit else None})
+
+
+def search(call: Call) -> Answer:
+    """The newest entries that fit, the newest first."""
+    from risk_management.store.reader import StoreReader  # noqa: PLC0415 - 0.3 s, only for a store
+
+    asked = call.body
+    kinds = [kind.strip() for kind in asked.kinds.split(",") if kind.strip()]
+    # a connection of its own: to look through the journal must not hold up the engine's look-ups
+    with StoreReader.of_store(str(_reader(call).path)) as reader:
+        found = reader.search(asked.limit, before=asked.before, kinds=kinds, text=asked.text)
+    rows = [{**entry._asdict(), "body": json.loads(entry.body), "hash": entry.hash.hex()} for entry in found]
+    return Answer({"entries": rows, "next": found[-1].seq if len(found) == asked.limit else None})
 
 
 def verify(call: Call) -> Answer:
@@ -75,6 +88,16 @@ ROUTES: Final = (
         "The journal in pages, oldest first",
         page,
         asks=AuditPage,
+        answers=AuditAnswer,
+        refuses=(404,),
+    ),
+    Route(
+        "GET",
+        "/audit/search",
+        Access.READ,
+        "The newest entries of the journal that fit, newest first",
+        search,
+        asks=AuditSearch,
         answers=AuditAnswer,
         refuses=(404,),
     ),

@@ -6,11 +6,11 @@ from typing import Final
 
 from risk_management.model.access import Access
 from risk_management.model.codes import Code
-from risk_management.service.answers import SessionAnswer
-from risk_management.service.models import LoginCode
+from risk_management.service.answers import Open, SessionAnswer
+from risk_management.service.models import LoginCode, Nothing
 from risk_management.service.problems import Problem
 from risk_management.service.route import Answer, Call, Route
-from risk_management.service.sessions import COOKIE, LIFE
+from risk_management.service.sessions import COOKIE, LIFE, LOOPBACK_NAMES
 
 __all__ = ["LOGIN", "ROUTES"]
 
@@ -27,12 +27,46 @@ def login(call: Call) -> Answer:
     if cookie is None:
         said = "this link was used or is too old; restart the server, or ask with a token"
         raise Problem(Code.UNAUTHENTICATED, "code", said)
-    kept = f"{COOKIE}={cookie}; Path=/; Max-Age={int(LIFE)}; HttpOnly; SameSite=Strict"
-    return Answer({"status": "ok"}, 303, {"Set-Cookie": kept, "Location": "/api/risk/session"})
+    headers = {"Set-Cookie": _kept(call, cookie), "Location": "api/risk/dashboard"}
+    return Answer({"status": "ok"}, 303, headers)
+
+
+def begin(call: Call) -> Answer:
+    """A session for a browser, in the name of the token that is sent; it ends with the token."""
+    if call.sessions is None:
+        raise Problem(Code.NOT_FOUND, "", "there are no sessions here; send the token with every request")
+    headers = {"Set-Cookie": _kept(call, call.sessions.begin(call.who))}
+    return Answer({"name": call.who.name, "access": call.who.access}, headers=headers)
+
+
+def end(call: Call) -> Answer:
+    """Log out."""
+    if call.sessions is not None:
+        call.sessions.end(call.cookie)
+    return Answer({"status": "ok"}, headers={"Set-Cookie": _kept(call, "", life=0)})
+
+
+def _kept(call: Call, cookie: str, life: float = LIFE) -> str:
+    """The cookie for the browser; beyond this machine for encrypted connections alone."""
+    name = call.host.rpartition(":")[0] or call.host
+    is_local = name in LOOPBACK_NAMES or call.host in LOOPBACK_NAMES
+    secure = "" if is_local else "; Secure"
+    return f"{COOKIE}={cookie}; Path=/; Max-Age={int(life)}; HttpOnly; SameSite=Strict{secure}"
 
 
 ROUTES: Final = (
     Route("GET", "/session", Access.READ, "Who asks, and how far that reaches", who, answers=SessionAnswer),
+    Route(
+        "POST",
+        "/session",
+        Access.READ,
+        "A session for a browser in the name of a token",
+        begin,
+        asks=Nothing,
+        answers=Open,
+        refuses=(404,),
+    ),
+    Route("DELETE", "/session", Access.READ, "Log out", end, answers=Open),
 )
 LOGIN: Final = (
     Route(

@@ -6,6 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from risk_management.config._base import Settings
+from risk_management.config.carried import changed
 from risk_management.dashboard.plain import plain
 from risk_management.errors import ConfigurationError, shown
 from risk_management.model.access import Access
@@ -49,6 +50,7 @@ TIGHTER_BELOW: Final = {
     "stress_config": "max_stress_loss",
     "heat_config": "max_open_risk",
     "bot_config": "max_exposure probation_share",
+    "budget_config": "limit_share borrow_cap",
     "emergency_config": "liquidation_drawdown var_halt",
 }
 TIGHTER_ABOVE: Final = {
@@ -83,10 +85,12 @@ class Change(NamedTuple):
 
 def show(call: Call) -> Answer:
     """The settings in use."""
-    config = call.manager.config
+    standing = call.manager.book.standing
+    differs = changed(standing.given, standing.config.as_text())
     said = {
-        "digest": call.manager.book.digest,
-        "settings": config.model_dump(mode="json", exclude=SECRET),
+        "digest": standing.digest,
+        "settings": standing.config.model_dump(mode="json", exclude=SECRET),
+        "changed": {name: {"given": given, "used": used} for name, (given, used) in differs.items()},
         "durable": call.durable,
     }
     return Answer(said)

@@ -12,7 +12,7 @@ from risk_management.model.access import Access
 from risk_management.model.codes import Code
 from risk_management.model.money import SCALE
 from risk_management.model.trade import Execution
-from risk_management.service.answers import CancelAnswer, ExecutionAnswer, TradeAnswer, TradeWhy, WhatIfAnswer
+from risk_management.service.answers import CancelAnswer, ExecutionAnswer, TradeAnswer, TradeWhy, WhatIfWhy
 from risk_management.service.models import ExecutionReport, TradeAsked
 from risk_management.service.problems import Problem
 from risk_management.service.route import Answer, Call, Route
@@ -55,8 +55,9 @@ def ask(call: Call) -> Answer:
 
 
 def what_if(call: Call) -> Answer:
-    """Judge a request and change nothing."""
-    return Answer(_said(call.manager.desk.ask(_ticket(call))))
+    """Judge a request and change nothing; every check says what it measured."""
+    decision = call.manager.desk.ask(_ticket(call))
+    return Answer({**_said(decision), "findings": _findings(decision)})
 
 
 def why(call: Call) -> Answer:
@@ -69,7 +70,7 @@ def why(call: Call) -> Answer:
     return Answer(
         {
             **_said(decision),
-            "findings": [_finding(finding) for finding in decision.findings],
+            "findings": _findings(decision),
             "status": None if known is None else known.status,
             "remaining": 0.0 if still_open is None else (still_open.opening + still_open.closing) / SCALE,
         }
@@ -150,14 +151,19 @@ def _check_order(call: Call, decision: TradeDecision) -> None:
 def _said(decision: TradeDecision) -> Plain:
     said: Plain = {name: getattr(decision, name) for name in SAID}
     said["explanation"] = decision.explain()
-    said["binding"] = None if decision.binding is None else _finding(decision.binding)
+    said["binding"] = None if decision.binding is None else _finding(decision, decision.binding)
     return said
 
 
-def _finding(finding: Finding) -> Plain:
+def _findings(decision: TradeDecision) -> list[Plain]:
+    return [_finding(decision, finding) for finding in decision.findings]
+
+
+def _finding(decision: TradeDecision, finding: Finding) -> Plain:
     # counts are whole numbers until the journal has held them: the same answer has the same bytes
     numbers = {name: float(getattr(finding, name)) for name in ("cap", "measured", "limit", "room")}
-    return {**finding._asdict(), **numbers, "message": finding.message}
+    words = {"passed": decision.passed(finding), "message": decision.says(finding)}
+    return {**finding._asdict(), **numbers, **words}
 
 
 ROUTES: Final = (
@@ -206,6 +212,6 @@ ROUTES: Final = (
         "What would be approved; nothing is reserved",
         what_if,
         asks=TradeAsked,
-        answers=WhatIfAnswer,
+        answers=WhatIfWhy,
     ),
 )

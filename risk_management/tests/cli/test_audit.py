@@ -11,11 +11,13 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+from risk_management.cli._entries import _SENTENCES, entry_line
 from risk_management.cli.main import app
 from risk_management.clock import ManualClock
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.model.events import Event
 
 
 @pytest.fixture
@@ -51,6 +53,35 @@ def test_why_says_every_number_and_what_became_of_it(audit, manager):
     assert told["decision"]["recommended_size"] == manager.desk.decision("r-1").recommended_size
     assert [row["kind"] for row in told["after"]] == ["Filled", "ReservationClosed"]
     assert audit("why", "nobody").exit_code == 1
+
+
+def test_entries_are_lines_with_money_in_them(audit, manager):
+    manager.assess_overall_risk()
+    said = " ".join(audit("tail").output.split())
+    assert "TradeDecided KO buy 3,000 -> cut to 1,250: BOT_PROBATION" in said
+    assert "Filled KO bought 8.3333333 at 60, 500, in part, r-1" in said
+    assert "ReservationClosed r-1 cancelled: changed its mind" in said
+    assert "{" not in said
+    assert "{" not in audit("why", "r-1").output
+
+
+def test_what_is_written_at_every_look_is_left_out_unless_it_is_asked_for(audit, manager):
+    manager.assess_overall_risk()
+    assert "Marked" not in audit("tail").output
+    assert "Marked" in audit("tail", "--all").output
+    assert "Marked" in audit("tail", "--kind", "Marked").output
+
+
+def test_an_entry_that_no_engine_wrote_is_shown_as_it_is():
+    assert entry_line("Filled", "rubbish") == "rubbish"
+    assert entry_line("Filled", '{"a": 1}') == '{"a": 1}'
+    assert entry_line("Unheard", '{"at": 1, "text": "x"}') == "text x"
+
+
+def test_every_sentence_is_of_a_kind():
+    """A kind without one shows its fields."""
+    assert set(_SENTENCES) <= {kind.__name__ for kind in Event.__subclasses__()}
+    assert entry_line("StrategyDaysRecorded", '{"at": 1, "day": "2022-03-01"}') == "day 2022-03-01"
 
 
 def test_a_kind_that_is_none_is_said(audit):

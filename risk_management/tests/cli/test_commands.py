@@ -414,3 +414,39 @@ def test_the_same_data_give_the_same_json(risk, book, command):
     one, other = (risk(command, book, "--json").stdout for _ in range(2))
     assert strict(one) == strict(other)
     assert "-0.0," not in one
+
+
+def test_a_split_of_the_risk_budget(risk, book):
+    answer = risk("budget", book, "--portfolio-value", "10000", "--allocate", "risk_parity")
+    assert answer.exit_code == FINE, answer.output
+    assert "350.00 (3.50% of equity) of es, by risk parity" in answer.output
+    assert "present positions on 1250 days" in " ".join(answer.output.split())
+    made = strict(risk("budget", book, "--portfolio-value", "10000", "--total", "0.01", "--json").stdout)
+    assert made["in_force"] is False
+    assert made["method"] == "equal"
+    assert [row["budget"] for row in made["strategies"]] == pytest.approx([50.0, 50.0])
+    narrow = risk("budget", book, "--portfolio-value", "3000", "--total", "0.001")
+    assert narrow.exit_code == BREACHED
+    assert "nothing that adds to its risk is approved" in narrow.output
+    wrong = risk("budget", book, "--allocate", "astrology")
+    assert (wrong.exit_code, "method is one of equal" in wrong.output) == (WRONG, True)
+
+
+def test_the_risk_budget_of_a_store(risk, start, tmp_path):
+    manager = start()
+    manager.register_bot("a", "momentum")
+    manager.register_bot("b", "value")
+    empty = risk("budget", "--store", tmp_path / "book.db")
+    assert empty.exit_code == USAGE
+    assert "no risk budget is in force" in empty.output
+    manager.allocate_risk_budget(0.02, "equal", "var")
+    answer = risk("budget", "--store", tmp_path / "book.db")
+    assert answer.exit_code == FINE, answer.output
+    assert "in force since" in " ".join(answer.output.split())
+    assert "200.00 (2.00% of equity) of var, by equal" in answer.output
+    preview = strict(risk("budget", "--store", tmp_path / "book.db", "--allocate", "fixed", "--json").stdout)
+    assert (preview["in_force"], preview["method"]) == (False, "fixed")
+    assert manager.risk_budget().method == "equal"
+    manager.close()
+    both = risk("budget", "--store", tmp_path / "book.db", "--example")
+    assert (both.exit_code, "one of them" in both.output) == (USAGE, True)

@@ -7,6 +7,7 @@ import pytest
 from risk_management.config._levels import LEVELS
 from risk_management.config._sources import FLAT_NAMES
 from risk_management.config.risk_config import (
+    AlertConfig,
     RiskLevel,
     RiskManagementConfig,
     load_risk_config,
@@ -192,3 +193,17 @@ def test_update_gives_a_checked_copy():
         config.update(portfolio_limits={"max_gross_exposure": 0.1})
     with pytest.raises(ConfigurationError, match="no such setting"):
         config.update(nonsense=1)
+
+
+def test_a_further_channel_is_named_by_its_kind_and_never_by_its_address():
+    urls = (
+        "ntfy://SECRET@host/topic",
+        "json://a/SECRET",
+        "ntfy://b",
+        "json://c",
+        "SECRET",
+        "SECRET words://x",
+    )
+    named = AlertConfig(urls=urls).named_urls()
+    assert list(named) == ["url:ntfy", "url:json", "url:ntfy-2", "url:json-2", "url:secret", "url:other"]
+    assert [url.get_secret_value() for url in named.values()] == list(urls)

@@ -167,6 +167,7 @@ def book_differs_from_the_broker(w):
     w.manager.reconcile({"KO": 2.0})
 
 
+MIXES = 10_000
 CONDITIONS = (
     price_missing,
     price_stale,
@@ -342,10 +343,9 @@ def test_an_answer_that_is_on_disk_and_was_reported_as_failed_opens_nothing(foun
     journal.close()
 
 
-def test_random_mixes_of_conditions_never_open_and_always_close(foundation, request):
+def mixed(foundation, seed, rounds):
     """Several doubts at once; the bot's own stop is the only thing that keeps its close from passing."""
-    rnd = random.Random(3)
-    rounds = 300 if request.config.getoption("-m") == "soak" else 60
+    rnd = random.Random(seed)
     for _ in range(rounds):
         clock, store = ManualClock(foundation.clock.now()), Store()
         manager = AdvancedRiskManager.on(replace(foundation, clock=clock), journal=store)
@@ -359,6 +359,17 @@ def test_random_mixes_of_conditions_never_open_and_always_close(foundation, requ
                 condition(world)
         adds_nothing(world)
         closes(world)
+
+
+def test_random_mixes_of_conditions_never_open_and_always_close(foundation):
+    mixed(foundation, 3, 60)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_ten_thousand_mixes_of_conditions(foundation, seed, record_property):
+    mixed(foundation, seed, MIXES // 4)
+    record_property("figure", f"{MIXES // 4:,} mixes, nothing opened, all closes passed")
 
 
 def test_what_holds_is_said(world):

@@ -75,7 +75,7 @@ def test_sums_return_to_exactly_zero(make_manager):
 
 def test_every_sum_is_checked():
     """A field that is added to the sums must be held against its scratch value too."""
-    assert {f.name for f in fields(Totals)} == {*EXACT, *CARRIED, "names", "updates"}
+    assert {f.name for f in fields(Totals)} == {*EXACT, *CARRIED, "names", "updates", "strategy_risk"}
 
 
 @pytest.mark.parametrize("name", [*EXACT, *CARRIED, "names"])

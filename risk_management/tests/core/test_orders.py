@@ -494,3 +494,52 @@ def test_malformed_reports_change_nothing(desk, field, value, code):
         desk.desk.execute(FillReport(**{**good, field: value}))
     assert caught.value.code == code
     assert desk.state is before
+
+
+def test_what_passed_accuses_nobody(desk):
+    decision = request(desk, "AAPL", "buy", 5_000.0)
+    assert decision.outcome == "cut"
+    cuts = {f.code for f in decision.findings if not decision.passed(f)}
+    assert cuts == set(decision.rejection_reasons)
+    said = {f.code: decision.says(f) for f in decision.findings}
+    assert said["SINGLE_NAME_LIMIT"] == "AAPL would be 50.00% of equity, allowed are 15.00%"
+    assert said["BOT_DISABLED"] == "bot: nothing against it"
+    assert said["GROSS_LIMIT"] == "gross: 50.00%, limit 100.00%"
+    blame = ("disabled", "not on the list", "only closing", "would meet", "can't be", "halted")
+    assert not [
+        text for f in decision.findings if decision.passed(f) for text in blame if text in decision.says(f)
+    ]
+
+
+def test_dust_beyond_a_close_is_left_out_and_said(desk):
+    hold(desk, "SPY", 300.0, price=300.0, bot="a")
+    quote(desk, "SPY", 300.0)
+    decision = request(desk, "SPY", "sell", 301.0)
+    assert (decision.outcome, decision.recommended_size, decision.rejection_reasons) == (
+        "approved",
+        300.0,
+        (),
+    )
+    assert decision.explain().startswith(
+        "Approved: sell SPY 300.00 of the 301.00 asked for; the rest is too small to be traded."
+    )
+
+
+def test_a_close_by_a_bot_that_is_off_is_no_cut_for_dust(make_manager):
+    manager, _ = make_manager()
+    manager.add_position("SPY", 300.0, 300.0, bot_name="a")
+    manager.register_bot("a")
+    manager.set_bot_enabled("a", enabled=False, reason="a test")
+    decision = manager.request_trade(OrderTicket("SPY", "sell", 300.01, "", "a"))
+    assert (decision.outcome, decision.recommended_size) == ("approved", 300.0)
+    assert "Cut" not in decision.explain()
+
+
+@pytest.mark.parametrize(("environment", "approved"), [("paper", True), ("live", False)])
+def test_real_money_opens_nothing_on_a_daily_series(make_manager, environment, approved):
+    manager, _ = make_manager(environment=environment)
+    decision = manager.evaluate_trade("AAPL", "buy", 500.0)
+    assert decision.approved is approved
+    assert ("NO_PRICE" in decision.rejection_reasons) is not approved
+    manager.update_prices({"AAPL": 130.0})
+    assert manager.evaluate_trade("AAPL", "buy", 500.0).approved

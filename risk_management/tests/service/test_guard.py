@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from itertools import count
+from typing import Final
 
 import pytest
 from flask import Flask
@@ -19,13 +20,15 @@ from risk_management.integration.dashboard_integration import (
     create_risk_routes,
 )
 from risk_management.model.access import Access
+from risk_management.plots import FIGURES
 from risk_management.service.blueprint import METHODS
 from risk_management.service.guard import Guard
+from risk_management.service.openapi import PREFIX
 from risk_management.service.problems import Problem
 from risk_management.service.routes import API, ROOT
 from risk_management.service.throttle import Throttle
 
-OPEN = {"/healthz", "/readyz", "/login"}
+OPEN = {"/healthz", "/readyz", "/login", "/", "/dashboard", "/manifest.json", "/static/{version}/{name}"}
 """What may be asked without a token; written here by hand."""
 addresses = (f"127.9.{n // 250}.{n % 250}" for n in count())
 
@@ -57,12 +60,20 @@ def bad_credentials(service) -> list[dict[str, str]]:
 
 def paths(app: Flask) -> list[str]:
     """An address for every rule of the app, those that catch all included."""
-    named = {"request_id": "x", "name": "x", "rest": "some/where"}
+    named = {"request_id": "x", "name": "x", "version": "1", "rest": "some/where"}
     rules = [rule.rule for rule in app.url_map.iter_rules()]
     for name, value in named.items():
         rules = [rule.replace(f"<path:{name}>", value).replace(f"<{name}>", value) for rule in rules]
     assert not any("<" in rule for rule in rules)
     return rules
+
+
+def test_a_wrong_token_is_told_from_none(service):
+    none = service.call("GET", "state", scope=None)
+    wrong = service.call("GET", "state", scope="risk_" + secrets.token_urlsafe(32))
+    assert (none.status, wrong.status) == (401, 401)
+    assert "send a token" in none.json["error"]["message"]
+    assert "not known here, or was revoked" in wrong.json["error"]["message"]
 
 
 def test_refused_acts_do_not_swell_the_journal(fresh):
@@ -83,7 +94,7 @@ def test_no_address_answers_without_a_token(service):
     assert len(credentials) == 17
     asked = 0
     for path in paths(service.app):
-        if path in OPEN:
+        if path.removeprefix(PREFIX).replace("/1/x", "/{version}/{name}") in OPEN:
             continue
         for method in METHODS:
             for headers in credentials:
@@ -95,7 +106,7 @@ def test_no_address_answers_without_a_token(service):
                 )
                 assert answer.status_code == 401, (path, method, headers)
                 asked += 1
-    assert asked > 17 * 8 * len({route.path for route in API})
+    assert asked > 17 * 8 * len({route.path for route in API if route.access is not None})
     assert service.manager.state.version == version
 
 
@@ -109,7 +120,7 @@ def test_a_long_header_is_named(service):
 @pytest.mark.parametrize("route", [*API, *ROOT], ids=lambda route: f"{route.method} {route.path}")
 def test_every_scope_reaches_as_far_as_is_written(service, route):
     path = route.path if route in ROOT else f"/api/risk{route.path}"
-    path = path.replace("{request_id}", "none").replace("{name}", "none")
+    path = path.replace("{request_id}", "none").replace("{name}", "none").replace("{version}", "none")
     for scope in Access:
         answer = service.call(route.method, path, b"" if route.changes else None, scope.value)
         allowed = route.access is None or scope.rank >= route.access.rank
@@ -121,7 +132,7 @@ def test_every_scope_reaches_as_far_as_is_written(service, route):
 def test_open_is_what_is_written_here():
     assert {route.path for route in (*API, *ROOT) if route.access is None} == OPEN
     asked_by_readers = {route.path for route in API if route.access is Access.READ and route.changes}
-    assert asked_by_readers == {"/what-if"}
+    assert asked_by_readers == {"/what-if", "/session", "/stress/own", "/stress/reverse"}
 
 
 def test_another_bots_token(service):
@@ -163,7 +174,7 @@ def test_methods(service):
         assert "Access-Control-Allow-Origin" not in answer.headers
     head = service.call("HEAD", "state")
     assert (head.status, head.data) == (200, b"")
-    for path in ("nothing", "trades/a/b", "//trades", "/api/risk", "/other", "/", "/api/risk/../x"):
+    for path in ("nothing", "trades/a/b", "//trades", "/api/risk", "/other", "/api/risk/../x"):
         answer = service.call("GET", path)
         assert (answer.status, answer.code) == (404, "NOT_FOUND")
 
@@ -246,14 +257,26 @@ def embedded(service, monkeypatch):
     return host, {"Authorization": f"Bearer {secret}"}
 
 
+SHOWN: Final = {"/pulse", "/figures", "/figures/{name}", "/dashboard", "/manifest.json"}
+"""What the page reads of the seven views, in another form, and the page itself, which holds nothing."""
+
+
 def test_embedded_seven_views_are_open_and_nothing_else(embedded):
     host, token = embedded
     client = host.test_client()
     for route in API:
-        path = f"/api/risk{route.path}".replace("{request_id}", "x").replace("{name}", "x")
+        path = f"/api/risk{route.path}".replace("{request_id}", "x").replace("{name}", "limits")
+        if "{version}" in path:
+            continue  # files of the page
         answer = client.open(path, method=route.method)
-        is_view = route.method == "GET" and route.path[1:] in ENDPOINTS
+        is_view = route.method == "GET" and (route.path[1:] in ENDPOINTS or route.path in SHOWN)
         assert answer.status_code == (200 if is_view else 401), route
+    shown = client.get("/api/risk/figures").json["figures"]
+    assert {figure["view"] for figure in shown} <= set(ENDPOINTS)
+    beyond = [name for name, plot in FIGURES.items() if plot.view not in ENDPOINTS]
+    for name in beyond:
+        assert client.get(f"/api/risk/figures/{name}").status_code == 401
+        assert client.get(f"/api/risk/figures/{name}", headers=token).status_code in (200, 503)
     assert client.get("/api/risk/state", headers=token).status_code == 200
     assert client.post("/own").text == "mine"
     asked = client.post("/api/risk/emergency-stop", json={}, headers=token)

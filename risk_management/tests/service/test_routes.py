@@ -377,6 +377,10 @@ def test_settings_are_tightened_by_operate_and_loosened_by_admin(fresh):
     told = service.call("GET", "config", scope="read").json
     assert told["settings"]["var_config"]["daily_var_limit"] == 0.02
     assert told["digest"] == service.manager.config.digest()
+    assert told["changed"] == {
+        "portfolio_limits.allow_shorts": {"given": True, "used": False},
+        "portfolio_limits.min_cash": {"given": 0.05, "used": 0.1},
+    }
     kinds = [entry["kind"] for entry in service.call("GET", "audit").json["entries"]]
     assert kinds.count("ConfigChanged") == 4
 
@@ -426,6 +430,23 @@ def test_health_readiness_and_numbers(service):
     assert f"risk_equity {service.manager.state.equity}" in text
     assert 'risk_bot_decisions_total{bot="RSI2",outcome="approved"}' in text
     assert "same-1" not in text
+
+
+def test_how_alerts_reach_people(service):
+    from risk_management.alerts.message import message_of  # noqa: PLC0415
+
+    manager = service.manager
+    alert = manager.alert_manager.raise_alert("system_error", "warning", "a channel is tried", key="tried")
+    manager.outbox.put(message_of(alert), ["slack", "email"])
+    manager.outbox.failed(message_of(alert).key, "slack", "HTTP 404")
+    said = service.call("GET", "alerts/delivery", scope="read").json
+    assert (said["pending"], said["failed"]) == (1, 1)
+    [failed] = said["newest_failed"]
+    assert (failed["channel"], failed["error"], failed["tries"]) == ("slack", "HTTP 404", 1)
+    assert [one["channel"] for one in said["channels"] if one["failed"]] == ["slack"]
+    text = service.call("GET", "/metrics", scope="read").data.decode()
+    assert 'risk_alert_messages{channel="slack",state="failed"} 1.0' in text
+    assert 'risk_alert_oldest_seconds{channel="email"}' in text
 
 
 def test_no_number_is_told_twice(service):

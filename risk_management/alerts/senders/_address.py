@@ -1,0 +1,50 @@
+"""Where a message may go: to the open internet, and to hosts of one's own only where the file names them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+__all__ = ["Blocked", "checked_address", "is_private"]
+
+
+class Blocked(Exception):
+    """The host stands on this machine or network and is not listed."""
+
+
+async def checked_address(host: str, port: int, listed: Iterable[str]) -> str:
+    """The address to connect to.
+
+    It was looked up once and is the one that is used: a name that changes its address between the look and
+    the connection gains nothing.
+
+    Raises
+    ------
+    Blocked
+        One of its addresses is private and the host is not `listed`.
+    OSError
+        There is no such host.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    if host not in set(listed) and any(is_private(one) for one in addresses):
+        raise Blocked
+    return addresses[0]
+
+
+def is_private(text: str) -> bool:
+    """Whether an address is anything but one of the open internet."""
+    address: IPv4Address | IPv6Address = ip_address(text.partition("%")[0])
+    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
+    if isinstance(address, IPv6Address) and address in _NAT64:
+        inner = IPv4Address(int(address) & 0xFFFFFFFF)
+    if inner is not None and is_private(str(inner)):
+        return True
+    return not address.is_global or address.is_multicast
+
+
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+"""Addresses that carry one of the old kind within."""

@@ -1,0 +1,121 @@
+"""E-mail, by an SMTP server."""
+
+from __future__ import annotations
+
+import contextlib
+import smtplib
+import ssl
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Final, Literal
+
+from risk_management.alerts.message import Message
+from risk_management.alerts.outcome import DELIVERED, Cap, Outcome, refused, retry
+from risk_management.alerts.senders._text import cut
+from risk_management.clock import Clock
+
+__all__ = ["Email", "MailServer"]
+
+FOR_GOOD: Final = 500
+"""Replies from here on will not change by themselves (RFC 5321, 4.2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed in.
+
+    Parameters
+    ----------
+    host : str
+    port : int
+    security : str
+        ``starttls``, ``tls`` or ``none``.
+    username, password : str
+        Empty: none is needed.
+    seconds : float
+        For each step.
+    """
+
+    host: str
+    port: int
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: str = ""
+    seconds: float = 10.0
+
+
+class Email:
+    """Sends one mail a message.
+
+    Parameters
+    ----------
+    server : MailServer
+    sender : str
+    recipients : tuple of str
+    clock : Clock
+        The real time, for the ``Date``.
+    """
+
+    caps = (Cap(30, 60.0),)
+
+    def __init__(self, server: MailServer, sender: str, recipients: tuple[str, ...], clock: Clock) -> None:
+        self._server, self._sender, self._recipients = server, sender, recipients
+        self._clock = clock
+
+    def send(self, message: Message) -> Outcome:
+        """Plain text. The ``Message-ID`` is that of the message: a mailbox may drop what comes twice."""
+        mail = EmailMessage()
+        mail["From"] = self._sender
+        mail["To"] = ", ".join(self._recipients)
+        mail["Subject"] = cut(" ".join(message.title.split()), 200)
+        mail["Date"] = format_datetime(self._clock.now())
+        mail["Message-ID"] = f"<{message.key}@{self._sender.rpartition('@')[2] or 'risk'}>"
+        mail["Auto-Submitted"] = "auto-generated"
+        mail.set_content(message.text.encode("utf-8", "replace").decode())
+        try:
+            return self._hand_in(mail)
+        except smtplib.SMTPNotSupportedError:
+            return refused(
+                "the mail server offers no STARTTLS or no login",
+                "set alert_config.smtp_security to what the server does (tls is usual at port 465)",
+            )
+        except smtplib.SMTPAuthenticationError as problem:
+            return _of_code(problem.smtp_code, "the login", "check SMTP_USERNAME and SMTP_PASSWORD")
+        except smtplib.SMTPRecipientsRefused as problem:
+            code = min((int(said[0]) for said in problem.recipients.values()), default=FOR_GOOD)
+            return _of_code(code, "the recipient", "check ALERT_EMAIL_TO")
+        except smtplib.SMTPSenderRefused as problem:
+            return _of_code(problem.smtp_code, "the sender", "set alert_config.email_from")
+        except smtplib.SMTPResponseException as problem:
+            return _of_code(problem.smtp_code, "the mail", "see the mail server's log")
+        except ssl.SSLError:
+            return refused("TLS failed: the mail server's certificate can't be verified", "check SMTP_SERVER")
+        except (smtplib.SMTPException, OSError) as problem:
+            return retry(
+                f"the mail server did not take it: {type(problem).__name__}",
+                remedy="check SMTP_SERVER and SMTP_PORT",
+            )
+
+    def _hand_in(self, mail: EmailMessage) -> Outcome:
+        server, context = self._server, ssl.create_default_context()
+        connection: smtplib.SMTP = (
+            smtplib.SMTP_SSL(server.host, server.port, timeout=server.seconds, context=context)
+            if server.security == "tls"
+            else smtplib.SMTP(server.host, server.port, timeout=server.seconds)
+        )
+        try:
+            if server.security == "starttls":
+                connection.starttls(context=context)
+            if server.password:
+                connection.login(server.username, server.password)
+            connection.send_message(mail, self._sender, self._recipients)
+            return DELIVERED
+        finally:
+            with contextlib.suppress(smtplib.SMTPException, OSError):  # it has been taken, or it has not
+                connection.quit()
+
+
+def _of_code(code: int, what: str, remedy: str) -> Outcome:
+    said = f"the mail server refused {what}: {code}"
+    return refused(said, remedy) if code >= FOR_GOOD else retry(said, remedy=remedy)

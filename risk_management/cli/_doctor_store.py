@@ -1,0 +1,106 @@
+"""What ``risk doctor`` looks at in and around a store. It changes nothing there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import func, select
+
+from risk_management.cli._findings import Found, failed, fine, warning
+from risk_management.errors import StoreError
+from risk_management.store.database import store_file
+from risk_management.store.head import signed_head
+from risk_management.store.lock import holder
+from risk_management.store.reader import BEGINNING, StoreReader
+from risk_management.store.schema import TOKENS
+
+__all__ = ["last_quote", "of_files", "of_store"]
+
+OTHERS: Final = 0o077
+WRITABLE_BY_OTHERS: Final = 0o022
+LITTLE: Final = 10**9
+TOO_LITTLE: Final = 10**8
+BESIDE: Final = ("", ".key", ".head")
+
+
+def of_store(store: str) -> Iterator[Found]:
+    """The file, its end, who works on it, the disk and the tokens."""
+    path = store_file(store)
+    yield from _disk(path)
+    if not path.is_file():
+        yield warning("store", f"there is none at {path} yet", "'risk serve' or 'risk import' makes it")
+        return
+    yield from of_files([path.with_name(path.name + end) for end in BESIDE], "store", OTHERS)
+    lock = path.with_name(path.name + ".lock")
+    served = holder(lock) if lock.is_file() else None
+    yield fine("store", f"{served} works on it" if served else "no process works on it")
+    try:
+        with StoreReader.of_store(store) as reader:
+            yield _end(reader, path)
+            yield _tokens(reader)
+    except StoreError as problem:
+        yield failed("store", str(problem), "restore a backup (risk restore), or start the engine on it once")
+
+
+def last_quote(store: str) -> datetime | None:
+    """When the newest prices of a store came; None without any."""
+    path = store_file(store)
+    if not path.is_file():
+        return None
+    try:
+        with StoreReader.of_store(store) as reader:
+            found = reader.newest(1, kind="QuotesReceived")
+    except StoreError:  # told already
+        return None
+    return datetime.fromisoformat(found[0].at) if found else None
+
+
+def of_files(paths: list[Path], area: str, mask: int = WRITABLE_BY_OTHERS) -> Iterator[Found]:
+    """Files that others may read or change although they should not."""
+    for path in paths:
+        if not path.is_file():
+            continue
+        mode = path.stat().st_mode & 0o777
+        if mode & mask:
+            may = "change" if mode & WRITABLE_BY_OTHERS else "read"
+            yield failed(area, f"others may {may} {path} ({mode:03o})", f"chmod 600 {path}")
+
+
+def _end(reader: StoreReader, path: Path) -> Found:
+    tail = reader.tail()
+    if tail == BEGINNING:
+        return fine("store", f"{path} is empty")
+    head = signed_head(path)
+    if head.seq > tail.seq or reader.hash_of(head.seq) != head.hash:
+        return failed(
+            "store",
+            f"its end is not the one that was signed (entry {head.seq})",
+            "risk audit verify names the first bad entry; risk restore puts a backup back",
+        )
+    return fine("store", f"{path}: {tail.seq + 1:,} entries, signed to entry {head.seq:,}")
+
+
+def _tokens(reader: StoreReader) -> Found:
+    query = select(func.count()).select_from(TOKENS).where(TOKENS.c.revoked_at.is_(None))
+    count = int(reader.rows(query)[0][0])
+    if count == 0:
+        return warning("tokens", "there is none: nobody can ask the service", "risk token create --bot NAME")
+    return fine("tokens", f"{count} in use")
+
+
+def _disk(path: Path) -> Iterator[Found]:
+    folder = next((one for one in path.parents if one.is_dir()), None)
+    if folder is None:
+        return
+    free = shutil.disk_usage(folder).free
+    said = f"{free / 1e9:,.1f} GB free under {folder}"
+    if free < TOO_LITTLE:
+        yield failed("disk", said, "make room: without a disk nothing opens")
+    elif free < LITTLE:
+        yield warning("disk", said, "make room")
+    else:
+        yield fine("disk", said)

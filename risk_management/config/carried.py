@@ -1,0 +1,113 @@
+"""Settings that a person changed while the system ran outlive it: three sets are merged, name by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from risk_management.config._base import Settings
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.errors import ConfigurationError
+
+__all__ = ["Carried", "carried_over", "changed"]
+
+_LEVEL: Final = "risk_level"
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Settings for a start.
+
+    Parameters
+    ----------
+    config : RiskManagementConfig
+        To be used.
+    kept : Mapping of str to (given, used)
+        Changed while the last run ran, and standing still, by dotted name.
+    overruled : Mapping of str to (last run's, given now)
+        Changed while the last run ran, and given anew since: what is given now stands.
+    conflict : str
+        Why nothing was carried over although there was something; else empty.
+    """
+
+    config: RiskManagementConfig
+    kept: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    overruled: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    conflict: str = ""
+
+
+def changed(given: str, used: str) -> dict[str, tuple[Any, Any]]:
+    """What differs between two texts of settings, by dotted name: as given, as used.
+
+    A name that one of them does not know is no difference: another version wrote it.
+    """
+    if given == used:
+        return {}
+    before, after = _leaves(given), _leaves(used)
+    return {
+        name: (before[name], value)
+        for name, value in after.items()
+        if name in before and before[name] != value
+    }
+
+
+def carried_over(given_before: str, used_before: str, given: RiskManagementConfig) -> Carried:
+    """The settings of a start: those that are given, with what a person changed while the last run ran.
+
+    Parameters
+    ----------
+    given_before, used_before : str
+        What the last run was started with, and what it used in the end.
+    given : RiskManagementConfig
+        What this one is started with. Where it differs from what was given before, it is the later word.
+    """
+    changes = changed(given_before, used_before)
+    if not changes:
+        return Carried(given)
+    before, now = _leaves(given_before), _leaves(given.as_text())
+    kept, overruled = {}, {}
+    for name, (_, used) in changes.items():
+        if name not in now or now[name] == used:
+            continue
+        if now[name] == before[name]:
+            kept[name] = (now[name], used)
+        else:
+            overruled[name] = (used, now[name])
+    try:
+        return Carried(_with(given, kept), kept, overruled)
+    except ConfigurationError as problem:
+        return Carried(given, overruled=overruled, conflict=f"{', '.join(kept)}: {problem}")
+
+
+def _with(config: RiskManagementConfig, kept: Mapping[str, tuple[Any, Any]]) -> RiskManagementConfig:
+    """A checked copy with some settings changed. The level comes first: it moves others, which then agree."""
+    copy = config.model_copy(deep=True)
+    if _LEVEL in kept:
+        copy.risk_level = kept[_LEVEL][1]
+        copy.adjust_for_risk_level()
+    now = _leaves(copy.as_text())
+    for name, (_, used) in kept.items():
+        if now[name] != used:
+            section, _, leaf = name.rpartition(".")
+            setattr(getattr(copy, section) if section else copy, leaf, used)
+    copy.adjust_for_risk_level()
+    copy.check()
+    return copy
+
+
+def _leaves(text: str) -> dict[str, Any]:
+    """Every setting by its dotted name; a mapping within a section is one setting."""
+    found: dict[str, Any] = {}
+    for name, value in json.loads(text).items():
+        if isinstance(value, dict) and _is_section(name):
+            found.update({f"{name}.{leaf}": item for leaf, item in value.items()})
+        else:
+            found[name] = value
+    return found
+
+
+def _is_section(name: str) -> bool:
+    kind = RiskManagementConfig.model_fields.get(name)
+    return kind is not None and isinstance(kind.annotation, type) and issubclass(kind.annotation, Settings)

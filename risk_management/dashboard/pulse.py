@@ -1,0 +1,61 @@
+"""What every open page is told when the book changes: how it stands, on how old data, what is wrong."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from risk_management.core.reduction import marked
+from risk_management.dashboard.freshness import feeds
+from risk_management.dashboard.plain import Plain, plain
+from risk_management.dashboard.snapshot import Snapshot, headline, limit_row
+from risk_management.model.money import SCALE
+
+if TYPE_CHECKING:
+    from risk_management.core.risk_manager import AdvancedRiskManager
+
+__all__ = ["pulse_view"]
+
+MOST_ALERTS: Final = 50
+
+
+def pulse_view(seen: Snapshot, manager: AdvancedRiskManager, now: datetime) -> Plain:
+    """The row of vital signs with limits, holds, alerts that fire, bots and the age of every feed.
+
+    Parameters
+    ----------
+    seen : Snapshot
+    manager : AdvancedRiskManager
+    now : datetime
+        Of the engine's clock; ages count from it.
+    """
+    state, drawdown = seen.state, seen.state.drawdown
+    active = [alert.as_dict() for alert in manager.alert_manager.active]
+    moved = drawdown.value - drawdown.day_start
+    said: Plain = plain(
+        {
+            "now": now,
+            "day": {
+                "began": drawdown.day,
+                "pnl": moved * drawdown.units if seen.equity == seen.equity else None,
+                "pnl_pct": moved / drawdown.day_start if drawdown.day_start > 0.0 else None,
+            },
+            "limits": [limit_row(use) for use in seen.assessment.limits],
+            "metrics": dict(seen.assessment.metrics),
+            "holds": list(state.holds.values()),
+            "drawdown": seen.assessment.drawdown,
+            "feeds": [feed._asdict() for feed in feeds(state, seen.config, now)],
+            "unpriced": sorted(state.totals.unpriced),
+            "alerts": active[:MOST_ALERTS],
+            "alerts_active": len(active),
+            "bots": {
+                "known": len(state.bots),
+                "disabled": sorted(bot.name for bot in state.bots.values() if not bot.enabled),
+            },
+            "positions": len(state.positions),
+            "exposure": sum(abs(marked(state, held)) for held in state.positions.values()) / SCALE,
+            "pending": len(state.reservations),
+            "store": {"kept": manager.book.journal is not None, "outage": manager.book.outage},
+        }
+    )
+    return {**headline(seen), **said}

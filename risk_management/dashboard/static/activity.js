@@ -1,0 +1,39 @@
+// What the journal says, in sentences; what only keeps time is left out.
+import { capital, money, signed, words } from "./format.js";
+
+export const TOLD = ["HoldSet", "HoldReleased", "BotChanged", "ConfigChanged", "Noted", "EquityReported", "VarHaltChanged", "DrawdownAdjusted", "BreaksSeen", "ClockStepped", "EngineStarted", "SplitApplied", "CashMoved"];
+const UNIT = 1e8;
+
+const SAYS = {
+  HoldSet: ({ hold }) => [`${capital(hold.scope)}${hold.name ? ` ${hold.name}` : ""} set to ${hold.mode} (${words(hold.cause)}): ${hold.reason}`, hold.mode === "halted" ? "bad" : "warning"],
+  HoldReleased: (said) => [`${capital(said.scope)}${said.name ? ` ${said.name}` : ""} released from ${words(said.cause)}: ${said.reason}`, "ok"],
+  BotChanged: ({ bot }) => [bot.enabled ? `Bot ${bot.name} registered, changed or enabled` : `Bot ${bot.name} disabled: ${bot.disabled_reason}`, bot.enabled ? "info" : "warning"],
+  ConfigChanged: (said) => [`Settings changed (${said.digest.slice(0, 8)})`, "info"],
+  Noted: (said) => [`${words(said.code)}: ${said.text}`, said.code === "REFUSED" ? "warning" : "info"],
+  EquityReported: (said) => [`Equity reported: ${money(said.equity)}`, "info"],
+  VarHaltChanged: (said) => [said.halted ? "VaR stands near its limit: what increases it is stopped" : "VaR is low enough again: what increases it passes", said.halted ? "warning" : "ok"],
+  DrawdownAdjusted: (said) => [`Drawdown rules adjusted: ${said.reason}`, "warning"],
+  BreaksSeen: (said) => [said.breaks.length ? `The broker tells other positions in ${said.account_id}: ${said.breaks.length} differences` : `The broker's positions in ${said.account_id} agree`, said.breaks.length ? "warning" : "ok"],
+  ClockStepped: (said) => [`The wall clock stepped by ${said.seconds} s: prices count as old until new ones come`, "warning"],
+  EngineStarted: (said) => [`Started on ${said.host} (${said.software})`, "info"],
+  SplitApplied: (said) => [`Split of ${said.symbol}, ${said.ratio} for 1`, "info"],
+  CashMoved: (said) => [`${capital(words(said.kind))} ${signed(said.amount / UNIT)} in ${said.account_id}`, "info"],
+  TradeDecided: ({ decision }) => [`${decision.action} ${decision.symbol} for ${decision.bot_name || "the account"}: asked ${money(decision.requested_size)}, ${outcome(decision) === "refused" ? "refused" : `given ${money(decision.recommended_size)}`}`, { approved: "ok", cut: "warning", refused: "bad" }[outcome(decision)]],
+  Filled: (said) => [`${said.quantity > 0 ? "Bought" : "Sold"} ${money(Math.abs(said.cost) / UNIT)} of ${said.key[1]} for ${said.key[3]}`, "info"],
+  ReservationClosed: (said) => [`Approval ${said.request_id} ended: ${words(said.status)}${said.reason ? `, ${said.reason}` : ""}`, "info"],
+  PositionAdded: (said) => [`Position taken over: ${said.key[1]}, ${money(said.cost / UNIT)}`, "info"],
+  InstrumentDefined: ({ instrument }) => [`Instrument ${instrument.symbol} defined`, "info"],
+  ModelRefreshed: () => ["Market model refreshed", "info"],
+  QuotesReceived: (said) => [`${said.quotes.length} prices`, "info"],
+};
+
+export function outcome(decision) {
+  if (!decision.approved) return "refused";
+  return decision.recommended_size < decision.requested_size - 1e-6 ? "cut" : "approved";
+}
+
+export function told(entry) {
+  const say = SAYS[entry.kind];
+  if (!say) return [words(entry.kind.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase()), "info"];
+  try { return say(entry.body); } catch { return [entry.kind, "info"]; }
+}

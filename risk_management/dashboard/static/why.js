@@ -1,0 +1,41 @@
+// Why an order was approved, cut or refused: every check with its number, its limit and the size that would pass.
+import { html } from "./ui.js";
+import { useAsked } from "./data.js";
+import { open } from "./dialog.js";
+import { amount, capital, money, time, words } from "./format.js";
+import { Badge, Fault } from "./parts.js";
+
+const OUTCOMES = { approved: "ok", cut: "warning", refused: "bad" };
+export const Outcome = ({ of }) => html`<${Badge} kind=${OUTCOMES[of] ?? "info"}>${capital(of)}<//>`;
+
+function Row({ finding, isBinding, bites }) {
+  const known = (value) => value !== null && value !== undefined;
+  return html`<li class=${bites ? "bites" : ""}><div title=${finding.code}><strong>${capital(words(finding.check))}</strong>${isBinding && html` <${Badge} kind="bad">binding<//>`}
+    ${bites ? html`<p>${capital(finding.message)}.</p>` : null}</div>
+    <dl><div><dt>Measured</dt><dd>${known(finding.measured) ? amount(finding.measured, finding.unit) : "–"}</dd></div>
+      <div><dt>Limit</dt><dd>${known(finding.limit) ? amount(finding.limit, finding.unit) : "–"}</dd></div>
+      <div><dt>Would pass</dt><dd>${known(finding.cap) ? (finding.cap < 0.005 ? "nothing" : money(finding.cap)) : "any size"}</dd></div></dl></li>`;
+}
+
+export function Decision({ said, zone }) {
+  const opening = said.requested_size - said.closing_size;
+  const binding = said.binding?.code;
+  const bites = (one) => one.cap !== null && one.cap < opening - 1e-6;
+  const findings = said.findings ?? [];
+  const held = findings.filter(bites).sort((a, b) => (b.code === binding) - (a.code === binding) || a.cap - b.cap);
+  const passed = findings.filter((one) => !bites(one));
+  return html`<div class="why"><p class="lead"><${Outcome} of=${said.outcome} /> <strong>${said.action} ${said.symbol}</strong> for ${said.bot_name || "the account"}: asked ${money(said.requested_size)}, ${said.recommended_size > 0 ? `given ${money(said.recommended_size)}` : "nothing given"}${said.closing_size > 0 ? `, ${money(said.closing_size)} of it closes` : ""}.</p>
+    <p class="dim">${time(said.decided_at, zone)} · ${said.request_id} · price ${said.price ?? "–"}${said.status ? ` · now ${said.status}` : ""}${said.shadow ? " · shadow mode: nothing was blocked" : ""}</p>
+    ${held.length > 0 ? html`<h3>What held it back</h3><ul class="findings">${held.map((one) => html`<${Row} key=${one.check + one.subject} finding=${one} isBinding=${one.code === binding && one === held[0]} bites />`)}</ul>`
+      : said.binding && !findings.length ? html`<ul class="findings"><${Row} finding=${said.binding} isBinding bites /></ul>` : html`<p>No check held it back.</p>`}
+    ${passed.length > 0 && html`<details><summary>${passed.length} checks passed</summary><ul class="findings quiet">${passed.map((one) => html`<${Row} key=${one.check + one.subject} finding=${one} />`)}</ul></details>`}
+    ${said.leans_on?.length > 0 && html`<p class="leans"><span>Leans on</span> ${said.leans_on.join("; ")}</p>`}</div>`;
+}
+
+function Asked({ id, zone }) {
+  const { data, problem, again } = useAsked(`trades/${encodeURIComponent(id)}`, { follow: false });
+  if (problem) return html`<${Fault} problem=${problem} again=${again} />`;
+  return data ? html`<${Decision} said=${data} zone=${zone} />` : html`<p class="dim">Asking …</p>`;
+}
+
+export const why = (id, zone) => open({ title: "Why?", kind: "wide", body: html`<${Asked} key=${id} id=${id} zone=${zone} />` });
