@@ -57,7 +57,7 @@ def ask(call: Call) -> Answer:
 def what_if(call: Call) -> Answer:
     """Judge a request and change nothing; every check says what it measured."""
     decision = call.manager.desk.ask(_ticket(call))
-    return Answer({**_said(decision), "findings": [_finding(finding) for finding in decision.findings]})
+    return Answer({**_said(decision), "findings": [_finding(decision, one) for one in decision.findings]})
 
 
 def why(call: Call) -> Answer:
