@@ -9,7 +9,7 @@ import pytest
 from risk_management.model.portfolio import TradingMode
 from risk_management.service.live import LIVE
 from risk_management.service.server import Server
-from risk_management.tests.page.conftest import BOT, PHONE, stocked
+from risk_management.tests.page.conftest import BOT, PHONE, shown_money, stocked
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_an_order_is_only_tried(visit, service):
         "POST", "what-if", {"symbol": "AAPL", "action": "buy", "size": 9000, "bot_name": BOT}
     ).json
     assert panel.locator(".findings li").count() == len(oracle["findings"])
-    assert f"{oracle['recommended_size']:,.2f}" in panel.inner_text()
+    assert f"If it were asked now: {shown_money(oracle['recommended_size'])}" in panel.inner_text()
     assert "symbol=AAPL" in page.url
     assert service.manager.state.version == version
 
