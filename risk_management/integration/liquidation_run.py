@@ -62,6 +62,12 @@ class LiquidationRunner:
         manager.protocol.closing.has_broker = True
         manager.tell_markets = self.markets
 
+    @property
+    def _account(self) -> str:
+        """The account of ours that the broker holds."""
+        config = self._manager.config
+        return config.broker_config.account_id or config.account_id
+
     def round(self) -> None:
         """One look at every liquidation that goes on; what a broker doesn't answer waits for the next."""
         self._began = now = self._manager.clock.now()
@@ -108,7 +114,10 @@ class LiquidationRunner:
             return False
         held = self._broker.positions()
         self._manager.reconcile(
-            {symbol: units / SCALE for symbol, units in held.items()}, actor=SYSTEM, prices=self._marks(held)
+            {symbol: units / SCALE for symbol, units in held.items()},
+            actor=SYSTEM,
+            prices=self._marks(held),
+            account_id=self._account,
         )
         plan = self._plan(known, held)
         self._drop_stops(known, held)
@@ -169,7 +178,7 @@ class LiquidationRunner:
 
     def _plan(self, known: Liquidation, held: Mapping[str, int]) -> LiquidationPlan:
         state, config = self._manager.state, self._manager.config
-        mine = [c for c in cuts_left(state, known) if c[0].account_id == config.account_id]
+        mine = [c for c in cuts_left(state, known) if c[0].account_id == self._account]
         symbols = {key.symbol for key, _ in mine}
         paused = {s: why for s in symbols if (why := self._pause(known, s, held))}
         hedge = config.liquidation_config.hedge_symbol
@@ -197,9 +206,9 @@ class LiquidationRunner:
 
     def _units(self, symbol: str) -> int:
         """What the book holds of a symbol in the broker's account, net."""
-        account = self._manager.config.account_id
+        wanted = (self._account, symbol)
         positions = self._manager.state.positions.items()
-        return sum(p.quantity for key, p in positions if (key.account_id, key.symbol) == (account, symbol))
+        return sum(p.quantity for key, p in positions if (key.account_id, key.symbol) == wanted)
 
     def _send(self, known: Liquidation, plan: LiquidationPlan) -> None:
         """The first step: written, then sent."""

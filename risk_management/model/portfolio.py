@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from risk_management.model.alert_book import NO_ALERTS, AlertBook
 from risk_management.model.budget import RiskAllocation, StrategyDay
 from risk_management.model.emergency import NO_MEMORY, EmergencyMemory
 from risk_management.model.money import SCALE
@@ -444,6 +445,7 @@ class PortfolioState:
         By account, what its broker says otherwise.
     prices_since : datetime or None
         Prices of this moment and before open nothing: the machine's clock stepped.
+    alerts : AlertBook
     liquidations : Mapping of str to Liquidation
         Those that go on, and the newest that have ended, by id.
     budget : RiskAllocation or None
@@ -476,6 +478,7 @@ class PortfolioState:
     emergency: EmergencyMemory = NO_MEMORY
     breaks: Mapping[str, tuple[Break, ...]] = field(default_factory=_no_breaks)
     prices_since: datetime | None = None
+    alerts: AlertBook = NO_ALERTS
     liquidations: Mapping[str, Liquidation] = field(default_factory=_no_liquidations)
     budget: RiskAllocation | None = None
 

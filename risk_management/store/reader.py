@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Engine, Executable, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, Engine, Executable, Row, Select, bindparam, func, select
 
 from risk_management.errors import StoreCorrupt, StoreUnavailable
 from risk_management.model.events import Event
@@ -158,6 +158,12 @@ class StoreReader:
         """The version of its tables, None for an empty file."""
         with clear_errors(self.path), self._lock, self._engine.connect() as connection:
             return known_version(connection)
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """One look with several questions: all of them see the store as it is now."""
+        with clear_errors(self.path), self._lock, self._engine.connect() as connection:
+            yield connection
 
     def rows(self, query: Executable, **values: Any) -> list[Row[Any]]:
         """What a query finds."""

@@ -57,7 +57,7 @@ def ask(call: Call) -> Answer:
 def what_if(call: Call) -> Answer:
     """Judge a request and change nothing; every check says what it measured."""
     decision = call.manager.desk.ask(_ticket(call))
-    return Answer({**_said(decision), "findings": [_finding(decision, one) for one in decision.findings]})
+    return Answer({**_said(decision), "findings": _findings(decision)})
 
 
 def why(call: Call) -> Answer:
@@ -70,7 +70,7 @@ def why(call: Call) -> Answer:
     return Answer(
         {
             **_said(decision),
-            "findings": [_finding(decision, finding) for finding in decision.findings],
+            "findings": _findings(decision),
             "status": None if known is None else known.status,
             "remaining": 0.0 if still_open is None else (still_open.opening + still_open.closing) / SCALE,
         }
@@ -153,6 +153,10 @@ def _said(decision: TradeDecision) -> Plain:
     said["explanation"] = decision.explain()
     said["binding"] = None if decision.binding is None else _finding(decision, decision.binding)
     return said
+
+
+def _findings(decision: TradeDecision) -> list[Plain]:
+    return [_finding(decision, finding) for finding in decision.findings]
 
 
 def _finding(decision: TradeDecision, finding: Finding) -> Plain:
