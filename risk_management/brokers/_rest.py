@@ -95,8 +95,8 @@ class Rest:
                 f"{self._broker} answered {where} with something else than JSON"
             ) from None
         if answer.is_client_error:
-            said = content.get("message") if isinstance(content, dict) else None
-            raise Refusal(answer.status_code, str(said or answer.reason_phrase)[:300])
+            text = content.get("message") if isinstance(content, dict) else None
+            raise Refusal(answer.status_code, str(text or answer.reason_phrase)[:300])
         return content
 
     def close(self) -> None:

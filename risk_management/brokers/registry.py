@@ -50,5 +50,11 @@ def _alpaca(settings: BrokerSettings, around: Surroundings) -> Broker:
     return AlpacaBroker(settings, around)
 
 
-for _name, _factory in (("paper", _paper), ("alpaca", _alpaca)):
+def _exchange(settings: BrokerSettings, around: Surroundings) -> Broker:
+    from risk_management.brokers.exchange import ExchangeBroker  # noqa: PLC0415 - loaded when named
+
+    return ExchangeBroker(settings, around)
+
+
+for _name, _factory in (("paper", _paper), ("alpaca", _alpaca), ("ccxt", _exchange)):
     BROKERS.register(_name)(_factory)

@@ -13,10 +13,12 @@ from typer.core import TyperGroup
 from risk_management import __version__
 from risk_management.cli import (
     _import,
+    alerts,
     assess,
     audit,
     backtest_var,
     backup,
+    broker,
     budget,
     check,
     config,
@@ -26,6 +28,7 @@ from risk_management.cli import (
     heat,
     init,
     kelly,
+    liquidate,
     replay,
     report,
     rules,
@@ -143,8 +146,11 @@ app.command("budget", rich_help_panel=BOOK)(budget.run)
 app.command("report", rich_help_panel=BOOK)(report.run)
 app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
+app.command("liquidate", rich_help_panel=SYSTEM)(liquidate.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=SYSTEM)
 app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
+app.add_typer(broker.app, name="broker", rich_help_panel=SYSTEM)
 app.command("backup", rich_help_panel=SYSTEM)(backup.backup)
 app.command("restore", rich_help_panel=SYSTEM)(backup.restore)
 app.add_typer(rules.app, name="rules", rich_help_panel=SYSTEM)

@@ -29,7 +29,7 @@ from risk_management.model.liquidation import (
     SentOrder,
 )
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import SYSTEM, ReservationStatus
+from risk_management.model.portfolio import SYSTEM, ReservationStatus, TradingMode
 
 __all__ = ["LiquidationRunner"]
 
@@ -61,6 +61,12 @@ class LiquidationRunner:
         self._began = manager.clock.now()
         manager.protocol.closing.has_broker = True
         manager.tell_markets = self.markets
+
+    @property
+    def _account(self) -> str:
+        """The account of ours that the broker holds."""
+        config = self._manager.config
+        return config.broker_config.account_id or config.account_id
 
     def round(self) -> None:
         """One look at every liquidation that goes on; what a broker doesn't answer waits for the next."""
@@ -108,7 +114,10 @@ class LiquidationRunner:
             return False
         held = self._broker.positions()
         self._manager.reconcile(
-            {symbol: units / SCALE for symbol, units in held.items()}, actor=SYSTEM, prices=self._marks(held)
+            {symbol: units / SCALE for symbol, units in held.items()},
+            actor=SYSTEM,
+            prices=self._marks(held),
+            account_id=self._account,
         )
         plan = self._plan(known, held)
         self._drop_stops(known, held)
@@ -169,7 +178,7 @@ class LiquidationRunner:
 
     def _plan(self, known: Liquidation, held: Mapping[str, int]) -> LiquidationPlan:
         state, config = self._manager.state, self._manager.config
-        mine = [c for c in cuts_left(state, known) if c[0].account_id == config.account_id]
+        mine = [c for c in cuts_left(state, known) if c[0].account_id == self._account]
         symbols = {key.symbol for key, _ in mine}
         paused = {s: why for s in symbols if (why := self._pause(known, s, held))}
         hedge = config.liquidation_config.hedge_symbol
@@ -197,9 +206,9 @@ class LiquidationRunner:
 
     def _units(self, symbol: str) -> int:
         """What the book holds of a symbol in the broker's account, net."""
-        account = self._manager.config.account_id
+        wanted = (self._account, symbol)
         positions = self._manager.state.positions.items()
-        return sum(p.quantity for key, p in positions if (key.account_id, key.symbol) == (account, symbol))
+        return sum(p.quantity for key, p in positions if (key.account_id, key.symbol) == wanted)
 
     def _send(self, known: Liquidation, plan: LiquidationPlan) -> None:
         """The first step: written, then sent."""
@@ -252,16 +261,18 @@ class LiquidationRunner:
     # -- orders of others ---------------------------------------------------------------------------
 
     def _cancel_at_the_broker(self) -> None:
-        """Cancel at the broker what the book has cancelled, and while all is closed every entry."""
+        """Cancel at the broker what the book has cancelled, and what would open or get in the way."""
         state = self._manager.state
         closing = {LiquidationScope.of(o.scope) for o in state.liquidations.values() if o.is_open}
+        stopped = state.mode is TradingMode.HALTED
         try:
+            held = self._broker.positions() if stopped else {}
             for order in self._broker.open_orders():
                 known = state.settled.get(order.client_order_id)
                 is_cancelled = known is not None and known.status is ReservationStatus.CANCELLED
                 if order.is_ours or order.is_protective:
                     continue
-                if is_cancelled or EVERYTHING in closing or state.is_stopped:
+                if is_cancelled or EVERYTHING in closing or (stopped and _opens(order, held)):
                     self._broker.cancel(order.client_order_id)
         except BrokerError as problem:
             logger.warning("entries at the broker were not cancelled: %s", problem)
@@ -323,6 +334,12 @@ class LiquidationRunner:
             self._manager.clock.now(),
             key=f"liquidation:{known.liquidation_id}:{word}",
         )
+
+
+def _opens(order: BrokerOrder, positions: Mapping[str, int]) -> bool:
+    """Whether an order would do more than close what is held."""
+    held = positions.get(order.symbol, 0)
+    return order.side * held >= 0 or order.left > abs(held)
 
 
 def _said(order: SentOrder) -> str:

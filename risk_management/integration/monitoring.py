@@ -21,6 +21,7 @@ __all__ = ["Feed", "Repeated", "Watcher"]
 logger = logging.getLogger(__name__)
 
 LATE: Final = "monitoring_behind"
+MONITORING: Final = "monitoring"
 
 
 class Repeated:
@@ -115,6 +116,8 @@ class Feed:
             alerts.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key="feed")
             return
         alerts.resolve("feed", now)
+        if found:
+            self._manager.heartbeat("feed", self._source.name)
         by_moment: dict[datetime, dict[str, float]] = {}
         for symbol, (price, moment) in found.items():
             by_moment.setdefault(moment, {})[symbol] = price
@@ -132,7 +135,7 @@ class Feed:
 
 
 def _unsaid(_seconds: float) -> None:
-    """A broker that takes longer than a second is slow, not late."""
+    """A round that takes longer than its interval is slow, not late."""
 
 
 class Watcher:
@@ -164,7 +167,18 @@ class Watcher:
         broker: Callable[[], object] | None = None,
     ) -> None:
         self._manager = manager
-        rounds = {"risk-monitoring": Repeated(assess, interval, manager.clock, self._failed, self._late)}
+
+        def watched() -> None:
+            assess()
+            manager.heartbeat("engine", MONITORING)
+
+        rounds = {
+            "risk-monitoring": Repeated(watched, interval, manager.clock, self._failed, self._late),
+            # on its own: the round above is one of those that may fall silent
+            "risk-heartbeats": Repeated(
+                manager.check_heartbeats, interval, manager.clock, self._failed, _unsaid
+            ),
+        }
         if source is not None:
             pull = Feed(manager, source).pull
             rounds["risk-feed"] = Repeated(pull, poll, manager.clock, self._feed_failed, self._late)
@@ -173,7 +187,8 @@ class Watcher:
         self._rounds = rounds
 
     def start(self) -> None:
-        """Begin all rounds."""
+        """Begin all rounds; from here on the monitoring itself is listened to."""
+        self._manager.heartbeat("engine", MONITORING)
         for name, repeated in self._rounds.items():
             repeated.start(name)
 
@@ -181,6 +196,7 @@ class Watcher:
         """End all rounds and wait for those that run."""
         for repeated in self._rounds.values():
             repeated.stop()
+        self._manager.heartbeats.forget("engine", MONITORING)
 
     @property
     def is_running(self) -> bool:

@@ -11,9 +11,10 @@ from risk_management.brokers import load_broker
 from risk_management.brokers.broker import Broker
 from risk_management.config.risk_config import BrokerConfig
 from risk_management.model.broker import MarketStatus
-from risk_management.tests.brokers import alpaca_server
+from risk_management.tests.brokers import alpaca_server, kraken_server
 from risk_management.tests.brokers.alpaca_server import AlpacaServer
 from risk_management.tests.brokers.exchange import Exchange
+from risk_management.tests.brokers.kraken_server import KrakenServer
 from risk_management.tests.brokers.local_server import LocalServer
 
 
@@ -102,4 +103,20 @@ def alpaca(**options: object) -> Alpaca:
     return Alpaca(exchange, broker, server)
 
 
-WORLDS = {"paper": paper, "alpaca": alpaca}
+class Kraken(Served):
+    symbol, symbol_there = "SOL", "SOL/USD"
+    lost = "/0/private/AddOrder"
+
+
+def kraken(**options: object) -> Kraken:
+    exchange = Exchange({"SOL/USD": 100.0, "BTC/USD": 20_000.0}, **options)
+    server = KrakenServer(exchange)
+    urls = {"exchange": "kraken", "url": server.url}
+    settings = BrokerConfig(name="ccxt", timeout=5.0, options=urls)
+    keys = {"EXCHANGE_API_KEY": kraken_server.KEY, "EXCHANGE_SECRET": kraken_server.SECRET}
+    with patch.dict(os.environ, keys):
+        broker = load_broker(settings, exchange.around())
+    return Kraken(exchange, broker, server)
+
+
+WORLDS = {"paper": paper, "alpaca": alpaca, "ccxt": kraken}
