@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from risk_management.alerts.outbox import MemoryOutbox, Outbox
-from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager
+from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager, settled_rules
 from risk_management.alerts.steady import SteadyOutbox
 from risk_management.calculators.kelly_optimizer import KellyOptimizer
 from risk_management.calculators.risk_budget import RiskBudget, RiskBudgetAllocator
@@ -168,6 +168,7 @@ class AdvancedRiskManager:
         return manager
 
     def _build(self, foundation: Foundation, executor: Executor | None, journal: Journal | None) -> None:
+        settled_rules(foundation.config)  # a wrong file of rules, before a store is opened
         with ExitStack() as failed:
             if journal is None and foundation.config.store is not None:
                 from risk_management.store.sql_journal import SqlJournal  # noqa: PLC0415 - 0.3 s, only for a store
@@ -999,6 +1000,7 @@ class AdvancedRiskManager:
         fresh = config.model_copy(deep=True)
         fresh.adjust_for_risk_level()
         fresh.check()
+        settled_rules(fresh)
         emergency_rows(fresh)  # unknown metrics and double names, before anything is replaced
         with self.book.lock:
             self.book.reconfigure(fresh, self.clock.now(), actor or library_actor())

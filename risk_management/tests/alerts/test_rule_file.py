@@ -223,3 +223,12 @@ def test_a_rule_is_judged_for_each_bot_of_the_book_with_its_own_numbers():
     (alert,) = [a for a in manager.alert_manager.active if a.rule_id == "full"]
     assert (alert.bot, alert.values) == ("alpha", {"bot_use": 0.95})
     assert alert.message.startswith("alpha uses 95.00% of what it may hold.")
+
+
+def test_a_manager_refuses_a_wrong_file_before_anything_is_changed(tmp_path):
+    manager = AdvancedRiskManager.on(small_foundation())
+    digest, version = manager.config.digest(), manager.state.version
+    wrong = manager.config.update(alert_config={"rules_file": write(tmp_path, BAD)})
+    with pytest.raises(ConfigurationError, match=r"rules.toml:6:14"):
+        manager.reconfigure(wrong)
+    assert (manager.config.digest(), manager.state.version) == (digest, version)
