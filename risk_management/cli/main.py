@@ -33,6 +33,7 @@ from risk_management.cli import (
     stress,
     token,
     var,
+    watch,
 )
 from risk_management.cli._options import Options
 from risk_management.errors import RiskError
@@ -140,6 +141,7 @@ app.command("kelly", rich_help_panel=BOOK)(kelly.run)
 app.command("budget", rich_help_panel=BOOK)(budget.run)
 app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
+app.command("watch", rich_help_panel=SYSTEM)(watch.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
 app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
 app.command("backup", rich_help_panel=SYSTEM)(backup.backup)
