@@ -29,7 +29,7 @@ from risk_management.demo.report import opening, period_report
 from risk_management.demo.run import CAPITAL, run_demo
 from risk_management.model.codes import MEANINGS
 from risk_management.model.events import Event
-from risk_management.model.vocabulary import VOCABULARY
+from risk_management.model.vocabulary import SCOPED, VOCABULARY, Word
 from risk_management.service.openapi import document
 from risk_management.service.routes import API, ROOT
 
@@ -49,8 +49,23 @@ def vocabulary_page() -> str:
             "|---|---|---|",
             *rows,
             "",
+            *(line for scope, words in SCOPED.items() for line in _scoped_words(scope, words)),
         ]
     )
+
+
+def _scoped_words(scope: str, words: dict[str, Word]) -> list[str]:
+    rows = [f"| `{word}` | {entry.unit} | {entry.meaning} |" for word, entry in words.items()]
+    return [
+        f"## Of each {scope}",
+        "",
+        f'For alert rules with `scope = "{scope}"`, beside the words above.',
+        "",
+        "| word | unit | meaning |",
+        "|---|---|---|",
+        *rows,
+        "",
+    ]
 
 
 def codes_page() -> str:

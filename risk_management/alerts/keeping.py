@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from risk_management.core.alert_book import alerts_after
 from risk_management.core.book import Book
 from risk_management.core.commit import Transaction
+from risk_management.model.alert_book import NO_ALERTS, AlertBook
 from risk_management.model.events import Event
 
 __all__ = ["Alone", "InBook", "Keeper"]
@@ -18,6 +20,11 @@ class Keeper(Protocol):
     @property
     def lock(self) -> Transaction:
         """Decide and apply with nobody in between."""
+        ...
+
+    @property
+    def alerts(self) -> AlertBook:
+        """What is remembered; reading it needs no lock."""
         ...
 
     def apply(self, event: Event) -> None:
@@ -38,14 +45,25 @@ class InBook:
     """
 
     def __init__(self, book: Book) -> None:
-        self._book = book
-        self.apply = book.apply
-        self.afterwards = book.afterwards
+        self.book = book
 
     @property
     def lock(self) -> Transaction:
         """The Book's."""
-        return self._book.lock
+        return self.book.lock
+
+    @property
+    def alerts(self) -> AlertBook:
+        """A part of the Book's state."""
+        return self.book.state.alerts
+
+    def apply(self, event: Event) -> None:
+        """See `Book.apply`."""
+        self.book.apply(event)
+
+    def afterwards(self, task: Callable[[], None]) -> None:
+        """See `Book.afterwards`."""
+        self.book.afterwards(task)
 
 
 class Alone:
@@ -53,10 +71,12 @@ class Alone:
 
     def __init__(self) -> None:
         self.lock = Transaction(lambda: None, self._leave)
+        self.alerts: AlertBook = NO_ALERTS
         self._tasks: list[Callable[[], None]] = []
 
     def apply(self, event: Event) -> None:
-        """Nothing is kept."""
+        """Remember it, as a Book does."""
+        self.alerts = alerts_after(self.alerts, event)
 
     def afterwards(self, task: Callable[[], None]) -> None:
         """Do something once the lock is left."""
@@ -69,4 +89,4 @@ class Alone:
             for task in tasks:
                 task()
 
-        return do_all
+        return do_all if tasks else None

@@ -1,23 +1,23 @@
 """Alerts: rules over the metrics of an assessment, told on a change of state and never twice.
 
-`RiskAlertManager` keeps the rules and the life of every alert. It reads no clock but the one that it
-was handed, and whatever a channel or a subscriber raises stays here.
+`RiskAlertManager` puts together the rules, the lives of their alerts and where they are told. It reads no
+clock but the one that it was handed, and whatever a channel or a subscriber raises stays here.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Final, TypeVar
 
-from risk_management.alerts.channels import Channel
-from risk_management.alerts.conditions import Condition, ConditionError, MissingMetric
+from risk_management.alerts.channels import Channel, missing_settings
+from risk_management.alerts.conditions import ConditionError, MissingMetric
 from risk_management.alerts.default_rules import default_rules as rules_of
+from risk_management.alerts.judging import Judge
 from risk_management.alerts.keeping import Alone, InBook, Keeper
-from risk_management.alerts.life import Life, Saying, Subject
+from risk_management.alerts.life import Lives, Saying, Subject
 from risk_management.alerts.records import (
     Alert,
     AlertChannel,
@@ -28,18 +28,19 @@ from risk_management.alerts.records import (
     FailedDelivery,
     one_line,
 )
-from risk_management.alerts.telling import ALWAYS, KEPT, Teller
+from risk_management.alerts.rule_book import RuleBook
+from risk_management.alerts.rule_file import rules_in
+from risk_management.alerts.silences import new_silence
+from risk_management.alerts.storms import fold_storms, watch_storms
+from risk_management.alerts.telling import Teller
 from risk_management.clock import Clock, SystemClock
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.alert_book import MOST_LIVES, STORM
 from risk_management.core.book import Book
-from risk_management.errors import (
-    ConfigurationError,
-    InvalidRequest,
-    StoreUnavailable,
-    UndefinedMeasure,
-    shown,
-)
-from risk_management.model.events import AlertTold
+from risk_management.core.subject_metrics import Subjects, subject_metrics
+from risk_management.errors import ConfigurationError, InvalidRequest, StoreUnavailable, shown
+from risk_management.model.alert_book import Silence
+from risk_management.model.events import RuleChanged, SilenceEnded, SilenceSet
 from risk_management.model.portfolio import SYSTEM
 
 __all__ = [
@@ -53,6 +54,8 @@ __all__ = [
     "FailedDelivery",
     "MissingMetric",
     "RiskAlertManager",
+    "Silence",
+    "settled_rules",
 ]
 
 T = TypeVar("T")
@@ -60,6 +63,20 @@ logger = logging.getLogger(__name__)
 
 BLIND: Final = "missing_metrics"
 """Key of the alert about metrics that rules need and do not get."""
+
+
+def settled_rules(config: RiskManagementConfig, *, default_rules: bool = True) -> tuple[AlertRule, ...]:
+    """The rules of the settings: the default ones, then those of `alert_config.rules_file`.
+
+    Raises
+    ------
+    ConfigurationError
+        The file can't be used; the text has every mistake with its place.
+    """
+    path = config.alert_config.rules_file
+    own = () if path is None else rules_in(path)
+    taken = {rule.rule_id for rule in own}
+    return (*(r for r in (rules_of(config) if default_rules else ()) if r.rule_id not in taken), *own)
 
 
 class RiskAlertManager:
@@ -73,7 +90,8 @@ class RiskAlertManager:
     default_rules : bool
         Start with the rules of `default_rules.default_rules`.
     book : Book, optional
-        Keeps every telling as an event, together with what caused it.
+        Keeps what is remembered, event by event, together with what caused it. Without one it is gone
+        with the manager.
     """
 
     def __init__(
@@ -86,12 +104,14 @@ class RiskAlertManager:
     ) -> None:
         self._config = config or RiskManagementConfig()
         self._clock = clock or SystemClock()
+        self._book = book
         self._keeper: Keeper = Alone() if book is None else InBook(book)
         self._lock = self._keeper.lock
-        self._rules: dict[str, tuple[AlertRule, Condition, Life]] = {}
-        self._raised: dict[str, tuple[Life, Saying]] = {}
+        self._with_defaults = default_rules
+        self._rules = RuleBook(self._keeper)
+        self._lives = Lives(self._keeper, lambda: self._config.alert_config, self._reachable)
+        self._sayings: dict[str, str] = {}
         self._blind: frozenset[str] = frozenset()
-        self._defaults = {rule.rule_id for rule in rules_of(self._config)} if default_rules else set()
         self._teller = Teller(self._config.alert_config)
         self.delivered = self._teller.delivered
         """What the memory channel took, the newest last."""
@@ -101,8 +121,17 @@ class RiskAlertManager:
 
     # -- rules --------------------------------------------------------------------------------------
 
-    def add_custom_rule(self, rule: AlertRule) -> None:
+    def add_custom_rule(self, rule: AlertRule, *, replace: bool = False, actor: str = SYSTEM) -> None:
         """Watch one more rule. A channel that is not configured is a warning, see `warnings`.
+
+        With a store the rule is there again after a restart; adding it again as it is changes nothing.
+
+        Parameters
+        ----------
+        rule : AlertRule
+        replace : bool
+            Put it in the place of another one with its id.
+        actor : str
 
         Raises
         ------
@@ -110,16 +139,20 @@ class RiskAlertManager:
             Another rule has this id; nothing was registered.
         """
         with self._lock:
-            if rule.rule_id in self._rules:
+            known = self._rules.watched.get(rule.rule_id)
+            if known is not None and known.rule == rule:
+                return
+            if known is not None and not replace:
                 raise ConfigurationError(
-                    f"an alert rule {rule.rule_id!r} exists; choose another rule_id or remove it first"
+                    f"an alert rule {rule.rule_id!r} exists; choose another rule_id, remove it first, "
+                    "or pass replace=True"
                 )
-            self._rules[rule.rule_id] = (rule, rule.compiled(), Life(self._subject(rule)))
+            self._keeper.apply(RuleChanged(self._clock.now(), actor, rule.rule_id, rule.facts()))
             for text in self._teller.warnings_of(rule):
                 logger.warning("%s", text)
 
-    def remove_rule(self, rule_id: str) -> AlertRule:
-        """Watch a rule no more; an alert of it that is active is resolved.
+    def remove_rule(self, rule_id: str, *, actor: str = SYSTEM) -> AlertRule:
+        """Watch a rule no more; alerts of it that are active are resolved.
 
         Raises
         ------
@@ -127,53 +160,50 @@ class RiskAlertManager:
             ``UNKNOWN_RULE``.
         """
         with self._lock:
-            if rule_id not in self._rules:
+            known = self._rules.watched.get(rule_id)
+            if known is None:
                 raise InvalidRequest("UNKNOWN_RULE", "rule_id", f"no alert rule is called {rule_id!r:.80}")
-            rule, _, life = self._rules.pop(rule_id)
-            self._defaults.discard(rule_id)
-            self._tell([life.over(self._clock.now(), lambda: "the rule was removed")])
-        return rule
+            now = self._clock.now()
+            self._keeper.apply(RuleChanged(now, actor, rule_id, None))
+            self._end_orphans(now)
+            self._hand_out(now)
+        return known.rule
 
     @property
     def rules(self) -> tuple[AlertRule, ...]:
         """All rules, in the order of their registration."""
-        with self._lock:
-            return tuple(rule for rule, _, _ in self._rules.values())
+        return tuple(watched.rule for watched in self._rules.watched.values())
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Rules whose channel can't be reached, each in a sentence with the remedy."""
-        with self._lock:
-            return tuple(
-                text for rule, _, _ in self._rules.values() for text in self._teller.warnings_of(rule)
-            )
+        """Rules whose channel can't be reached or that can't be used, each in a sentence with the remedy."""
+        found = tuple(text for rule in self.rules for text in self._teller.warnings_of(rule))
+        return (*found, *self._rules.unusable)
 
     def reconfigure(self, config: RiskManagementConfig) -> None:
-        """Use other settings: channels are made anew and the default rules get the new limits.
+        """Use other settings: channels are made anew and the rules of the settings get the new limits.
 
-        A default rule that is active goes on; one that was removed stays removed.
+        A rule that is active goes on; one that was removed stays removed.
+
+        Raises
+        ------
+        ConfigurationError
+            The rules file can't be used; nothing was changed.
         """
-        wanted = rules_of(config)
+        wanted = settled_rules(config, default_rules=self._with_defaults)
         with self._lock:
             self._config = config
             self._teller.reconfigure(config.alert_config)
-            for rule in wanted:
-                if rule.rule_id in self._defaults:
-                    life = self._rules[rule.rule_id][2] if rule.rule_id in self._rules else None
-                    self._rules[rule.rule_id] = (
-                        rule,
-                        rule.compiled(),
-                        life or Life(self._subject(rule)),
-                    )
-            for rule, _, life in self._rules.values():
-                life.subject = self._subject(rule)
-            for life, _ in self._raised.values():
-                subject = life.subject
-                life.subject = self._raised_subject(subject.key, subject.alert_type, subject.severity)
+            self._rules.settle(wanted)
 
     # -- watching -----------------------------------------------------------------------------------
 
-    def evaluate(self, metrics: Mapping[str, float], now: datetime | None = None) -> list[Alert]:
+    def evaluate(
+        self,
+        metrics: Mapping[str, float],
+        now: datetime | None = None,
+        subjects: Subjects | None = None,
+    ) -> list[Alert]:
         """Hold all rules against fresh metrics.
 
         Parameters
@@ -183,26 +213,17 @@ class RiskAlertManager:
             as it is and raises an alert of its own.
         now : datetime, optional
             Aware time of the metrics.
+        subjects : Mapping, optional
+            By scope and name the metrics of bots, strategies and symbols, for rules that are judged for
+            each; by default those of the Book.
 
         Returns
         -------
         list of Alert
-            What was told: firing, repeated and resolved.
+            What was told: firing, repeated, escalated and resolved.
         """
         moment = now or self._clock.now()
-        return self._kept(lambda: self._evaluated(metrics, moment)) or []
-
-    def _evaluated(self, metrics: Mapping[str, float], moment: datetime) -> list[Alert]:
-        with self._lock:
-            told: list[Alert | None] = []
-            blind: dict[str, list[AlertRule]] = {}
-            for rule, condition, life in self._rules.values():
-                if rule.enabled:
-                    told.append(_judged(rule, condition, life, metrics, moment, blind))
-            told.append(self._report_blind(blind, moment))
-            for life, saying in self._raised.values():
-                told.append(life.tick(moment, _again(saying)))
-            return self._tell(told)
+        return self._kept(lambda: self._evaluated(metrics, moment, subjects)) or []
 
     def raise_alert(
         self,
@@ -237,9 +258,9 @@ class RiskAlertManager:
 
         def raised() -> Alert | None:
             with self._lock:
-                found = self._raise(key or f"{kind}:{message}", kind, level, Saying(message), moment)
-                self._tell(found[:1])
-                return found[1]
+                current = self._raise(key or f"{kind}:{message}", kind, level, message, moment)
+                self._hand_out(moment)
+                return current
 
         return self._kept(raised)
 
@@ -248,18 +269,20 @@ class RiskAlertManager:
 
         The alert of a rule ends by itself when its condition holds no more.
         """
+        life = self._lives.get(f"!{key}")
+        if life is None or not (life.is_active or life.is_waiting):
+            return None
         moment = now or self._clock.now()
 
         def ended() -> Alert | None:
             with self._lock:
-                found = self._raised.get(key)
-                notice = found[0].over(moment) if found else None
-                self._tell([notice])
+                notice = self._resolve(key, moment)
+                self._hand_out(moment)
                 return notice
 
         return self._kept(ended)
 
-    def acknowledge(self, alert_id: str, actor: str) -> Alert:
+    def acknowledge(self, alert_id: str, actor: str, comment: str = "") -> Alert:
         """Take an active alert on: it is not repeated. The first name stays.
 
         Raises
@@ -272,9 +295,12 @@ class RiskAlertManager:
                 "INVALID_NAME", "actor", f"actor is 1 to 128 printable characters; got {shown(actor)}"
             )
         with self._lock:
-            for life in self._lives():
-                if life.alert is not None and life.alert.alert_id == alert_id:
-                    return self._acknowledged(life, life.alert, actor)
+            now = self._clock.now()
+            for life in self._keeper.alerts.lives.values():
+                if life.is_active and life.alert.alert_id == alert_id:
+                    alert = self._lives.acknowledge(life, actor, one_line(comment), now)
+                    self._hand_out(now)
+                    return alert
         raise InvalidRequest(
             "UNKNOWN_ALERT", "alert_id", f"no alert {alert_id!r:.40} is active; it may have been resolved"
         )
@@ -282,13 +308,13 @@ class RiskAlertManager:
     @property
     def active(self) -> tuple[Alert, ...]:
         """Alerts that hold now, with their counts; the most severe first."""
-        with self._lock:
-            alerts = [alert for life in self._lives() if (alert := life.current())]
+        lives = self._keeper.alerts.lives.values()
+        alerts = [self._lives.counted(life) for life in lives if life.is_active]
         return tuple(sorted(alerts, key=lambda alert: (-alert.severity.rank, alert.first_at)))
 
     @property
     def history(self) -> tuple[Alert, ...]:
-        """The last 1000 tellings, the newest last."""
+        """The last 1000 tellings of this process, the newest last."""
         return self._teller.history
 
     def subscribe(self, listener: Callable[[Alert], None]) -> Callable[[], None]:
@@ -298,6 +324,70 @@ class RiskAlertManager:
     def attach(self, channel: AlertChannel, sender: Channel) -> None:
         """Send what goes to `channel` by `sender`, whatever the settings say; it must return at once."""
         self._teller.attach(AlertChannel(channel), sender)
+
+    # -- silences -----------------------------------------------------------------------------------
+
+    @property
+    def silences(self) -> tuple[Silence, ...]:
+        """Those that stand now, the one that ends first first."""
+        now = self._clock.now()
+        standing = (s for s in self._keeper.alerts.silences.values() if s.until > now)
+        return tuple(sorted(standing, key=lambda silence: silence.until))
+
+    def silence(
+        self,
+        seconds: float,
+        actor: str,
+        reason: str,
+        *,
+        rule_id: str = "",
+        alert_type: str = "",
+        bot: str = "",
+        symbol: str = "",
+    ) -> Silence:
+        """Tell nobody of some alerts for a while; what still holds at its end is told then.
+
+        An EMERGENCY is silenced only by its exact `rule_id`.
+
+        Raises
+        ------
+        InvalidRequest
+            It matches nothing or everything, is too long, or has no name or reason; nothing was changed.
+        """
+        with self._lock:
+            now, known = self._clock.now(), self.silences
+            made = new_silence(
+                known,
+                now,
+                seconds,
+                actor,
+                reason,
+                rule_id=rule_id,
+                alert_type=alert_type,
+                bot=bot,
+                symbol=symbol,
+            )
+            self._keeper.apply(SilenceSet(now, actor, made))
+        return made
+
+    def end_silence(self, silence_id: str, actor: str) -> Silence:
+        """End a silence before its time.
+
+        Raises
+        ------
+        InvalidRequest
+            ``UNKNOWN_SILENCE``.
+        """
+        with self._lock:
+            found = next((s for s in self.silences if s.silence_id == silence_id), None)
+            if found is None:
+                raise InvalidRequest(
+                    "UNKNOWN_SILENCE",
+                    "silence_id",
+                    f"no silence {silence_id!r:.40} stands; it may have ended",
+                )
+            self._keeper.apply(SilenceEnded(self._clock.now(), actor, silence_id))
+        return found
 
     @property
     def in_process(self) -> tuple[str, ...]:
@@ -315,6 +405,7 @@ class RiskAlertManager:
         try:
             return work()
         except StoreUnavailable:
+            self._lives.told = []
             if not is_own:
                 raise
         try:
@@ -323,106 +414,159 @@ class RiskAlertManager:
             logger.critical("an alert can't be kept: %s", problem)
             return None
 
-    def _tell(self, found: Iterable[Alert | None]) -> list[Alert]:
-        """Keep what is not None as events, and tell it once that is done. Call it under the lock."""
-        alerts = [alert for alert in found if alert is not None]
-        for alert in alerts:
-            actor = alert.acknowledged_by if alert.state is AlertState.ACKNOWLEDGED else SYSTEM
-            self._keeper.apply(AlertTold(at=alert.at, actor=actor, alert=alert))
+    def _hand_out(self, now: datetime) -> list[Alert]:
+        """Tell what was decided once the lock is left, storms included. Call it under the lock."""
+        settings = self._config.alert_config
+        fold_storms(self._lives, self._keeper, settings, tuple(self._lives.told), now)
+        alerts, self._lives.told = self._lives.told, []
         if alerts:
             self._keeper.afterwards(lambda: self._teller.tell(alerts))
         return alerts
 
-    def _acknowledged(self, life: Life, alert: Alert, actor: str) -> Alert:
-        self._tell([life.acknowledge(actor, self._clock.now())])
-        return life.current() or alert
+    def _evaluated(
+        self, metrics: Mapping[str, float], now: datetime, subjects: Subjects | None
+    ) -> list[Alert]:
+        with self._lock:
+            self._lives.told = []
+            judge = Judge(self._lives, self._subject, now)
+            scoped: Subjects | None = subjects
+            for watched in self._rules.watched.values():
+                if not watched.rule.enabled:
+                    continue
+                if watched.rule.scope == "portfolio":
+                    judge.judge(watched, metrics)
+                    continue
+                if scoped is None:
+                    scoped = self._subjects(now)
+                for name, words in scoped.get(watched.rule.scope, {}).items():
+                    judge.judge(watched, {**metrics, **words}, name)
+            self._report_blind(judge.blind, now)
+            self._go_on(judge.judged, now)
+            return self._hand_out(now)
 
-    def _lives(self) -> Iterable[Life]:
-        yield from (life for _, _, life in self._rules.values())
-        yield from (life for life, _ in self._raised.values())
+    def _subjects(self, now: datetime) -> Subjects:
+        if self._book is None:
+            return {}
+        return subject_metrics(self._book.state, self._book.config, now)
 
-    def _subject(self, rule: AlertRule) -> Subject:
+    def _go_on(self, judged: set[str], now: datetime) -> None:
+        """What is not judged by its rule: alerts that were raised, orphans, what waits for its hours."""
+        for key, life in tuple(self._keeper.alerts.lives.items()):
+            alert = life.alert
+            if alert.state is AlertState.RESOLVED:
+                if alert.held_for == "quiet":
+                    self._lives.tell_again(life, now)
+            elif alert.raised and not alert.rule_id.startswith(STORM):
+                self._lives.tick(self._raised_subject(alert), now, partial(self._again, alert))
+            elif not alert.raised and key not in judged:
+                self._lives.over(self._raised_subject(alert), now, lambda: "it is watched no more")
+        watch_storms(self._lives, self._keeper.alerts, self._config.alert_config, now)
+
+    def _end_orphans(self, now: datetime) -> None:
+        """Resolve alerts whose rule is watched no more."""
+        known = self._rules.watched
+        for life in tuple(self._keeper.alerts.lives.values()):
+            if not life.alert.raised and life.alert.rule_id not in known:
+                self._lives.over(self._raised_subject(life.alert), now, lambda: "the rule was removed")
+
+    def _subject(self, rule: AlertRule, name: str) -> Subject:
         settings = self._config.alert_config
         return Subject(
-            key=rule.rule_id,
-            name=rule.name,
+            key=f"{rule.rule_id}[{name}]" if name else rule.rule_id,
+            rule_id=rule.rule_id,
+            name=f"{rule.name} ({name})" if name else rule.name,
             alert_type=rule.alert_type,
             severity=rule.severity,
-            channels=tuple(dict.fromkeys((*rule.channels, *ALWAYS))),
+            channels=tuple(rule.channels),
             cooldown=settings.cooldown if rule.cooldown is None else rule.cooldown,
             repeat=settings.repeat if rule.repeat is None else rule.repeat,
             hold=rule.hold,
+            bot=name if rule.scope == "bot" else "",
+            strategy=name if rule.scope == "strategy" else "",
+            symbol=name if rule.scope == "symbol" else "",
         )
 
-    def _report_blind(self, blind: Mapping[str, list[AlertRule]], now: datetime) -> Alert | None:
+    def _raised_subject(self, alert: Alert) -> Subject:
+        """An alert that is no rule goes by the routes."""
+        settings = self._config.alert_config
+        return Subject(
+            alert.key,
+            alert.rule_id,
+            alert.name,
+            alert.alert_type,
+            alert.severity,
+            (),
+            settings.cooldown,
+            settings.repeat,
+            raised=alert.raised,
+            bot=alert.bot,
+            strategy=alert.strategy,
+            symbol=alert.symbol,
+        )
+
+    def _report_blind(self, blind: Mapping[str, list[AlertRule]], now: datetime) -> None:
         """One alert for all metrics that are missing; more of them are news, fewer are not."""
         if not blind:
             self._blind = frozenset()
-            found = self._raised.get(BLIND)
-            return found[0].over(now) if found else None
+            self._resolve(BLIND, now)
+            return
         rules = [rule for watching in blind.values() for rule in watching]
         blinded = ", ".join(dict.fromkeys(rule.name for rule in rules))
         severity = max(AlertSeverity.WARNING, min(AlertSeverity.CRITICAL, max(r.severity for r in rules)))
         is_news = bool(self._blind) and not blind.keys() <= self._blind
         self._blind |= blind.keys()
         text = f"No number for {', '.join(blind)}: these rules can't be judged: {blinded}."
-        return self._raise(BLIND, AlertType.DATA_QUALITY, severity, Saying(text), now, news=is_news)[0]
+        self._raise(BLIND, AlertType.DATA_QUALITY, severity, text, now, news=is_news)
 
     def _raise(
         self,
         key: str,
         kind: AlertType,
         severity: AlertSeverity,
-        saying: Saying,
+        message: str,
         now: datetime,
         *,
         news: bool = False,
-    ) -> tuple[Alert | None, Alert | None]:
-        """What is to be told and the alert as it stands."""
-        life = self._raised[key][0] if key in self._raised else self._new_life(key, kind, severity)
-        is_worse = severity > life.subject.severity
-        if is_worse or life.alert is None:
-            life.subject = replace(life.subject, severity=severity, alert_type=kind)
-        self._raised[key] = (life, saying)
-        return life.seen(now, _again(saying), news=news or is_worse), life.current()
+    ) -> Alert | None:
+        """See it, and return the alert as it stands."""
+        life = self._lives.get(f"!{key}")
+        if life is None:
+            self._make_room()
+        is_open = life is not None and life.is_active
+        is_worse = life is not None and is_open and severity > life.alert.severity
+        subject = self._new_subject(key, kind, severity)
+        if life is not None and is_open and not is_worse:
+            subject = self._raised_subject(life.alert)
+        self._sayings[subject.key] = message
+        self._lives.seen(subject, now, lambda: Saying(message), news=news or is_worse)
+        return self._lives.current(subject.key)
 
-    def _new_life(self, key: str, kind: AlertType, severity: AlertSeverity) -> Life:
-        if len(self._raised) >= KEPT:
-            idle = (k for k, (life, _) in self._raised.items() if life.alert is None and not life.waits)
-            oldest = next(idle, next(iter(self._raised)))
-            if self._raised.pop(oldest)[0].alert is not None:
-                logger.warning("more than %d alerts are open; the oldest is forgotten: %.80r", KEPT, oldest)
-        return Life(self._raised_subject(key, kind, severity))
-
-    def _raised_subject(self, key: str, kind: AlertType, severity: AlertSeverity) -> Subject:
-        """An alert that is no rule goes to every channel there is."""
+    def _new_subject(self, key: str, kind: AlertType, severity: AlertSeverity) -> Subject:
         settings = self._config.alert_config
         name = one_line(f"{kind.value.replace('_', ' ').capitalize()} ({key})")
-        channels = self._teller.reachable
-        return Subject(key, name, kind, severity, channels, settings.cooldown, settings.repeat)
+        return Subject(
+            f"!{key}", key, name, kind, severity, (), settings.cooldown, settings.repeat, raised=True
+        )
 
+    def _make_room(self) -> None:
+        """Say what is forgotten, where one more alert is more than can be remembered."""
+        lives = self._keeper.alerts.lives
+        if len(lives) >= MOST_LIVES and all(life.is_active or life.is_waiting for life in lives.values()):
+            oldest = min(lives.values(), key=lambda life: life.alert.at).alert.rule_id
+            logger.warning("more than %d alerts are open; the oldest is forgotten: %.80r", MOST_LIVES, oldest)
 
-def _again(saying: Saying) -> Callable[[], Saying]:
-    return lambda: saying
+    def _resolve(self, key: str, now: datetime) -> Alert | None:
+        life = self._lives.get(f"!{key}")
+        if life is None:
+            return None
+        self._sayings.pop(f"!{key}", None)
+        return self._lives.over(self._raised_subject(life.alert), now)
 
+    def _again(self, alert: Alert) -> Saying:
+        return Saying(self._sayings.get(alert.key, alert.message))
 
-def _judged(
-    rule: AlertRule,
-    condition: Condition,
-    life: Life,
-    metrics: Mapping[str, float],
-    now: datetime,
-    blind: dict[str, list[AlertRule]],
-) -> Alert | None:
-    def say() -> Saying:
-        values = {name: metrics[name] for name in condition.metrics if name in metrics}
-        return Saying(rule.says(metrics), values)
-
-    try:
-        holds = condition(metrics)
-    except UndefinedMeasure:
-        missing = [m for m in condition.metrics if math.isnan(metrics.get(m, math.nan))]
-        for name in missing or [f"the arithmetic of {rule.condition}"]:
-            blind.setdefault(name, []).append(rule)
-        return life.tick(now, say)
-    return life.seen(now, say) if holds else life.over(now, lambda: rule.numbers(metrics))
+    def _reachable(self) -> tuple[str, ...]:
+        """All channels that can take an alert: those with settings, further addresses, and those attached."""
+        settings = self._config.alert_config
+        configured = (channel for channel in AlertChannel if not missing_settings(channel, settings))
+        return tuple(dict.fromkeys((*configured, *self._teller.reachable, *settings.named_urls())))

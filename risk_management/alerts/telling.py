@@ -11,13 +11,12 @@ from typing import Final
 from risk_management.alerts.channels import CHANNELS, Channel, configured, missing_settings
 from risk_management.alerts.records import Alert, AlertChannel, AlertRule, FailedDelivery
 from risk_management.config.risk_config import AlertConfig
+from risk_management.model.alert import ALWAYS
 
-__all__ = ["ALWAYS", "KEPT", "Teller"]
+__all__ = ["KEPT", "Teller"]
 
 KEPT: Final = 1000
 """Alerts kept in the history, in memory and as failed; keys kept of alerts that are raised."""
-ALWAYS: Final = (AlertChannel.LOG, AlertChannel.MEMORY)
-"""Channels that hear of every alert."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,19 +35,19 @@ class Teller:
         self._listeners: list[Channel] = []
         self.delivered: deque[Alert] = deque(maxlen=KEPT)
         self.failed: deque[FailedDelivery] = deque(maxlen=KEPT)
-        self._attached: dict[AlertChannel, Channel] = {AlertChannel.MEMORY: self.delivered.append}
+        self._attached: dict[str, Channel] = {AlertChannel.MEMORY: self.delivered.append}
         self.reconfigure(settings)
 
     def reconfigure(self, settings: AlertConfig) -> None:
         """Make the channels anew; what was attached stays."""
-        made = {
+        made: dict[str, Channel] = {
             AlertChannel(name): make(settings)
             for name, make in CHANNELS.items()
             if not missing_settings(AlertChannel(name), settings)
         }
         with self._lock:
             self._settings = settings
-            self._channels = {**made, **self._attached}
+            self._channels: dict[str, Channel] = {**made, **self._attached}
             self._posted = frozenset(configured(settings))
 
     def attach(self, channel: AlertChannel, sender: Channel) -> None:
@@ -91,7 +90,8 @@ class Teller:
         """The channels of a rule that can't be reached, each in a sentence with the remedy."""
         for channel in rule.channels:
             if channel not in self.reachable:
-                missing = missing_settings(channel, self._settings)
+                known = AlertChannel(channel) if channel in list(AlertChannel) else None
+                missing = missing_settings(known, self._settings) if known else ()
                 remedy = f"set {', '.join(missing)}" if missing else "no sender for it is installed"
                 yield f"alert rule {rule.rule_id!r}: channel {channel} is not configured; {remedy}"
 

@@ -37,12 +37,15 @@ class Surroundings:
         The facts of a symbol, None where it is unknown.
     currency : str
         Base currency of the book.
+    capital : float
+        Money that the book began with; a new paper account begins with the same.
     """
 
     clock: Clock
     prices: Prices
     instrument: Callable[[str], Instrument | None]
     currency: str = "USD"
+    capital: float = 10_000.0
 
 
 class BrokerSettings(Protocol):

@@ -42,7 +42,7 @@ def open_paper(settings: BrokerSettings, around: Surroundings) -> PaperBroker:
         raise ConfigurationError(
             "broker_config.environment is 'live', and the broker 'paper' trades no money; say 'paper'"
         )
-    return PaperBroker(around, paper_options(settings.options))
+    return PaperBroker(around, paper_options(settings.options, around.capital))
 
 
 class PaperBroker:

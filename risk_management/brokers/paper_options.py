@@ -20,7 +20,7 @@ class PaperOptions(Settings):
     path: Path | None = None
     """SQLite file that keeps the account; None keeps it in memory."""
     cash: PositiveMoney = 10_000.0
-    """What a new account begins with."""
+    """What a new account begins with; the book's `portfolio_value` where this is not said."""
     half_spread: Fraction = 0.00025
     """Distance from the middle to bid or ask, as a fraction of the price."""
     commission: Fraction = 0.0001
@@ -43,7 +43,7 @@ class PaperOptions(Settings):
     """Of all that is random."""
 
 
-def paper_options(options: Mapping[str, object], cash: float | None = None) -> PaperOptions:
+def paper_options(options: Mapping[str, object], cash: float = 10_000.0) -> PaperOptions:
     """The options as they were written; `cash` where they don't say.
 
     Raises
@@ -52,8 +52,7 @@ def paper_options(options: Mapping[str, object], cash: float | None = None) -> P
         All mistakes at once.
     """
     written = dict(options)
-    if cash is not None:
-        written.setdefault("cash", cash)
+    written.setdefault("cash", cash)
     try:
         return PaperOptions.model_validate(written)
     except ValidationError as problem:

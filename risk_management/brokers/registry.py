@@ -44,5 +44,17 @@ def _paper(settings: BrokerSettings, around: Surroundings) -> Broker:
     return open_paper(settings, around)
 
 
-for _name, _factory in (("paper", _paper),):
+def _alpaca(settings: BrokerSettings, around: Surroundings) -> Broker:
+    from risk_management.brokers.alpaca import AlpacaBroker  # noqa: PLC0415 - loaded when named
+
+    return AlpacaBroker(settings, around)
+
+
+def _exchange(settings: BrokerSettings, around: Surroundings) -> Broker:
+    from risk_management.brokers.exchange import ExchangeBroker  # noqa: PLC0415 - loaded when named
+
+    return ExchangeBroker(settings, around)
+
+
+for _name, _factory in (("paper", _paper), ("alpaca", _alpaca), ("ccxt", _exchange)):
     BROKERS.register(_name)(_factory)

@@ -32,6 +32,8 @@ from risk_management.core.front import Front
 from risk_management.core.risk_model import present_covariance
 from risk_management.errors import InvalidRequest, UndefinedMeasure, shown
 from risk_management.measures.conditional import conditional_mean
+from risk_management.model.explain import amount
+from risk_management.model.html import card
 from risk_management.model.instrument import AssetClass
 from risk_management.model.market import PriceHistory
 from risk_management.model.money import SCALE, TOLERANCE
@@ -111,6 +113,16 @@ class StressResult:
             lines.append("Leans on: " + "; ".join(said.rstrip(".") for said in self.leans_on) + ".")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        first, *_ = self.explain().splitlines()
+        rows = [
+            (symbol, str(self.basis[symbol].kind), amount(pnl, "money"))
+            for symbol, pnl in sorted(self.by_symbol.items(), key=lambda item: item[1])
+        ]
+        notes = [*self.notes, *(f"Leans on: {said}" for said in self.leans_on)]
+        heads = ("symbol", "by", "P&L")
+        return card(first, heads, rows, mark="" if self.passed else "bad", notes=notes, texts=2)
+
 
 @dataclass(frozen=True, slots=True)
 class StressSuite:
@@ -139,6 +151,22 @@ class StressSuite:
     scenarios_passed: int
     critical_failures: list[str]
     passed: bool
+
+    def _repr_html_(self) -> str:
+        title = f"{self.scenarios_passed} of {len(self.scenarios_tested)} scenarios passed"
+        rows = [
+            (
+                result.name,
+                str(result.use),
+                "passed" if result.passed else "not passed",
+                amount(result.portfolio_pnl, "money"),
+                amount(result.portfolio_pnl_pct, "fraction"),
+                amount(-result.limit, "fraction"),
+            )
+            for result in sorted(self.results.values(), key=lambda result: result.portfolio_pnl)
+        ]
+        heads = ("scenario", "use", "", "P&L", "of equity", "allowed")
+        return card(title, heads, rows, mark="" if self.passed else "bad", texts=3)
 
 
 def stress_result(

@@ -107,6 +107,14 @@ def _settings(said: Body) -> str:
     )
 
 
+def _budget(said: Body) -> str:
+    budget = said["budget"]
+    if budget is None:
+        return f"no risk budget is in force{_because(said)}"
+    kind = f"{budget['total']:.2%} of equity of {budget['measure']}, by {budget['method']}"
+    return f"{kind}, over {len(budget['shares'])} strategies{_because(said)}"
+
+
 _SENTENCES: Final[Mapping[str, Callable[[Body], str]]] = {
     "BookOpened": _settings,
     "ConfigChanged": _settings,
@@ -130,7 +138,7 @@ _SENTENCES: Final[Mapping[str, Callable[[Body], str]]] = {
     "ModelRefreshed": lambda said: f"market model {str(said['model'])[:12]}",
     "EquityReported": lambda said: f"the account is worth {_money(said['equity'])}",
     "DrawdownAdjusted": lambda said: f"{said['reason']}",
-    "BudgetAllocated": lambda said: f"{'ended' if said['budget'] is None else 'in force'}{_because(said)}",
+    "BudgetAllocated": _budget,
     "BudgetCut": lambda said: ", ".join(f"{name} to {share:.0%}" for name, share in said["cuts"]),
     "LiquidationStarted": lambda said: str(_first(said["liquidation"])),
     "LiquidationStepSent": lambda said: f"{said['liquidation_id']}: {len(said['orders'])} orders",

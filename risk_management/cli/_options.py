@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BREACH",
+    "NO_BOOK",
     "Example",
     "File",
     "Json",

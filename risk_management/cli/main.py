@@ -13,10 +13,12 @@ from typer.core import TyperGroup
 from risk_management import __version__
 from risk_management.cli import (
     _import,
+    alerts,
     assess,
     audit,
     backtest_var,
     backup,
+    broker,
     budget,
     check,
     config,
@@ -26,7 +28,9 @@ from risk_management.cli import (
     heat,
     init,
     kelly,
+    liquidate,
     replay,
+    report,
     selftest,
     serve,
     simulate,
@@ -139,11 +143,15 @@ app.command("stress", rich_help_panel=BOOK)(stress.run)
 app.command("correlation", rich_help_panel=BOOK)(correlation.run)
 app.command("kelly", rich_help_panel=BOOK)(kelly.run)
 app.command("budget", rich_help_panel=BOOK)(budget.run)
+app.command("report", rich_help_panel=BOOK)(report.run)
 app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
 app.command("watch", rich_help_panel=SYSTEM)(watch.run)
+app.command("liquidate", rich_help_panel=SYSTEM)(liquidate.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=SYSTEM)
 app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
+app.add_typer(broker.app, name="broker", rich_help_panel=SYSTEM)
 app.command("backup", rich_help_panel=SYSTEM)(backup.backup)
 app.command("restore", rich_help_panel=SYSTEM)(backup.restore)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
+from risk_management.config._alerting import AlertRoute, QuietHours
 from risk_management.config._base import (
     Fraction,
     Leverage,
@@ -26,6 +27,7 @@ from risk_management.config._base import (
 from risk_management.config._channels import channel_problems
 from risk_management.config._levels import LEVELS
 from risk_management.errors import ConfigurationError
+from risk_management.model.alert import AlertChannel, AlertSeverity
 
 __all__ = [
     "AlertConfig",
@@ -36,6 +38,7 @@ __all__ = [
     "DrawdownConfig",
     "EmergencyConfig",
     "EmergencyRowConfig",
+    "HeartbeatConfig",
     "HeatConfig",
     "KellyConfig",
     "LiquidationConfig",
@@ -360,6 +363,12 @@ class BotConfig(Settings):
     """Confidence below which a request is refused."""
     low_confidence_multiplier: Fraction = 0.5
     """Multiplier at `min_confidence`; linear in between."""
+    max_losses_in_a_row: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Closed trades with a loss in a row that switch a bot off until a person puts it back; 0: never."""
+    max_rejects_in_a_row: Annotated[int, Field(ge=0, le=10_000)] = 10
+    """Approved orders in a row that were reported as not filled, the same; 0: never."""
+    max_errors_in_a_row: Annotated[int, Field(ge=0, le=10_000)] = 50
+    """Malformed requests in a row of a registered bot, the same; 0: never."""
 
 
 class BudgetConfig(Settings):
@@ -459,6 +468,21 @@ class EmergencyConfig(Settings):
     """Further rows."""
 
 
+class HeartbeatConfig(Settings):
+    """The dead man's switch: seconds of silence after which only closing passes; 0 watches nobody."""
+
+    bots: dict[str, Seconds] = Field(default_factory=dict)
+    """By name of the bot, or ``*`` for all; a bot's requests are heartbeats."""
+    feeds: Seconds = 60.0
+    """Of a feed that was heard of once; its prices are heartbeats."""
+    engine: Seconds = 60.0
+    """Of the monitoring, once it was started."""
+    halt_after: Annotated[float, Field(ge=1.0, le=1000.0)] = 3.0
+    """Multiple of those seconds after which nothing passes any more until a person puts it back."""
+    cancel_timer: Seconds = 0.0
+    """Seconds after which the broker itself cancels all orders unless the monitoring goes on; 0: no timer."""
+
+
 class LiquidationConfig(Settings):
     """How positions are closed when an emergency or a person wants them closed."""
 
@@ -509,6 +533,22 @@ class AlertConfig(Settings):
     """Recipient of e-mail, by default `smtp_username`."""
     urls: tuple[SecretStr, ...] = ()
     """Further channels, as Apprise URLs."""
+    routes: tuple[AlertRoute, ...] = ()
+    """Where alerts go whose rule names no channel; the first that matches counts, else all channels."""
+    quiet_hours: QuietHours | None = None
+    """Hours in which INFO and WARNING wait."""
+    acknowledge_within: dict[AlertSeverity, Seconds] = Field(
+        default_factory=lambda: {AlertSeverity.CRITICAL: 900.0, AlertSeverity.EMERGENCY: 300.0}
+    )
+    """Seconds in which somebody should acknowledge an alert, by severity; then further people are told."""
+    escalation_channels: tuple[str, ...] = ()
+    """Who is told then; without any, those to whom the next severity goes."""
+    storm_alerts: Annotated[int, Field(ge=1, le=100)] = 20
+    """Messages that a channel gets within `storm_window`; further ones become one, with their number."""
+    storm_window: Seconds = 60.0
+    """Seconds of that; 0: nothing is ever folded. An EMERGENCY never is."""
+    rules_file: Path | None = None
+    """A TOML file of further rules, see `risk rules check`."""
     webhook_signing_key: SecretStr | None = None
     """Signs what goes to `webhook_url`: HMAC-SHA256 in the header ``X-Risk-Signature``."""
     telegram_api_url: str = "https://api.telegram.org"
@@ -637,6 +677,7 @@ class RiskManagementConfig(Settings):
     bot_config: BotConfig = Field(default_factory=BotConfig)
     budget_config: BudgetConfig = Field(default_factory=BudgetConfig)
     emergency_config: EmergencyConfig = Field(default_factory=EmergencyConfig)
+    heartbeat_config: HeartbeatConfig = Field(default_factory=HeartbeatConfig)
     liquidation_config: LiquidationConfig = Field(default_factory=LiquidationConfig)
     alert_config: AlertConfig = Field(default_factory=AlertConfig)
     market_data_config: MarketDataConfig = Field(default_factory=MarketDataConfig)
@@ -713,7 +754,15 @@ class RiskManagementConfig(Settings):
         return hashlib.sha256(self.as_text().encode()).hexdigest()[:16]
 
 
+def _unknown_channels(alerts: AlertConfig) -> list[str]:
+    """Names that routes and escalation go to and that are no channel."""
+    known = {*AlertChannel, *alerts.named_urls()}
+    named = [name for route in alerts.routes for name in route.channels]
+    return [name for name in (*named, *alerts.escalation_channels) if name not in known]
+
+
 def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
+    unknown = _unknown_channels(config.alert_config)
     limits, drawdown, emergency = config.portfolio_limits, config.drawdown_config, config.emergency_config
     return [
         (
@@ -762,6 +811,11 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
         (
             config.market_data_config.source == "files" and config.market_data_config.path is None,
             "market_data_config.path is missing; the source 'files' needs a file or a folder",
+        ),
+        (
+            bool(unknown),
+            f"alert_config.routes and escalation_channels name {', '.join(unknown)}, which are no channels; "
+            f"there are {', '.join((*AlertChannel, *config.alert_config.named_urls()))}",
         ),
         (
             config.broker_config.name is not None and config.broker_config.environment != config.environment,

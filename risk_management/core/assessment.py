@@ -16,6 +16,7 @@ from risk_management.core.proposal import GATE_CONFIDENCES
 from risk_management.core.var_record import es_limit, var_limit
 from risk_management.measures.tail import var_es
 from risk_management.model.explain import amount
+from risk_management.model.html import card
 from risk_management.model.instrument import AssetClass
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import OPERATOR, Bot, PortfolioState, Quote, TradingMode
@@ -157,6 +158,17 @@ class RiskAssessment:
         if self.leans_on:
             lines.append("Leans on: " + "; ".join(text.rstrip(".") for text in self.leans_on) + ".")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        first, mode, *_ = self.explain().splitlines()
+        rows = [
+            (u.name.replace("_", " "), u.subject, u.level, amount(u.used, u.unit), amount(u.limit, u.unit))
+            for u in self.limits
+        ]
+        notes = [mode, *(f"Stopped by: {reason}." for reason in self.blocked_by), *self.emergencies]
+        notes += [f"Leans on: {said}" for said in self.leans_on]
+        mark = {"amber": "warning", "red": "bad"}.get(self.level, "")
+        return card(first, ("limit", "of", "level", "used", "limit"), rows, mark=mark, notes=notes, texts=3)
 
 
 def measure(
@@ -376,5 +388,6 @@ def allowed_age(state: PortfolioState, config: RiskManagementConfig, symbol: str
     settings = config.market_data_config
     if quote.daily:
         return settings.stale_days * 86_400.0
-    kind = state.instruments[symbol].asset_class
+    known = state.instruments.get(symbol)  # a price may come of what nobody defined
+    kind = "other" if known is None else known.asset_class
     return settings.quote_age.get(kind, settings.quote_age.get("other", 60.0))

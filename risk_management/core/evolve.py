@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import drawdown as drawdown_rules
 from risk_management.core import liquidation_life
+from risk_management.core.alert_book import alerts_after
 from risk_management.core.fills import book_fill
 from risk_management.core.totals import (
     empty_totals,
@@ -23,6 +24,7 @@ from risk_management.model.amend import amended
 from risk_management.model.budget import StrategyDay
 from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.events import (
+    AlertNoted,
     AlertTold,
     BotChanged,
     BreaksSeen,
@@ -52,6 +54,9 @@ from risk_management.model.events import (
     QuotesReceived,
     RateReceived,
     ReservationClosed,
+    RuleChanged,
+    SilenceEnded,
+    SilenceSet,
     SplitApplied,
     StrategyDaysRecorded,
     TradeDecided,
@@ -621,6 +626,10 @@ def _drawdown_adjusted(
     return _next(state, event, drawdown=event.drawdown)
 
 
+def _alerts(state: PortfolioState, event: Event, config: RiskManagementConfig) -> PortfolioState:
+    return _next(state, event, alerts=alerts_after(state.alerts, event))
+
+
 def _liquidation(
     step: Callable[[Any, Any], Mapping[str, Liquidation]],
 ) -> Callable[[PortfolioState, Any, RiskManagementConfig], PortfolioState]:
@@ -632,7 +641,11 @@ _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementCon
     EngineStarted: _noted,
     ConfigChanged: _noted,
     Noted: _noted,
-    AlertTold: _noted,
+    AlertTold: _alerts,
+    AlertNoted: _alerts,
+    RuleChanged: _alerts,
+    SilenceSet: _alerts,
+    SilenceEnded: _alerts,
     EmergencyStepped: _emergency,
     BreaksSeen: _breaks,
     ClockStepped: _clock_stepped,

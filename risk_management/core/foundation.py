@@ -32,7 +32,7 @@ from risk_management.model.risk_model import RiskModel
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Foundation", "lay_foundation"]
+__all__ = ["Foundation", "known_instruments", "lay_foundation"]
 
 
 logger = logging.getLogger(__name__)
@@ -166,6 +166,11 @@ def _history(config: RiskManagementConfig, prices: pd.DataFrame | PriceHistory |
         return history_from_frame(prices)
     settings = config.market_data_config
     return load_source(settings).history()
+
+
+def known_instruments(config: RiskManagementConfig) -> dict[str, Instrument]:
+    """Instruments that the settings and the facts that ship name, without any price read."""
+    return _instruments(config, (), {})
 
 
 def _instruments(

@@ -23,6 +23,7 @@ from risk_management.core.entry import (
     checked_symbol,
     instrument_event,
 )
+from risk_management.core.failures import Failures
 from risk_management.core.fill_report import (
     Executed,
     FillReport,
@@ -78,6 +79,8 @@ class OrderTicket:
     account_id, request_id : str or None
     reduce_only : bool
         Close what is held and open nothing.
+    actor : str
+        Who asks, for the journal; by default the bot.
     """
 
     symbol: str
@@ -91,6 +94,7 @@ class OrderTicket:
     account_id: str | None = None
     request_id: str | None = None
     reduce_only: bool = False
+    actor: str = ""
 
 
 class OrderDesk:
@@ -117,6 +121,7 @@ class OrderDesk:
         book.mended.append(self._answers.read_again)
         self.unknown_reports: deque[FillReport] = deque(maxlen=KEPT_UNKNOWN)
         self.failed_in_a_row = 0
+        self.failures = Failures()
 
     def ask(self, ticket: OrderTicket) -> TradeDecision:
         """Judge a request and change nothing."""
@@ -140,6 +145,10 @@ class OrderDesk:
             return self._request_once(ticket)
         except StoreUnavailable:  # lost whole; from now on what closes is judged in memory
             return self._request_once(ticket)
+        except InvalidRequest:
+            if ticket.bot_name in self._book.state.bots:
+                self.failures.malformed(str(ticket.bot_name))
+            raise
 
     def _request_once(self, ticket: OrderTicket) -> TradeDecision:
         with self._book.lock:
@@ -164,12 +173,13 @@ class OrderDesk:
                 decision = amended(decision, durable=False)
             answer = TradeDecided(
                 at=request.requested_at,
-                actor=request.bot,
+                actor=ticket.actor or request.bot,
                 request=request,
                 decision=decision,
                 reservation=judgement.reservation,
             )
             self._answers.keep(answer, book.apply(answer))
+            self.failures.well_formed(request.bot)
             self._stop_runaway(request)
         logger.info(
             "%s %s %s %.2f by %s: %s %.2f %s",
@@ -238,6 +248,7 @@ class OrderDesk:
                 self._set_aside("EXECUTION_CONFLICT", f"{text}; it was recorded, not booked", report)
                 raise InvalidRequest("EXECUTION_CONFLICT", "execution_id", text)
             after = self._book.apply(booking.event)
+            self.failures.filled(reservation.key.bot)
             if not TOO_MUCH.isdisjoint(booking.flags):
                 self._only_reduce(reservation)
             for flag in booking.flags:
@@ -263,8 +274,14 @@ class OrderDesk:
             return None if answer is None else nothing_approved(answer)
         return found
 
-    def cancel(self, request_id: str, reason: str = "") -> None:
+    def cancel(self, request_id: str, reason: str = "", actor: str = "") -> None:
         """Free what is left of an approval; cancelling one that is closed changes nothing.
+
+        Parameters
+        ----------
+        request_id, reason : str
+        actor : str
+            Who wants it, for the journal; by default the bot.
 
         Raises
         ------
@@ -273,37 +290,43 @@ class OrderDesk:
         """
         checked_name(request_id, "request_id")
         try:
-            self._cancel_once(request_id, reason)
+            self._cancel_once(request_id, reason, actor)
         except StoreUnavailable:  # lost whole; from now on it is cancelled in memory
-            self._cancel_once(request_id, reason)
+            self._cancel_once(request_id, reason, actor)
 
-    def _cancel_once(self, request_id: str, reason: str) -> None:
+    def _cancel_once(self, request_id: str, reason: str, actor: str) -> None:
         with self._book.lock:
             state = self._book.state
-            if request_id in state.reservations:
-                self._close(request_id, ReservationStatus.CANCELLED, reason)
+            known = state.reservations.get(request_id)
+            if known is not None:
+                self._close(request_id, ReservationStatus.CANCELLED, reason, actor or known.key.bot)
             elif request_id not in state.settled and self._answers.find(request_id) is None:
                 raise UnknownRequest("UNKNOWN_REQUEST", "request_id", f"no request has the id {request_id!r}")
 
-    def cancel_all(self, reason: str, *, bot: str | None = None, openings_only: bool = False) -> int:
-        """Free all open approvals, or those of one bot; returns how many.
+    def cancel_all(
+        self, reason: str, *, bot: str | None = None, openings_only: bool = False, actor: str = SYSTEM
+    ) -> tuple[Reservation, ...]:
+        """Free all open approvals, or those of one bot; returns them as they were.
 
         With `openings_only` those that only close a position stay: protective orders are kept.
         """
-        chosen = self._cancel_these(
-            reason, lambda r: (bot is None or r.key.bot == bot) and (r.opening > 0 or not openings_only)
+        return self._cancel_these(
+            reason,
+            lambda r: (bot is None or r.key.bot == bot) and (r.opening > 0 or not openings_only),
+            actor,
         )
-        return len(chosen)
 
     def cancel_openings(self, reason: str, which: Callable[[Reservation], bool]) -> tuple[Reservation, ...]:
         """Free the approvals that open and are chosen; those that only close stay. Returns them."""
-        return self._cancel_these(reason, lambda r: r.opening > 0 and which(r))
+        return self._cancel_these(reason, lambda r: r.opening > 0 and which(r), SYSTEM)
 
-    def _cancel_these(self, reason: str, which: Callable[[Reservation], bool]) -> tuple[Reservation, ...]:
+    def _cancel_these(
+        self, reason: str, which: Callable[[Reservation], bool], actor: str
+    ) -> tuple[Reservation, ...]:
         with self._book.lock:
             chosen = tuple(r for r in self._book.state.reservations.values() if which(r))
             for reservation in chosen:
-                self._close(reservation.request_id, ReservationStatus.CANCELLED, reason)
+                self._close(reservation.request_id, ReservationStatus.CANCELLED, reason, actor)
         return chosen
 
     def expire(self) -> int:
@@ -316,7 +339,7 @@ class OrderDesk:
                 if r.valid_until < now and r.status is not ReservationStatus.EXPIRED_UNCONFIRMED
             ]
             for request_id in late:
-                self._close(request_id, ReservationStatus.EXPIRED_UNCONFIRMED, "past its time")
+                self._close(request_id, ReservationStatus.EXPIRED_UNCONFIRMED, "past its time", SYSTEM)
         return len(late)
 
     def decision(self, request_id: str) -> TradeDecision | None:
@@ -355,14 +378,18 @@ class OrderDesk:
         self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
 
     def _not_filled(self, report: FillReport) -> Execution:
-        if report.request_id in self._book.state.reservations:
+        known = self._book.state.reservations.get(report.request_id)
+        if known is not None:
+            if not report.success:
+                self.failures.not_filled(known.key.bot)
             status = ReservationStatus.CANCELLED if report.success else ReservationStatus.NOT_SENT
-            self._close(report.request_id, status, "reported as not filled")
+            who = report.actor or known.key.bot
+            self._close(report.request_id, status, "reported as not filled", who)
         return Execution(report.request_id, report.execution_id or "", 0.0, 0.0, 0.0)
 
-    def _close(self, request_id: str, status: ReservationStatus, reason: str) -> None:
+    def _close(self, request_id: str, status: ReservationStatus, reason: str, actor: str) -> None:
         event = ReservationClosed(
-            at=self._clock.now(), actor=OPERATOR, request_id=request_id, status=status, reason=reason
+            at=self._clock.now(), actor=actor, request_id=request_id, status=status, reason=reason
         )
         self._book.apply(event)
 

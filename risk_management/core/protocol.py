@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from risk_management.clock import Clock
 from risk_management.core import drawdown as drawdown_rules
@@ -43,15 +44,17 @@ from risk_management.model.events import (
     VarHaltChanged,
 )
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import SYSTEM, Hold, PositionKey, Scope, TradingMode
+from risk_management.model.portfolio import SYSTEM, Hold, PositionKey, Reservation, Scope, TradingMode
 
-__all__ = ["EmergencyProtocol", "EmergencyReport", "Executor"]
+__all__ = ["EmergencyProtocol", "EmergencyReport", "Executor", "Stopped"]
 
 logger = logging.getLogger(__name__)
 
 Executor = Callable[[Sequence[CloseIntent]], None]
 """Trades what the protocols want closed."""
 TRIM_SHARE = 0.75
+SHOWN = 5
+"""Cancelled entries that a text names."""
 GRAVE = frozenset({EmergencyAction.HALT})
 """Actions that happen once and are told as emergencies."""
 CUTS = frozenset({EmergencyAction.TRIM, EmergencyAction.REDUCE_CLUSTER})
@@ -65,6 +68,23 @@ class EmergencyReport:
     text: str
     is_emergency: bool
     is_over: bool = False
+
+
+class Stopped(NamedTuple):
+    """A stop: whether it is on disk, and the approved entries that it cancelled."""
+
+    durable: bool
+    cancelled: tuple[Reservation, ...]
+
+    def explain(self) -> str:
+        """One line: what was cancelled, and what stays."""
+        shown = [
+            f"{'buy' if r.side > 0 else 'sell'} {r.opening / SCALE:,.2f} {r.key.symbol} ({r.request_id})"
+            for r in self.cancelled[:SHOWN]
+        ]
+        more = len(self.cancelled) - len(shown)
+        said = ", ".join(shown) + (f" and {more} more" if more else "")
+        return f"cancelled {said or 'no entries'}; protective orders stay"
 
 
 class EmergencyProtocol:
@@ -164,22 +184,22 @@ class EmergencyProtocol:
             self._sent.update(asked_now)
         return tuple(fresh)
 
-    def stop(self, cause: str, actor: str, reason: str) -> bool:
+    def stop(self, cause: str, actor: str, reason: str) -> Stopped:
         """Halt everything: the mode first, then entries are cancelled; protective orders stay.
 
         Returns
         -------
-        bool
-            Whether the stop is on disk. Where it is not it holds all the same, and is written beside the
-            store for the next start.
+        Stopped
+            Where it is not on disk it holds all the same, and is written beside the store for the next start.
         """
         now = self._clock.now()
         hold = Hold(Scope.PORTFOLIO, "", cause, TradingMode.HALTED, actor, reason, now, latched=True)
         with suppress(StoreUnavailable):
             self._book.apply_first(HoldSet(at=now, actor=actor, hold=hold))
+        cancelled: tuple[Reservation, ...] = ()
         with suppress(StoreUnavailable):
-            self._desk.cancel_all(reason, openings_only=True)
-        return not self._book.outage
+            cancelled = self._desk.cancel_all(reason, openings_only=True, actor=actor)
+        return Stopped(not self._book.outage, cancelled)
 
     def release(self, actor: str, reason: str) -> tuple[str, ...]:
         """End every latched stop of the portfolio; returns what was released, in words.

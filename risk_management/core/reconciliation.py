@@ -181,8 +181,9 @@ class _Comparison:
             yield HoldSet(self.now, self.actor, hold)
         for scope, name in sorted(ours - wanted):
             yield HoldReleased(self.now, self.actor, scope, name, RECONCILIATION, "the broker says the same")
-        if not self.breaks and (Scope.PORTFOLIO, "", UNRECONCILED) in self.state.holds:
-            said = "positions were compared with the broker"
+        is_held = (Scope.PORTFOLIO, "", UNRECONCILED) in self.state.holds
+        if is_held and not self.breaks and not self._unpriced():
+            said = "positions, cash and prices were compared with the broker"
             yield HoldReleased(self.now, self.actor, Scope.PORTFOLIO, "", UNRECONCILED, said)
 
     # -- a symbol -----------------------------------------------------------------------------------
@@ -279,6 +280,12 @@ class _Comparison:
             return known[0].entry_price
         told = self.report.prices.get(symbol)
         return None if told is None else told * each
+
+    def _unpriced(self) -> list[str]:
+        """Symbols of the account that neither a feed nor the broker has a price of."""
+        held = {p.symbol for p in self.state.positions.values() if p.key.account_id == self.account_id}
+        held |= {symbol for symbol, units in self.report.positions.items() if units}
+        return sorted(held - self.state.quotes.keys() - self.report.prices.keys())
 
     def _reservations(self, symbol: str | None = None) -> list[Reservation]:
         """Approvals of the account, those past their time first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import logging
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -41,16 +41,17 @@ from risk_management.core.entry import (
 from risk_management.core.facts import cash_event, unapproved_fill
 from risk_management.core.fill_report import FillReport
 from risk_management.core.foundation import Foundation, lay_foundation
+from risk_management.core.heartbeats import Heartbeats
 from risk_management.core.liquidation import plan_liquidation
 from risk_management.core.order_desk import OrderDesk, OrderTicket
 from risk_management.core.peaks import fresh_start
 from risk_management.core.portfolio_heat import PortfolioHeatMonitor
-from risk_management.core.protocol import EmergencyProtocol, Executor
+from risk_management.core.protocol import EmergencyProtocol, Executor, Stopped
 from risk_management.core.quotes import PriceUpdate, price_events
 from risk_management.core.reconciliation import checked_report, compared
 from risk_management.core.risk_model import with_stable_labels
 from risk_management.core.scopes import checked_scope
-from risk_management.core.taking_up import take_up
+from risk_management.core.taking_up import hold_until_reconciled, take_up
 from risk_management.core.watch import Watch
 from risk_management.errors import ConfigurationError, InvalidRequest, shown
 from risk_management.model.amend import amended
@@ -71,7 +72,7 @@ from risk_management.model.events import (
     SplitApplied,
 )
 from risk_management.model.instrument import Instrument
-from risk_management.model.liquidation import EVERYTHING, LiquidationPlan, LiquidationScope
+from risk_management.model.liquidation import EVERYTHING, Liquidation, LiquidationPlan, LiquidationScope
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import (
     EMERGENCY_STOP,
@@ -184,6 +185,9 @@ class AdvancedRiskManager:
         self.clock = foundation.clock
         self.desk = OrderDesk(self.book, self.clock, self._alarm)
         self.protocol = EmergencyProtocol(self.book, self.desk, self.clock, executor)
+        self.heartbeats = Heartbeats(self.book, self.desk, self.clock)
+        self.tell_markets: Callable[[Iterable[str]], Mapping[str, MarketState]] | None = None
+        """Asked about markets where a liquidation is planned; set by whoever has a broker."""
         self.alert_manager = RiskAlertManager(foundation.config, self.clock, book=self.book)
         durable: Outbox | None = getattr(self.book.journal, "outbox", None)
         self.outbox: Outbox = MemoryOutbox() if durable is None else SteadyOutbox(durable)
@@ -196,6 +200,10 @@ class AdvancedRiskManager:
         self.stress_tester = StressTester.on(foundation, self.book)
         self.drawdown_protection = DrawdownProtection.on(foundation, self.book)
         self.budget_allocator = RiskBudgetAllocator.on(foundation, self.book)
+        broker = foundation.config.broker_config.name
+        if broker is not None:
+            said = f"positions, cash and prices were not compared with the broker {broker!r} yet"
+            hold_until_reconciled(self.book, self.clock.now(), said)
 
     @property
     def config(self) -> RiskManagementConfig:
@@ -353,6 +361,7 @@ class AdvancedRiskManager:
             update = price_events(self.state, self.config, checked, moment, source, daily=daily, now=now)
             for event in update.events:
                 self.book.apply(event)
+        self.heartbeats.prices_came(source)
         return update
 
     def record_cash(
@@ -680,14 +689,18 @@ class AdvancedRiskManager:
                 raise InvalidRequest(
                     "UNKNOWN_BOT", "bot_name", f"no bot is called {bot_name!r}; known: {known}"
                 )
-            changed = amended(bot, enabled=enabled, disabled_reason="" if enabled else reason)
+            record = amended(bot.record, forgiven=bot.record.closed_trades) if enabled else bot.record
+            reason_kept = "" if enabled else reason
+            changed = amended(bot, enabled=enabled, disabled_reason=reason_kept, record=record)
             self._apply_now(BotChanged, actor=who, bot=changed)
             if enabled:
+                self.desk.failures.forgive(bot.name)
+                self.alert_manager.resolve(f"bot_off:{bot.name}", self.clock.now())
                 if not bot.enabled:  # else the old peak would switch it off again at once
                     self.book.apply(fresh_start(self.state, self.clock.now(), who, bot=bot_name))
                 return ()
             mine = [r for r in self.state.reservations.values() if r.key.bot == bot_name and r.opening > 0]
-            self.desk.cancel_all(reason or "bot disabled", bot=bot_name, openings_only=True)
+            self.desk.cancel_all(reason or "bot disabled", bot=bot_name, openings_only=True, actor=who)
             return tuple(r.request_id for r in mine)
 
     def set_mode(self, mode: TradingMode, reason: str, *, scope: Scope, name: str, actor: str = "") -> None:
@@ -738,7 +751,38 @@ class AdvancedRiskManager:
         confirmed : bool, optional
             One assessment is enough for a liquidation; by default in a replay of daily bars.
         """
+        self.check_heartbeats()
         return self._watch.assess(confirmed=confirmed)
+
+    def heartbeat(self, kind: str, name: str) -> None:
+        """A bot, feed or engine lives; settings say how long each may be silent.
+
+        Parameters
+        ----------
+        kind : str
+            ``bot``, ``feed`` or ``engine``.
+        name : str
+
+        Raises
+        ------
+        InvalidRequest
+            ``INVALID_KIND``, or ``UNKNOWN_BOT``.
+        """
+        checked_name(name, "name")
+        if kind == "bot" and name not in self.state.bots:
+            known = ", ".join(self.state.bots) or "none"
+            raise InvalidRequest("UNKNOWN_BOT", "name", f"no bot is called {name!r}; known: {known}")
+        self.heartbeats.beat(kind, name)
+
+    def check_heartbeats(self) -> tuple[str, ...]:
+        """Hold whoever is missing and let go whoever is back; returns a sentence for each that is missing."""
+        said = self.heartbeats.check()
+        for text in said:
+            logger.warning("%s", text)
+            self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, "heartbeat")
+        if not said and not any(cause.startswith("heartbeat:") for _, _, cause in self.state.holds):
+            self.alert_manager.resolve("heartbeat", self.clock.now())
+        return said
 
     def look(self) -> RiskAssessment:
         """Measure the whole book and change nothing: no event, no emergency, no alert."""
@@ -817,14 +861,18 @@ class AdvancedRiskManager:
             Whether it is on disk. Where the store can't be written the stop holds all the same, and a
             restart comes back in it.
         """
+        return self.stop_everything(reason, actor=actor).durable
+
+    def stop_everything(self, reason: str, *, actor: str = "") -> Stopped:
+        """`emergency_stop` with the entries that it cancelled."""
         who = actor or library_actor()
         reason = str(reason)  # nothing that is said may keep the stop from working
-        durable = self.protocol.stop(EMERGENCY_STOP, who, reason)
-        text = f"all trading stopped by {who}: {reason}; protective orders stay, release with a reason"
-        if not durable:
+        done = self.protocol.stop(EMERGENCY_STOP, who, reason)
+        text = f"all trading stopped by {who}: {reason}; {done.explain()}; release with a reason"
+        if not done.durable:
             text += f"; it holds, but the store can't be written: {self.book.outage}"
         self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, text, "emergency_stop")
-        return durable
+        return done
 
     def release_emergency(self, actor: str, reason: str) -> tuple[str, ...]:
         """Release every latched stop of the portfolio; a name and a reason are kept.
@@ -869,8 +917,39 @@ class AdvancedRiskManager:
             The scope names nobody that is known.
         """
         wanted = scope if isinstance(scope, LiquidationScope) else LiquidationScope.of(scope)
-        state, config = self.book.standing.state, self.config
+        state, config = self.state, self.config
+        if markets is None and self.tell_markets is not None:
+            hedge = config.liquidation_config.hedge_symbol
+            markets = self.tell_markets({key.symbol for key in state.positions} | ({hedge} - {""}))
         return plan_liquidation(state, config, wanted, markets or {}, self.clock.now())
+
+    def liquidate(
+        self, scope: LiquidationScope | str, reason: str, *, plan_id: str = "", actor: str = ""
+    ) -> Liquidation:
+        """Close a part of the book: at the broker step by step, or without one at the marks at once.
+
+        Parameters
+        ----------
+        scope : LiquidationScope or str
+            As in `plan_liquidation`.
+        reason : str
+        plan_id : str
+            Of the plan that was seen: positions that are others by now begin nothing.
+        actor : str, optional
+
+        Raises
+        ------
+        InvalidRequest
+            ``PLAN_CHANGED``, or the scope names nobody that is known.
+        """
+        wanted = scope if isinstance(scope, LiquidationScope) else LiquidationScope.of(scope)
+        who = actor or library_actor()
+        checked_name(reason, "reason")
+        one = self.protocol.closing.liquidate(wanted, reason, who, plan_id=plan_id)
+        text = f"{who} closes {wanted}: {reason}" + (f"; {one.outcome}" if one.outcome else "")
+        key = f"liquidation:{one.liquidation_id}"
+        self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, text, key)
+        return one
 
     def _deactivate_emergency_mode(self, reason: str) -> tuple[str, ...]:
         """Release the emergency in the name of whoever runs this process."""

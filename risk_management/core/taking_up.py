@@ -34,7 +34,7 @@ from risk_management.model.market import ReturnMatrix
 from risk_management.model.portfolio import EMERGENCY_STOP, SYSTEM, Hold, Scope, TradingMode
 from risk_management.model.risk_model import RiskModel
 
-__all__ = ["take_up"]
+__all__ = ["hold_until_reconciled", "take_up"]
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +96,13 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
     journal.latch(in_memory="", stopped="")  # the journal holds it now: what a person releases stays released
     logger.info("taken up at entry %d with %d positions", book.state.version, len(book.state.positions))
     return foundation, book
+
+
+def hold_until_reconciled(book: Book, now: datetime, reason: str) -> None:
+    """Let nothing open until positions, cash and prices were compared with the broker."""
+    with book.lock:
+        if (Scope.PORTFOLIO, "", UNRECONCILED) not in book.state.holds:
+            book.apply(_hold(UNRECONCILED, TradingMode.REDUCING, reason, now))
 
 
 def _same_book(standing: Standing, foundation: Foundation) -> None:

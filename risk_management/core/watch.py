@@ -24,7 +24,7 @@ from risk_management.errors import LedgerError
 from risk_management.model.amend import amended
 from risk_management.model.events import BotChanged, Marked, VarRecorded
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import SYSTEM, PortfolioState, Scope, TradingMode
+from risk_management.model.portfolio import SYSTEM, Bot, PortfolioState, Scope, TradingMode
 
 __all__ = ["Watch", "look_at"]
 
@@ -80,10 +80,11 @@ class Watch:
                 self._book.apply(VarRecorded(at=now, actor=SYSTEM, record=record))
             self._desk.expire()
             losses = bot_and_strategy_events(self._book.state, self._book.config, now)
-            for event in () if self._awaits_a_tick(now) else losses:
+            failing = self._desk.failures.events(self._book.state, self._book.config, now)
+            for event in (*(() if self._awaits_a_tick(now) else losses), *failing):
                 self._book.apply(event)
                 if isinstance(event, BotChanged) and not event.bot.enabled:
-                    self._desk.cancel_all(event.bot.disabled_reason, bot=event.bot.name, openings_only=True)
+                    self._switched_off(event.bot, now)
             self._budget(now)
             measured = self._measure()
             is_sure = self._book.state.environment == "replay" if confirmed is None else confirmed
@@ -101,6 +102,12 @@ class Watch:
         if not self._awaits_a_tick(now):
             for event in cut_events(self._book.state, self._book.config, now):
                 self._book.apply(event)
+
+    def _switched_off(self, bot: Bot, now: datetime) -> None:
+        self._desk.cancel_all(bot.disabled_reason, bot=bot.name, openings_only=True)
+        logger.warning("bot %s: %s", bot.name, bot.disabled_reason)
+        text, key = f"bot {bot.name}: {bot.disabled_reason}", f"bot_off:{bot.name}"
+        self._alerts.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key=key)
 
     def _check_ledger(self, now: datetime) -> None:
         """Every few hundred events the carried sums are made anew; a difference stops all trading."""

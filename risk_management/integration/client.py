@@ -268,6 +268,23 @@ class RiskClient:
         """Stop all trading; a person releases it. Returns whether it is on disk."""
         return self._done("POST", "/emergency-stop", {"reason": reason})["durable"] is True
 
+    def heartbeat(self, name: str, kind: str = "bot") -> None:
+        """A bot lives, also while it asks nothing; with an operator's token a feed or an engine."""
+        self._done("POST", "/heartbeat", {"kind": kind, "name": name})
+
+    def plan_liquidation(self, scope: str = "everything") -> dict[str, Any]:
+        """How a part of the book would be closed; nothing is sent."""
+        return self._done("POST", "/liquidation/plan", {"scope": scope})
+
+    def liquidate(self, scope: str, plan_id: str, reason: str) -> dict[str, Any]:
+        """Close a part of the book by a plan that was seen; takes an operator's token."""
+        words = {"scope": scope, "plan_id": plan_id, "reason": reason}
+        return self._done("POST", "/liquidation", words)
+
+    def liquidations(self) -> list[dict[str, Any]]:
+        """Those that go on, and the newest that have ended."""
+        return list(self._done("GET", "/liquidation", None)["liquidations"])
+
     def release_emergency(self, actor: str, reason: str) -> tuple[str, ...]:
         """End every latched stop; returns what was released. The journal names the token as well."""
         words = {"reason": f"{actor}: {reason}"}

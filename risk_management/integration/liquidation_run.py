@@ -60,6 +60,13 @@ class LiquidationRunner:
         self._manager, self._broker = manager, broker
         self._began = manager.clock.now()
         manager.protocol.closing.has_broker = True
+        manager.tell_markets = self.markets
+
+    @property
+    def _account(self) -> str:
+        """The account of ours that the broker holds."""
+        config = self._manager.config
+        return config.broker_config.account_id or config.account_id
 
     def round(self) -> None:
         """One look at every liquidation that goes on; what a broker doesn't answer waits for the next."""
@@ -70,6 +77,17 @@ class LiquidationRunner:
                 self._guarded(known)
             elif known.ended_at is not None and now - known.ended_at < LATE:
                 self._book(known, self._fills(known))
+        self._arm()
+
+    def _arm(self) -> None:
+        """Set the broker's own timer anew: if nobody goes on, it cancels everything by itself."""
+        seconds = self._manager.config.heartbeat_config.cancel_timer
+        if seconds <= 0.0 or not self._broker.abilities.cancel_timer:
+            return
+        try:
+            self._broker.arm_cancel_all(seconds)
+        except BrokerError as problem:
+            logger.warning("the broker's own cancel-all timer was not set anew: %s", problem)
 
     def markets(self, symbols: Iterable[str]) -> dict[str, MarketState]:
         """What the broker says of each market."""
@@ -96,7 +114,10 @@ class LiquidationRunner:
             return False
         held = self._broker.positions()
         self._manager.reconcile(
-            {symbol: units / SCALE for symbol, units in held.items()}, actor=SYSTEM, prices=self._marks(held)
+            {symbol: units / SCALE for symbol, units in held.items()},
+            actor=SYSTEM,
+            prices=self._marks(held),
+            account_id=self._account,
         )
         plan = self._plan(known, held)
         self._drop_stops(known, held)
@@ -157,7 +178,7 @@ class LiquidationRunner:
 
     def _plan(self, known: Liquidation, held: Mapping[str, int]) -> LiquidationPlan:
         state, config = self._manager.state, self._manager.config
-        mine = [c for c in cuts_left(state, known) if c[0].account_id == config.account_id]
+        mine = [c for c in cuts_left(state, known) if c[0].account_id == self._account]
         symbols = {key.symbol for key, _ in mine}
         paused = {s: why for s in symbols if (why := self._pause(known, s, held))}
         hedge = config.liquidation_config.hedge_symbol
@@ -185,9 +206,9 @@ class LiquidationRunner:
 
     def _units(self, symbol: str) -> int:
         """What the book holds of a symbol in the broker's account, net."""
-        account = self._manager.config.account_id
+        wanted = (self._account, symbol)
         positions = self._manager.state.positions.items()
-        return sum(p.quantity for key, p in positions if (key.account_id, key.symbol) == (account, symbol))
+        return sum(p.quantity for key, p in positions if (key.account_id, key.symbol) == wanted)
 
     def _send(self, known: Liquidation, plan: LiquidationPlan) -> None:
         """The first step: written, then sent."""

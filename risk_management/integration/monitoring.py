@@ -12,6 +12,7 @@ from typing import Final
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType
 from risk_management.clock import Clock
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.core.taking_up import hold_until_reconciled
 from risk_management.errors import InvalidRequest, MarketDataError, StoreUnavailable
 from risk_management.market_data.source import MarketDataSource
 
@@ -20,6 +21,7 @@ __all__ = ["Feed", "Repeated", "Watcher"]
 logger = logging.getLogger(__name__)
 
 LATE: Final = "monitoring_behind"
+MONITORING: Final = "monitoring"
 
 
 class Repeated:
@@ -114,6 +116,8 @@ class Feed:
             alerts.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key="feed")
             return
         alerts.resolve("feed", now)
+        if found:
+            self._manager.heartbeat("feed", self._source.name)
         by_moment: dict[datetime, dict[str, float]] = {}
         for symbol, (price, moment) in found.items():
             by_moment.setdefault(moment, {})[symbol] = price
@@ -130,8 +134,12 @@ class Feed:
         return tuple(sorted({*state.totals.names, *asked, *state.quotes}))
 
 
+def _unsaid(_seconds: float) -> None:
+    """A round that takes longer than its interval is slow, not late."""
+
+
 class Watcher:
-    """The rounds over one manager: assessments, and prices where a source is polled.
+    """The rounds over one manager: assessments, prices where a source is polled, a broker where there is one.
 
     Parameters
     ----------
@@ -144,6 +152,9 @@ class Watcher:
         Polled for prices; None where they are pushed.
     poll : float
         Seconds between two polls.
+    broker : callable, optional
+        One step of the link to a broker; it comes every second and in a thread of its own, so that a slow
+        broker keeps nothing else waiting.
     """
 
     def __init__(
@@ -153,16 +164,31 @@ class Watcher:
         interval: float,
         source: MarketDataSource | None,
         poll: float,
+        broker: Callable[[], object] | None = None,
     ) -> None:
         self._manager = manager
-        rounds = {"risk-monitoring": Repeated(assess, interval, manager.clock, self._failed, self._late)}
+
+        def watched() -> None:
+            assess()
+            manager.heartbeat("engine", MONITORING)
+
+        rounds = {
+            "risk-monitoring": Repeated(watched, interval, manager.clock, self._failed, self._late),
+            # on its own: the round above is one of those that may fall silent
+            "risk-heartbeats": Repeated(
+                manager.check_heartbeats, interval, manager.clock, self._failed, _unsaid
+            ),
+        }
         if source is not None:
             pull = Feed(manager, source).pull
             rounds["risk-feed"] = Repeated(pull, poll, manager.clock, self._feed_failed, self._late)
+        if broker is not None:
+            rounds["risk-broker"] = Repeated(broker, 1.0, manager.clock, self._broker_failed, _unsaid)
         self._rounds = rounds
 
     def start(self) -> None:
-        """Begin all rounds."""
+        """Begin all rounds; from here on the monitoring itself is listened to."""
+        self._manager.heartbeat("engine", MONITORING)
         for name, repeated in self._rounds.items():
             repeated.start(name)
 
@@ -170,6 +196,7 @@ class Watcher:
         """End all rounds and wait for those that run."""
         for repeated in self._rounds.values():
             repeated.stop()
+        self._manager.heartbeats.forget("engine", MONITORING)
 
     @property
     def is_running(self) -> bool:
@@ -190,6 +217,15 @@ class Watcher:
         now = self._manager.clock.now()
         self._manager.alert_manager.raise_alert(
             AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key="feed"
+        )
+
+    def _broker_failed(self, problem: Exception) -> None:
+        """Nothing opens until the next comparison; what is being closed is tried again."""
+        logger.error("a round of the broker failed", exc_info=problem)
+        text, now = f"a round of the broker failed: {type(problem).__name__}", self._manager.clock.now()
+        hold_until_reconciled(self._manager.book, now, text)
+        self._manager.alert_manager.raise_alert(
+            AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key="broker"
         )
 
     def _late(self, seconds: float) -> None:

@@ -9,6 +9,7 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from risk_management.brokers.broker import Broker
 from risk_management.clock import Clock
 from risk_management.config.risk_config import RiskManagementConfig, load_risk_config
 from risk_management.core.assessment import RiskAssessment
@@ -18,6 +19,7 @@ from risk_management.core.protocol import Executor
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import AlreadyInitialized, ConfigurationError, InvalidRequest, StoreUnavailable
 from risk_management.integration.alerting import Alerting
+from risk_management.integration.broker_link import BrokerLink, broker_of
 from risk_management.integration.client import DEADLINE, RiskClient
 from risk_management.integration.monitoring import Watcher
 from risk_management.integration.trade_response import TradeResponse
@@ -57,6 +59,8 @@ class TradingSystemIntegration:
         By default `load_risk_config()`.
     prices, sectors, clock, executor
         Handed to `AdvancedRiskManager`.
+    broker : Broker, optional
+        Through which the risk system itself acts; by default the one that the settings name, or none.
     journal : Journal, optional
         Keeps every event; by default the store that the settings name, or memory.
     monitoring_interval : float
@@ -71,6 +75,7 @@ class TradingSystemIntegration:
         sectors: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         executor: Executor | None = None,
+        broker: Broker | None = None,
         journal: Journal | None = None,
         monitoring_interval: float = 5.0,
     ) -> None:
@@ -90,12 +95,15 @@ class TradingSystemIntegration:
         self.alerting = Alerting(self.risk_manager)
         data = self.risk_manager.config.market_data_config
         is_living = prices is None and data.source not in AT_REST and data.poll_interval > 0.0
+        chosen = broker_of(self.risk_manager) if broker is None else broker
+        self.broker_link = None if chosen is None else BrokerLink(self.risk_manager, chosen)
         self._watcher = Watcher(
             self.risk_manager,
             self._assess,
             monitoring_interval,
             load_source(data) if is_living else None,
             data.poll_interval,
+            None if self.broker_link is None else self.broker_link.step,
         )
 
     # -- orders -------------------------------------------------------------------------------------
@@ -277,6 +285,8 @@ class TradingSystemIntegration:
         """End the background assessments and let another process have the store."""
         self.stop_monitoring()
         self.alerting.close()
+        if self.broker_link is not None:
+            self.broker_link.broker.close()
         self.risk_manager.close()
 
     def __enter__(self) -> Self:

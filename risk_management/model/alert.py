@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 __all__ = [
+    "ALWAYS",
     "Alert",
     "AlertChannel",
     "AlertSeverity",
@@ -74,6 +75,10 @@ class AlertChannel(StrEnum):
     MEMORY = "memory"
 
 
+ALWAYS: Final = (AlertChannel.LOG, AlertChannel.MEMORY)
+"""Channels that hear of every alert."""
+
+
 class AlertState(StrEnum):
     """Why an alert is told now."""
 
@@ -116,6 +121,12 @@ class Alert:
         Who took it on; empty until somebody does.
     comment : str
         What was said to it then.
+    held : tuple of str
+        Channels that were not told, and would have been.
+    held_for : str
+        Why not: ``silence``, ``quiet`` (hours) or ``storm``.
+    raised : bool
+        It was raised under a key and belongs to no rule.
     bot, strategy, symbol : str
         Whom a rule was judged for, where it is judged for each one.
     """
@@ -134,6 +145,9 @@ class Alert:
     channels: tuple[str, ...] = ()
     acknowledged_by: str = ""
     comment: str = ""
+    held: tuple[str, ...] = ()
+    held_for: str = ""
+    raised: bool = False
     bot: str = ""
     strategy: str = ""
     symbol: str = ""
@@ -150,8 +164,9 @@ class Alert:
 
     @property
     def key(self) -> str:
-        """Names what is alerted to: the rule, and whom it was judged for."""
-        return f"{self.rule_id}[{self.subject}]" if self.subject else self.rule_id
+        """Names what is alerted to: the rule, and whom it was judged for; ``!`` before a key raised."""
+        name = f"!{self.rule_id}" if self.raised else self.rule_id
+        return f"{name}[{self.subject}]" if self.subject else name
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON; a value that is no finite number is None."""
@@ -170,6 +185,8 @@ class Alert:
             "channels": [str(channel) for channel in self.channels],
             "acknowledged_by": self.acknowledged_by,
             "comment": self.comment,
+            "held": [str(channel) for channel in self.held],
+            "held_for": self.held_for,
             "bot": self.bot,
             "strategy": self.strategy,
             "symbol": self.symbol,

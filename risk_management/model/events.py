@@ -7,6 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from risk_management.model.alert import Alert
+from risk_management.model.alert_book import RuleFacts, Silence
 from risk_management.model.budget import RiskAllocation
 from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import RowCount
@@ -28,6 +29,7 @@ from risk_management.model.trade import TradeDecision, TradeRequest
 from risk_management.model.var_record import VarRecord
 
 __all__ = [
+    "AlertNoted",
     "AlertTold",
     "BookOpened",
     "BotChanged",
@@ -59,6 +61,9 @@ __all__ = [
     "QuotesReceived",
     "RateReceived",
     "ReservationClosed",
+    "RuleChanged",
+    "SilenceEnded",
+    "SilenceSet",
     "SplitApplied",
     "StrategyDaysRecorded",
     "TradeDecided",
@@ -406,3 +411,32 @@ class AlertTold(Event):
     """An alert fired, was repeated, escalated, acknowledged or resolved; its channels are where it goes."""
 
     alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class AlertNoted(Event):
+    """An alert was seen and has to wait, or does no longer; nobody is told."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChanged(Event):
+    """An alert rule was added at run time or, without one, taken out."""
+
+    rule_id: str
+    rule: RuleFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceSet(Event):
+    """Nobody is told of some alerts for a while."""
+
+    silence: Silence
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceEnded(Event):
+    """Somebody ended a silence before its time."""
+
+    silence_id: str

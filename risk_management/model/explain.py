@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from risk_management.model.html import card
+
 if TYPE_CHECKING:
     from risk_management.model.trade import Finding, TradeDecision
 
-__all__ = ["amount", "explanation", "passing", "sentence"]
+__all__ = ["amount", "decision_card", "explanation", "passing", "sentence"]
 
 SENTENCES: Final[dict[str, str]] = {
     "HALTED": "trading is halted: {subject}",
@@ -146,3 +148,22 @@ def explanation(decision: TradeDecision) -> str:
     if decision.leans_on:
         lines.append("  Leans on: " + "; ".join(text.rstrip(".") for text in decision.leans_on) + ".")
     return "\n".join(lines)
+
+
+def decision_card(decision: TradeDecision) -> str:
+    """A decision as a small table for a notebook: the outcome, and every check that measured something."""
+    first, *lines = explanation(decision).splitlines()
+    rows = [
+        (
+            f.check.replace("_", " "),
+            f.subject,
+            amount(f.measured, f.unit),
+            amount(f.limit, f.unit),
+            f.code if f.code in decision.rejection_reasons else "",
+        )
+        for f in decision.findings
+        if not math.isnan(f.measured)
+    ]
+    heads = ("check", "of", "measured", "limit", "")
+    mark = {"cut": "warning", "refused": "bad"}.get(decision.outcome, "")
+    return card(first, heads, rows, mark=mark, notes=[line.strip() for line in lines], texts=2, most=40)

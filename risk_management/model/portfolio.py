@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from risk_management.model.alert_book import NO_ALERTS, AlertBook
 from risk_management.model.budget import RiskAllocation, StrategyDay
 from risk_management.model.emergency import NO_MEMORY, EmergencyMemory
 from risk_management.model.money import SCALE
@@ -299,6 +300,8 @@ class BotRecord:
         Time of the last request.
     kelly_bound : float or None
         Lower confidence bound of the growth-optimal exposure, None below `min_trades`.
+    forgiven : int
+        Closed trades when a person last put the bot back: losses in a row are counted from there.
     """
 
     returns: tuple[float, ...] = ()
@@ -311,6 +314,13 @@ class BotRecord:
     refused: int = 0
     last_seen: datetime | None = None
     kelly_bound: float | None = None
+    forgiven: int = 0
+
+    @property
+    def losses_in_a_row(self) -> int:
+        """Newest closed trades that all lost, as far as they are kept and not forgiven."""
+        newest = self.returns[::-1][: max(0, self.closed_trades - self.forgiven)]
+        return next((n for n, result in enumerate(newest) if result >= 0.0), len(newest))
 
     @property
     def win_rate(self) -> float | None:
@@ -435,6 +445,7 @@ class PortfolioState:
         By account, what its broker says otherwise.
     prices_since : datetime or None
         Prices of this moment and before open nothing: the machine's clock stepped.
+    alerts : AlertBook
     liquidations : Mapping of str to Liquidation
         Those that go on, and the newest that have ended, by id.
     budget : RiskAllocation or None
@@ -467,6 +478,7 @@ class PortfolioState:
     emergency: EmergencyMemory = NO_MEMORY
     breaks: Mapping[str, tuple[Break, ...]] = field(default_factory=_no_breaks)
     prices_since: datetime | None = None
+    alerts: AlertBook = NO_ALERTS
     liquidations: Mapping[str, Liquidation] = field(default_factory=_no_liquidations)
     budget: RiskAllocation | None = None
 

@@ -208,6 +208,11 @@ class TradeDecision:
     def __str__(self) -> str:
         return self.explain()
 
+    def _repr_html_(self) -> str:
+        from risk_management.model.explain import decision_card  # noqa: PLC0415 - texts are read late
+
+        return decision_card(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:

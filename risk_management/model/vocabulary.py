@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["VOCABULARY", "Word"]
+__all__ = ["SCOPED", "VOCABULARY", "Word", "words_of"]
 
 
 class Word(NamedTuple):
@@ -56,4 +56,39 @@ VOCABULARY: Final[dict[str, Word]] = {
     "failed_checks": Word("count", "Checks that failed in a row."),
     "stale_symbols": Word("count", "Held symbols without a fresh price."),
 }
-"""Every metric that this system speaks of."""
+"""Every metric of the whole book."""
+
+SCOPED: Final[dict[str, dict[str, Word]]] = {
+    "bot": {
+        "bot_exposure": Word("fraction", "What the bot holds and was approved, at its worst, of equity."),
+        "bot_use": Word("fraction", "That over what the bot may hold."),
+        "bot_profit": Word("money", "Profit of the bot, open positions included."),
+        "bot_drawdown": Word("fraction", "Fall from the bot's highest profit, of what it may hold."),
+        "bot_pending": Word("count", "Approvals of the bot that are not yet filled."),
+        "bot_approved": Word("count", "Requests of the bot that were approved as asked."),
+        "bot_cut": Word("count", "Requests of the bot that were approved in part."),
+        "bot_refused": Word("count", "Requests of the bot that were refused."),
+        "bot_refused_share": Word("fraction", "Refused over all requests of the bot; missing without any."),
+        "bot_closed_trades": Word("count", "Trades that the bot closed."),
+        "bot_win_rate": Word("fraction", "Share of those with a profit; missing without any."),
+        "bot_enabled": Word("count", "1 while the bot may open, 0 once it was disabled."),
+    },
+    "strategy": {
+        "strategy_exposure": Word("fraction", "What the strategy holds and was approved, of equity."),
+        "strategy_use": Word("fraction", "That over its budget."),
+        "strategy_profit": Word("money", "Profit of the strategy, open positions included."),
+        "strategy_drawdown": Word("fraction", "Fall from the strategy's highest profit, of its budget."),
+    },
+    "symbol": {
+        "symbol_exposure": Word("fraction", "Net position, longs less shorts, of equity."),
+        "symbol_risk": Word("money", "Open risk of the symbol alone."),
+        "symbol_profit": Word("money", "Open profit of the symbol's positions."),
+        "symbol_quote_age": Word("number", "Seconds since its newest price; missing without one."),
+    },
+}
+"""Metrics of one bot, strategy or symbol, by the scope of a rule that is judged for each."""
+
+
+def words_of(scope: str) -> dict[str, Word]:
+    """All words that a rule of a scope may name: those of the whole book, and those of the scope."""
+    return {**VOCABULARY, **SCOPED.get(scope, {})}

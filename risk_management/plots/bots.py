@@ -48,9 +48,8 @@ def bots_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Figure:
     _strokes(made, shown, "limit", look.ink, "limit now")
     _strokes(made, shown, "kelly_limit", look.series[3], "Kelly allows")
     words(made, rows, look)
-    row_axis(made, len(rows))
     most = max(max(bot["limits"]["max_exposure"], bot["limits"]["used"] or 0.0) for bot in shown)
-    made.update_xaxes(range=[0.0, 1.06 * most or 1.0], tickformat=",.0f")
+    row_axis(made, len(rows), 0.0, 1.06 * most or 1.0, ",.0f")
     made.update_layout(barmode="overlay")
     left = len(known) - len(shown)
     return finished(

@@ -40,11 +40,10 @@ def var_components_figure(view: Mapping[str, Any], *, theme: str = "dark", by: s
     made = go.Figure()
     bars(made, rows)
     words(made, rows, look)
-    row_axis(made, len(rows))
     low, high = min(0.0, *(row.value for row in rows)), max(0.0, *(row.value for row in rows))
     room = 0.04 * (high - low)
     made.add_vline(x=0.0, line={"color": look.grid, "width": 1})
-    made.update_xaxes(range=[low - room * (low < 0.0), high + room], tickformat=",.2~f")
+    row_axis(made, len(rows), low - room * (low < 0.0), high + room, ",.2~f")
     left = len(parts) - len(shown)
     return finished(
         made,

@@ -41,7 +41,7 @@ def decisions_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Figu
     span, buckets = _buckets(hours)
     made = go.Figure()
     colours = {"approved": look.accent, "cut": look.warning, "refused": look.bad}
-    patterns = {"approved": "", "cut": "/", "refused": "x"}
+    patterns = {"approved": "", "cut": "/", "refused": ""}
     for outcome in OUTCOMES:
         made.add_bar(
             name=outcome,

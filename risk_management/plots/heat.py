@@ -38,8 +38,7 @@ def heat_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Figure:
     _zones(made, view, look)
     bars(made, rows)
     words(made, rows, look)
-    row_axis(made, len(rows))
-    made.update_xaxes(range=[0.0, max(104.0, min(LONGEST, 1.04 * raw))], fixedrange=True, showgrid=False)
+    row_axis(made, len(rows), 0.0, max(104.0, min(LONGEST, 1.04 * raw)))
     made.update_layout(barmode="overlay")
     risk, budget = amount(view["open_risk"], "money"), amount(view["risk_budget"], "money")
     return finished(

@@ -40,10 +40,9 @@ def limits_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Figure:
     _ground(made, len(rows), look)
     bars(made, rows)
     words(made, rows, look)
-    row_axis(made, len(rows))
     said = [f"limit {amount(row['limit'], row['unit'])}" for row in limits]
     limit_strokes(made, [(place, 1.0) for place in range(len(rows))], said, look.ink)
-    made.update_xaxes(range=[0.0, end], tickformat=".0%")
+    row_axis(made, len(rows), 0.0, end, ".0%")
     made.update_layout(barmode="overlay")
     return finished(
         made,

@@ -43,8 +43,7 @@ def reverse_stress_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go
     made = go.Figure()
     bars(made, rows)
     words(made, rows, look)
-    row_axis(made, len(rows))
-    made.update_xaxes(range=[0.0, 1.06 * max(row.value for row in rows) or 1.0], fixedrange=True)
+    row_axis(made, len(rows), 0.0, 1.06 * max(row.value for row in rows) or 1.0)
     _, first = ordered[0]
     return finished(
         made,

@@ -40,12 +40,10 @@ def stress_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Figure:
     limits = [(place, float(row["limit"])) for place, row in enumerate(shown)]
     limit_strokes(made, limits, [f"allowed {limit:.0%} of equity" for _, limit in limits], look.ink)
     words(made, rows, look)
-    row_axis(made, len(rows))
     low = min(0.0, *(row.value for row in rows))
     high = max(row["limit"] for row in shown)
-    made.update_xaxes(
-        range=[1.06 * low, 1.06 * max(high, *(row.value for row in rows))], tickformat=".0%", fixedrange=True
-    )
+    most = max(high, *(row.value for row in rows))
+    row_axis(made, len(rows), 1.06 * low, 1.06 * most, ".0%")
     left = len(known) - len(shown)
     return finished(
         made,

@@ -27,6 +27,8 @@ TITLE_WIDTH: Final = 37
 CAPTION_WIDTH: Final = 54
 EDGE: Final = 16
 """Free room at the sides, in pixels."""
+LEGEND: Final = 40
+"""Room for a row of names over the plot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ def finished(  # noqa: PLR0913 - what a figure is made of
     title = textwrap.wrap(finding, TITLE_WIDTH) or [""]
     under = textwrap.wrap(units, CAPTION_WIDTH) or [""]
     caption = [line for text in said for line in textwrap.wrap(text, CAPTION_WIDTH)]
-    top = 20 + 21 * len(title) + 17 * len(under) + 10 + 40 * legend
+    top = 20 + 21 * len(title) + 17 * len(under) + 10 + LEGEND * legend
     bottom = 44 + (16 + 15 * len(caption) if caption else 0)
     made.update_layout(
         template=template(theme),
@@ -247,18 +249,16 @@ def finished(  # noqa: PLR0913 - what a figure is made of
 
 def bare(made: go.Figure) -> go.Figure:
     """A copy without title, caption and sheet, for a page that writes what `layout.meta` says itself."""
-    plain = go.Figure(made)
-    meta = plain.layout.meta
-    top = 10 + 40 * bool(meta["legend"])
-    plain.update_layout(
-        title=None,
-        annotations=[a for a in plain.layout.annotations if a.name != "caption"],
-        margin={"t": top, "b": 44, "l": max(4, meta["left"] - EDGE + 4), "r": 4},
-        height=top + meta["plot_height"] + 44,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-    )
-    return plain
+    content = made.to_plotly_json()
+    layout: dict[str, Any] = content["layout"]
+    meta = layout["meta"]
+    top = 10 + LEGEND * bool(meta["legend"])
+    layout.pop("title")
+    layout["annotations"] = [a for a in layout.get("annotations", ()) if a.get("name") != "caption"]
+    layout["margin"] = {"t": top, "b": 44, "l": max(10, meta["left"] - EDGE + 10), "r": 10, "pad": 0}
+    layout["height"] = top + meta["plot_height"] + 44
+    layout["paper_bgcolor"] = layout["plot_bgcolor"] = "rgba(0,0,0,0)"
+    return go.Figure(content, _validate=False)  # it was valid before
 
 
 def empty(theme: Theme, view: Mapping[str, Any], *, finding: str, why: str) -> go.Figure:

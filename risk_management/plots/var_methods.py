@@ -8,7 +8,7 @@ from typing import Any, Final
 import plotly.graph_objects as go
 
 from risk_management.model.explain import amount
-from risk_management.plots.rows import PITCH, limit_strokes, row_axis
+from risk_management.plots.rows import PITCH, Row, limit_strokes, row_axis, words
 from risk_management.plots.theme import Theme, empty, escaped, finished, theme_of
 
 __all__ = ["var_methods_figure"]
@@ -38,15 +38,15 @@ def var_methods_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Fi
         return empty(look, view, finding="No VaR to show", why=why)
     made = go.Figure()
     for place, row in enumerate(rows):
-        _line(made, place, row, look, is_default=row["method"] == head["method"])
+        _line(made, place, row, look)
     _dots(made, rows, view["currency"], "var", look)
     _dots(made, rows, view["currency"], "es", look)
-    row_axis(made, len(rows))
+    words(made, [_row(row, look, is_default=row["method"] == head["method"]) for row in rows], look)
     limit = view["limit"]
     at = [(place, limit) for place in range(len(rows))]
     limit_strokes(made, at, [f"limit of VaR {amount(limit, 'fraction')}"] * len(rows), look.ink)
     most = max(limit, *(row["es_pct"] or row["var_pct"] for row in rows))
-    made.update_xaxes(range=[0.0, 1.12 * most], tickformat=".1%")
+    row_axis(made, len(rows), 0.0, 1.12 * most, ".1%")
     return finished(
         made,
         look,
@@ -58,7 +58,7 @@ def var_methods_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Fi
     )
 
 
-def _line(made: go.Figure, place: int, row: Mapping[str, Any], theme: Theme, *, is_default: bool) -> None:
+def _line(made: go.Figure, place: int, row: Mapping[str, Any], theme: Theme) -> None:
     """From VaR to expected shortfall, under the method's name."""
     if row["es_pct"] is not None:
         made.add_scatter(
@@ -69,23 +69,13 @@ def _line(made: go.Figure, place: int, row: Mapping[str, Any], theme: Theme, *, 
             hoverinfo="skip",
             showlegend=False,
         )
+
+
+def _row(row: Mapping[str, Any], theme: Theme, *, is_default: bool) -> Row:
     name = row["method"].replace("_", " ") + (" (gate)" if is_default else "")
     shortfall = "" if row["es_pct"] is None else f" · ES {amount(row['es_pct'], 'fraction')}"
-    for text, x, anchor, colour in (
-        (name, 0.0, "left", theme.ink),
-        (f"VaR {amount(row['var_pct'], 'fraction')}{shortfall}", 1.0, "right", theme.muted),
-    ):
-        made.add_annotation(
-            text=f"<b>{escaped(text)}</b>" if is_default and x == 0.0 else escaped(text),
-            x=x,
-            xref="paper",
-            xanchor=anchor,
-            y=place,
-            yanchor="bottom",
-            yshift=6,
-            showarrow=False,
-            font={"size": 12, "color": colour},
-        )
+    said = f"VaR {amount(row['var_pct'], 'fraction')}{shortfall}"
+    return Row(name, said, row["var_pct"], theme.accent, "", is_strong=is_default)
 
 
 def _dots(made: go.Figure, rows: list[Mapping[str, Any]], currency: str, what: str, theme: Theme) -> None:

@@ -13,13 +13,17 @@ __all__ = [
     "CancelAnswer",
     "ChainAnswer",
     "ConfigAnswer",
+    "DeliveryAnswer",
     "Done",
     "EquityAnswer",
     "ErrorAnswer",
     "ExecutionAnswer",
     "FindingAnswer",
     "LimitsAnswer",
+    "LiquidationAnswer",
+    "LiquidationsAnswer",
     "Open",
+    "PlanAnswer",
     "PricesAnswer",
     "Readiness",
     "ReconciliationAnswer",
@@ -27,9 +31,11 @@ __all__ = [
     "RulesAnswer",
     "SessionAnswer",
     "StateAnswer",
+    "StopAnswer",
     "TradeAnswer",
     "TradeWhy",
     "WhatIfAnswer",
+    "WhatIfWhy",
 ]
 
 
@@ -37,6 +43,42 @@ class Closed(BaseModel):
     """An answer of exactly these fields."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ChannelDelivery(Closed):
+    """How one channel stands."""
+
+    channel: str
+    configured: bool
+    pending: int
+    sent: int
+    """Of the last 10,000."""
+    failed: int
+    oldest_at: str | None
+    oldest_age_seconds: float | None
+    lag_seconds: float | None
+    """From cause to delivery, of the newest message sent."""
+    last_error: str
+
+
+class FailedMessage(Closed):
+    """A message that was given up on one channel."""
+
+    key: str
+    channel: str
+    title: str
+    at: str
+    tries: int
+    error: str
+
+
+class DeliveryAnswer(Closed):
+    """What waits to be sent, was sent and failed."""
+
+    channels: list[ChannelDelivery]
+    pending: int
+    failed: int
+    newest_failed: list[FailedMessage]
 
 
 class Open(BaseModel):
@@ -139,6 +181,12 @@ class WhatIfAnswer(Closed):
     """For the report, the cancel and every question about it."""
 
 
+class WhatIfWhy(WhatIfAnswer):
+    """The same with all that was measured."""
+
+    findings: list[FindingAnswer]
+
+
 class TradeAnswer(WhatIfAnswer):
     """A decision; an approval is reserved until it is reported, cancelled or past its time."""
 
@@ -191,6 +239,42 @@ class Done(Closed):
 
     durable: bool
     """False: in memory alone, the store can't be written now."""
+
+
+class StopAnswer(Closed):
+    """All trading is stopped."""
+
+    durable: bool
+    cancelled: list[dict[str, str | float]]
+    """Approved entries that were cancelled: request_id, symbol, side, amount."""
+
+
+class PlanAnswer(Open):
+    """How a part of the book would be closed: steps with their orders, what waits, cost, time, risk path."""
+
+    plan_id: str
+    scope: str
+    steps: list[dict[str, Any]]
+    left: list[dict[str, Any]]
+    cost: float
+    durable: bool
+
+
+class LiquidationAnswer(Open):
+    """A liquidation that began, and how it stands."""
+
+    liquidation_id: str
+    scope: str
+    ended_at: str | None
+    durable: bool
+
+
+class LiquidationsAnswer(Closed):
+    """Those that go on, and the newest that have ended."""
+
+    liquidations: list[dict[str, Any]]
+    has_broker: bool
+    durable: bool
 
 
 class PricesAnswer(Closed):

@@ -96,8 +96,12 @@ class Guard:
         """
         self._check_host(call)
         self._check_origin(call)
-        is_open = path in self._open or any(route.access is None for route in methods.values())
-        who, csrf = (ANYONE, "") if is_open else self._known(call)
+        if any(route.access is None for route in methods.values()):
+            who, csrf = ANYONE, ""
+        elif path in self._open:
+            who, csrf = self._recognised(call) or (ANYONE, "")
+        else:
+            who, csrf = self._known(call)
         if not methods:
             raise Problem(Code.NOT_FOUND, "", "there is no such address; see openapi.json")
         asked = methods.get("GET")
@@ -136,12 +140,11 @@ class Guard:
         ):
             raise Problem(Code.BAD_ORIGIN, "", "a page of another origin may not ask")
 
-    def _known(self, call: Request) -> tuple[Token, str]:
-        """The token or session of a request."""
+    def _recognised(self, call: Request) -> tuple[Token, str] | None:
+        """The token or session of a request, None where it has none that is known."""
         header = call.headers.get("Authorization", "")
         if len(header) > LONGEST:
             raise Problem(Code.HEADER_TOO_LARGE, "", "the header Authorization is too long")
-        address = call.remote_addr or ""
         found = BEARER.match(header)
         if found is not None and (token := self._keyring.find(found[1])) is not None:
             return token, ""
@@ -150,6 +153,14 @@ class Guard:
             session = self.sessions.find(cookie[:LONGEST])
             if session is not None:
                 return session.who, session.csrf
+        return None
+
+    def _known(self, call: Request) -> tuple[Token, str]:
+        """The token or session of a request."""
+        recognised = self._recognised(call)
+        if recognised is not None:
+            return recognised
+        header, address = call.headers.get("Authorization", ""), call.remote_addr or ""
         if self._throttle.is_closed(address):
             said = "too many wrong tokens from this address; wait a minute"
             raise Problem(Code.TOO_MANY_TRIES, "", said, {"Retry-After": "60"})
@@ -159,7 +170,7 @@ class Guard:
             )
         said = (
             "this token is not known here, or was revoked; 'risk token list' shows those of the store"
-            if found is not None
+            if BEARER.match(header) is not None
             else "send a token: Authorization: Bearer ...; 'risk token create' makes one"
         )
         raise Problem(Code.UNAUTHENTICATED, "", said, {"WWW-Authenticate": "Bearer"})

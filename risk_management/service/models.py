@@ -45,9 +45,12 @@ __all__ = [
     "ConfigPatch",
     "EquityReport",
     "ExecutionReport",
+    "HeartbeatGiven",
+    "LiquidationAsked",
     "LoginCode",
     "ModeAsked",
     "Nothing",
+    "PlanAsked",
     "Prices",
     "ReasonGiven",
     "RuleAsked",
@@ -413,6 +416,27 @@ class ModeAsked(Asked):
     """Of the strategy, bot or symbol; empty for the portfolio."""
     reason: Name
     """Kept in the journal."""
+
+
+class PlanAsked(Asked):
+    """What is to be closed: ``everything``, ``bot:NAME``, ``cluster:SPY``, ``gross:0.5`` of equity, ..."""
+
+    scope: Name = "everything"
+
+
+class LiquidationAsked(Asked):
+    """A plan that was seen, and why it is carried out."""
+
+    scope: Name = "everything"
+    plan_id: Name
+    reason: Name
+
+
+class HeartbeatGiven(Asked):
+    """Who lives: a bot, a feed or an engine; a bot's token speaks for its bot."""
+
+    kind: Name = "bot"
+    name: Name | None = None
 
 
 class ReasonGiven(Asked):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import CollectorRegistry
@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from risk_management.model.portfolio import TradingMode
 
 if TYPE_CHECKING:
+    from risk_management.alerts.outbox import ChannelCounts
     from risk_management.service.route import Views
 
 __all__ = ["MIMETYPE", "exposition"]
@@ -70,6 +71,7 @@ class _Book(Collector):
                 use.add_metric([row["name"], row["subject"]], row["use"])
         yield use
         yield from _of_bots(bots)
+        yield from _of_messages(manager.outbox.counts(), manager.clock.now().timestamp())
 
 
 def _of_bots(bots: list[dict[str, Any]]) -> Iterator[Metric]:
@@ -83,6 +85,20 @@ def _of_bots(bots: list[dict[str, Any]]) -> Iterator[Metric]:
         if card["limits"]["use"] is not None:
             used.add_metric([card["name"]], card["limits"]["use"])
     yield from (decided, enabled, used)
+
+
+def _of_messages(counts: Iterable[ChannelCounts], now: float) -> Iterator[Metric]:
+    number = GaugeMetricFamily(
+        "risk_alert_messages", "Messages by channel and state", labels=["channel", "state"]
+    )
+    oldest = GaugeMetricFamily(
+        "risk_alert_oldest_seconds", "Age of the oldest message that waits", labels=["channel"]
+    )
+    for one in counts:
+        for state, value in (("pending", one.pending), ("sent", one.sent), ("failed", one.failed)):
+            number.add_metric([one.channel, state], value)
+        oldest.add_metric([one.channel], 0.0 if one.oldest_at is None else max(0.0, now - one.oldest_at))
+    yield from (number, oldest)
 
 
 def _gauge(name: str, text: str, value: float | None) -> Metric:

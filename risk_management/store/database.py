@@ -183,7 +183,10 @@ def migrate(engine: Engine) -> None:
     config = _alembic()
     with engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError:  # the version that it began with was gone when it came to write the next
+            raise StoreCorrupt("the tables are not of the version that they say; restore a backup") from None
 
 
 def newest_version() -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Final
 
@@ -16,9 +17,10 @@ from risk_management.alerts.outbox import KEPT, ChannelCounts, Due, Row, RowStat
 from risk_management.errors import StoreError, StoreUnavailable
 from risk_management.model.alert import Alert
 from risk_management.store.database import clear_errors, connect, store_file
-from risk_management.store.schema import OUTBOX
+from risk_management.store.reader import StoreReader
+from risk_management.store.schema import JOURNAL, OUTBOX
 
-__all__ = ["PUT", "SqlOutbox", "alert_rows", "channel_counts", "newest_rows", "outbox_row"]
+__all__ = ["PUT", "SqlOutbox", "alert_rows", "channel_counts", "looked", "newest_rows", "outbox_row"]
 
 logger = logging.getLogger(__name__)
 
@@ -218,6 +220,29 @@ class SqlOutbox:
         for engine in self._engines.values():
             engine.dispose()
         self._engines.clear()
+
+
+def looked(
+    store: str, state: RowState, most: int
+) -> tuple[tuple[ChannelCounts, ...], Sequence[Row], datetime]:
+    """What somebody sees who only looks, also while an engine works on the store.
+
+    Returns
+    -------
+    counts : tuple of ChannelCounts
+    rows : sequence of Row
+        The newest of a state.
+    now : datetime
+        Where the book's clock stood last: the time of the newest entry.
+
+    Raises
+    ------
+    StoreUnavailable, StoreCorrupt, StoreTooNew
+    """
+    with StoreReader.of_store(store) as reader, reader.looking() as connection:
+        newest = connection.scalar(select(JOURNAL.c.at).order_by(JOURNAL.c.seq.desc()).limit(1))
+        counts, rows = channel_counts(connection), newest_rows(connection, state, most)
+    return counts, rows, datetime.fromtimestamp(0, UTC) if newest is None else datetime.fromisoformat(newest)
 
 
 def channel_counts(connection: Connection) -> tuple[ChannelCounts, ...]:

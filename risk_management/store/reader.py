@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Engine, Executable, Row, Select, bindparam, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Executable,
+    Row,
+    Select,
+    bindparam,
+    func,
+    or_,
+    select,
+)
 
 from risk_management.errors import StoreCorrupt, StoreUnavailable
 from risk_management.model.events import Event
@@ -91,6 +102,15 @@ def checked(entry: Entry, tail: Tail) -> Tail:
     return Tail(entry.seq, entry.hash)
 
 
+def _by(actor: str) -> ColumnElement[bool]:
+    named, text = JOURNAL.c.actor, _literal(actor)
+    return or_(
+        named == actor,
+        named.like(f"{text} (token %", escape="!"),
+        named.like(f"% (token {text})", escape="!"),
+    )
+
+
 def _literal(text: str) -> str:
     """A text for LIKE that stands for itself."""
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
@@ -159,6 +179,12 @@ class StoreReader:
         with clear_errors(self.path), self._lock, self._engine.connect() as connection:
             return known_version(connection)
 
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """One look with several questions: all of them see the store as it is now."""
+        with clear_errors(self.path), self._lock, self._engine.connect() as connection:
+            yield connection
+
     def rows(self, query: Executable, **values: Any) -> list[Row[Any]]:
         """What a query finds."""
         with clear_errors(self.path), self._lock, self._engine.connect() as connection:
@@ -185,13 +211,17 @@ class StoreReader:
         actor: str | None = None,
         without: Collection[str] = (),
     ) -> list[Entry]:
-        """The newest entries, oldest first, of one kind or actor where named, `without` some kinds."""
+        """The newest entries, oldest first, of one kind or actor where named, `without` some kinds.
+
+        An actor is named whole, or of a token its name or its id alone.
+        """
         query = select(JOURNAL).order_by(JOURNAL.c.seq.desc()).limit(number)
         if without:
             query = query.where(JOURNAL.c.kind.not_in(without))
-        for column, wanted in ((JOURNAL.c.kind, kind), (JOURNAL.c.actor, actor)):
-            if wanted is not None:
-                query = query.where(column == wanted)
+        if kind is not None:
+            query = query.where(JOURNAL.c.kind == kind)
+        if actor is not None:
+            query = query.where(_by(actor))
         return [Entry._make(row) for row in reversed(self.rows(query))]
 
     def search(

@@ -16,6 +16,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.evolve import from_records
 from risk_management.core.standing import Standing
 from risk_management.errors import StoreCorrupt
+from risk_management.model.alert_book import AlertBook, AlertLife, ChannelLoad, RuleFacts, Silence
 from risk_management.model.budget import RiskAllocation
 from risk_management.model.drawdown import DrawdownState
 from risk_management.model.emergency import EmergencyMemory, RowCount
@@ -42,6 +43,38 @@ __all__ = ["snapshot_bytes", "standing_from", "state_hash"]
 
 Intent = tuple[str, str, int, int]
 Executed = tuple[str, int, float, int]
+
+
+@dataclass(frozen=True)
+class _Alerts:
+    """What is remembered of alerts."""
+
+    lives: tuple[AlertLife, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    rules: tuple[RuleFacts, ...] = ()
+    removed: tuple[str, ...] = ()
+    loads: tuple[tuple[str, ChannelLoad], ...] = ()
+
+    @classmethod
+    def of(cls, book: AlertBook) -> _Alerts:
+        """As it is written."""
+        return cls(
+            tuple(book.lives.values()),
+            tuple(book.silences.values()),
+            tuple(book.rules.values()),
+            tuple(sorted(book.removed)),
+            tuple(book.loads.items()),
+        )
+
+    def book(self) -> AlertBook:
+        """As it was."""
+        return AlertBook(
+            _named((life.alert.key, life) for life in self.lives),
+            _named((silence.silence_id, silence) for silence in self.silences),
+            _named((rule.rule_id, rule) for rule in self.rules),
+            frozenset(self.removed),
+            _named(self.loads),
+        )
 
 
 @dataclass(frozen=True)
@@ -74,6 +107,7 @@ class _Snapshot:
     emergency: tuple[tuple[str, RowCount], ...]
     breaks: tuple[tuple[str, tuple[Break, ...]], ...] = ()
     prices_since: datetime | None = None
+    alerts: _Alerts = _Alerts()
     budget: RiskAllocation | None = None
     given: str = ""
     liquidations: tuple[Liquidation, ...] = ()
@@ -109,6 +143,7 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         emergency=tuple(state.emergency.counts.items()),
         breaks=tuple(state.breaks.items()),
         prices_since=state.prices_since,
+        alerts=_Alerts.of(state.alerts),
         budget=state.budget,
         given=standing.given if standing.given != standing.config.as_text() else "",
         liquidations=tuple(state.liquidations.values()),
@@ -161,6 +196,7 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         emergency=EmergencyMemory(_named(kept.emergency)),
         breaks=_named(kept.breaks),
         prices_since=kept.prices_since,
+        alerts=kept.alerts.book(),
         liquidations=_named((one.liquidation_id, one) for one in kept.liquidations),
         budget=kept.budget,
     )

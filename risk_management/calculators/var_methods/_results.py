@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from risk_management.model.explain import amount
+from risk_management.model.html import card
+
 __all__ = ["RiskComponent", "VaRResult", "VaRSummary"]
 
 
@@ -59,6 +62,9 @@ class VaRResult:
     def key(self) -> str:
         """Its name in a summary, such as ``historical_0.95_1d``."""
         return f"{self.method}_{self.confidence:g}_{self.horizon}d"
+
+    def _repr_html_(self) -> str:
+        return _card(f"VaR by {self.method.replace('_', ' ')}", [self], [], self.leans_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +162,29 @@ class VaRSummary:
         if self.leans_on:
             lines.append("Leans on: " + "; ".join(said.rstrip(".") for said in self.leans_on) + ".")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        first, *_ = self.explain().splitlines()
+        mark = "bad" if self.utilization > 1.0 else ""
+        notes = [f"The limit is {self.limit:.2%} of equity, used {self.utilization:.0%}.", *self.notes]
+        return _card(first, list(self.total_var.values()), notes, self.leans_on, mark)
+
+
+def _card(
+    title: str, results: list[VaRResult], notes: list[str], leans_on: tuple[str, ...], mark: str = ""
+) -> str:
+    rows = [
+        (
+            result.method.replace("_", " "),
+            f"{result.confidence:.1%}",
+            f"{result.horizon} d",
+            amount(result.var_value, "money"),
+            amount(result.var_pct, "fraction"),
+            amount(result.es_value, "money"),
+            amount(result.es_pct, "fraction"),
+        )
+        for result in results
+    ]
+    heads = ("method", "confidence", "horizon", "VaR", "of equity", "ES", "of equity")
+    said = [*notes, *(f"Leans on: {text}" for text in leans_on)]
+    return card(title, heads, rows, mark=mark, notes=said)

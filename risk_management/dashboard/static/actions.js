@@ -29,7 +29,7 @@ function Ask({ does, still, word, label, danger, reasonless, extra, run, done })
     ${still?.length > 0 && html`<h3>What goes on</h3><ul class="still">${still.map((line) => html`<li key=${line}>${line}</li>`)}</ul>`}
     ${extra}
     ${!reasonless && html`<label>Why, for the audit trail<input name="reason" required maxlength="200" value=${reason} onInput=${(event) => setReason(event.target.value)} autocomplete="off" autofocus /></label>`}
-    ${word && html`<label>Type <strong class="word">${word}</strong> to confirm<input name="confirm" required value=${typed} onInput=${(event) => setTyped(event.target.value)} autocomplete="off" autocapitalize="off" spellcheck="false" /></label>`}
+    ${word && html`<label><span>Type <strong class="word">${word}</strong> to confirm</span><input name="confirm" required value=${typed} onInput=${(event) => setTyped(event.target.value)} autocomplete="off" autocapitalize="off" spellcheck="false" /></label>`}
     ${problem && html`<p class="wrong" role="alert">${problem.message}</p>`}
     <div class="buttons"><button type="button" class="quiet" onClick=${close}>Leave it</button>
       <button type="submit" class=${danger ? "danger" : "main"} disabled=${!ready || busy}>${busy ? "Asking …" : label}</button></div></form>`;
@@ -50,6 +50,7 @@ export function Act({ route, run, kind = "quiet", children, small }) {
   return html`<button type="button" class=${`${kind} ${small ? "small" : ""} ${why ? "denied" : ""}`} aria-disabled=${why ? "true" : undefined} title=${why || undefined} onClick=${run}>${children}</button>`;
 }
 
+const NOUNS = { halted: "halt", reducing: "reduce-only" };
 const STILL = ["Stops and other protective orders that stand at the broker stay there.", "Fills are booked, prices are taken, alerts are sent, this page goes on."];
 const pulse = () => live().pulse;
 const scopeHolds = (scope, name = "") => (pulse()?.holds ?? []).filter((hold) => hold.scope === scope && hold.name === name);
@@ -74,7 +75,7 @@ export const dangers = {
     act("POST /emergency-release", "Resume trading", {
       danger: true, word: "portfolio", label: "Resume trading",
       done: (said) => (said.released.length ? `Released: ${said.released.join("; ")}` : "Nothing was stopped."),
-      does: [...(ends.length ? ends.map((hold) => `End the ${hold.mode} set by ${hold.actor} (${words(hold.cause)}): “${hold.reason}”.`) : ["Nothing: no stop of the portfolio waits for a person."]),
+      does: [...(ends.length ? ends.map((hold) => `End the ${NOUNS[hold.mode] ?? hold.mode} set by ${hold.actor} (${words(hold.cause)}): “${hold.reason}”.`) : ["Nothing: no stop of the portfolio waits for a person."]),
         ...(isOut ? ["Begin a recovery tranche of small size: the drawdown is still in its no-entry tier."] : [])],
       still: ["The high-water mark and every limit stay as they are; nothing is reset.", ...stays.map((hold) => `Still ${hold.mode} by ${words(hold.cause)} until it ends by itself: ${hold.reason}.`), "Holds of single bots, strategies and symbols stay."],
       run: (reason) => send("POST", "emergency-release", { reason }),
@@ -82,7 +83,7 @@ export const dangers = {
   },
   scope: (scope, name) => act("POST /mode", `Let ${name} trade again`, {
     word: name, label: "Let it trade", done: `${name} may open again.`,
-    does: scopeHolds(scope, name).map((hold) => `End the ${hold.mode} set by ${hold.actor} (${words(hold.cause)}): “${hold.reason}”.`),
+    does: scopeHolds(scope, name).map((hold) => `End the ${NOUNS[hold.mode] ?? hold.mode} set by ${hold.actor} (${words(hold.cause)}): “${hold.reason}”.`),
     still: ["Every limit stays; holds of the whole portfolio stay."],
     run: (reason) => send("POST", "mode", { mode: "active", scope, name, reason }),
   }),
@@ -100,10 +101,10 @@ export const dangers = {
   }),
 };
 
-export function Controls({ status }) {
+export function Controls({ status, children }) {
   return html`<div class="controls">
     ${status.mode !== "halted" && html`<${Act} route="POST /emergency-stop" kind="danger" run=${dangers.halt}>Halt everything<//>`}
     ${status.mode === "active" && html`<${Act} route="POST /mode" run=${dangers.reduce}>Reduce only<//>`}
     ${(status.mode !== "active" || scopeHolds("portfolio").length > 0) && html`<${Act} route="POST /emergency-release" kind="main" run=${dangers.resume}>Resume<//>`}
-    <a class="button quiet" href="#/whatif">Try an order</a></div>`;
+    ${children}<a class="button quiet" href="#/whatif">Try an order</a></div>`;
 }

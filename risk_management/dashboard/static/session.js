@@ -2,7 +2,7 @@
 import { get, send, useCsrf } from "./api.js";
 
 const RANKS = ["read", "trade", "operate", "admin"];
-const state = { who: null, problem: null, routes: null };
+const state = { who: null, problem: null, routes: null, fields: {} };
 const listeners = new Set();
 
 export const session = () => state;
@@ -18,7 +18,12 @@ export async function look() {
     state.routes = {};
     for (const [path, methods] of Object.entries(document_.paths)) {
       const short = path.replace(/^\/api\/risk/, "");
-      for (const [method, said] of Object.entries(methods)) state.routes[`${method.toUpperCase()} ${short}`] = said["x-scope"];
+      for (const [method, said] of Object.entries(methods)) {
+        const route = `${method.toUpperCase()} ${short}`;
+        const of = said.requestBody?.content?.["application/json"]?.schema?.$ref?.split("/").pop();
+        state.routes[route] = said["x-scope"];
+        state.fields[route] = Object.keys(document_.components.schemas[of]?.properties ?? {});
+      }
     }
   } catch (problem) {
     state.who = null;
@@ -40,6 +45,10 @@ export async function leave() {
 
 // Whether this server has an address at all; what it lacks is not shown.
 export const exists = (route) => Boolean(state.routes?.[route]);
+
+// The first address that looks like this, and the fields of a body that it takes.
+export const routeLike = (pattern) => Object.keys(state.routes ?? {}).find((route) => pattern.test(route));
+export const taken = (route, values) => Object.fromEntries(Object.entries(values).filter(([name]) => state.fields[route]?.includes(name)));
 
 // Why whoever looks may not do it; empty where they may.
 export function whyNot(route) {

@@ -8,28 +8,28 @@ import { capital, span, time, words as spoken } from "./format.js";
 import { ageOf } from "./live.js";
 import { Badge, begins, Empty, Fault, Panel, Ranges, Table } from "./parts.js";
 import { say } from "./place.js";
-import { exists, session } from "./session.js";
+import { routeLike, session, taken } from "./session.js";
 
 const KINDS = { info: "info", warning: "warning", critical: "bad", emergency: "emergency" };
 const SILENCES = [["1800", "30 minutes"], ["3600", "an hour"], ["14400", "4 hours"], ["28800", "8 hours"]];
-const route = (...known) => known.find((one) => exists(one));
+const ACKNOWLEDGE = /^POST .*acknowledge/, SILENCE = /^POST .*silence/;
+const named = (route, alert) => route.split(" ")[1].slice(1).replace(/\{(\w+)\}/, (_, name) => encodeURIComponent(/alert/.test(name) || route.includes("/alerts/") ? alert.alert_id : alert.rule_id));
 
-const ACKNOWLEDGE = ["POST /alerts/{alert_id}/acknowledge", "POST /alerts/{name}/acknowledge"];
-const SILENCE = ["POST /rules/{rule_id}/silence", "POST /alerts/{alert_id}/silence", "POST /silences"];
-
-const acknowledge = (alert) => act(route(...ACKNOWLEDGE), "Acknowledge", {
-  label: "Acknowledge", done: "Acknowledged.", does: [`Note that you have seen “${alert.message}”.`, "Stop repeating it."], still: ["It stays on this page until its cause is over.", "It is told again when it gets worse."],
-  run: (reason) => send("POST", `alerts/${encodeURIComponent(alert.alert_id)}/acknowledge`, { reason }),
-});
+function acknowledge(alert) {
+  const route = routeLike(ACKNOWLEDGE);
+  act(route, "Acknowledge", {
+    label: "Acknowledge", done: "Acknowledged.", does: [`Note that you have seen “${alert.message}”.`, "Stop repeating it."], still: ["It stays on this page until its cause is over.", "It is told again when it comes back."],
+    run: (reason) => send("POST", named(route, alert), taken(route, { reason, comment: reason, alert_id: alert.alert_id })),
+  });
+}
 
 function silence(alert) {
-  const found = route(...SILENCE);
+  const route = routeLike(SILENCE);
   let seconds = SILENCES[0][0];
-  act(found, "Silence", {
-    label: "Silence", done: "Silenced.", does: [`Keep every channel quiet about ${alert.name} for a while.`], still: ["It is watched and shown here all the same.", "Limits and stops act as before."],
+  act(route, "Silence", {
+    label: "Silence", done: "Silenced.", does: [`Keep every channel quiet about ${alert.name} for a while.`], still: ["It is watched and shown here all the same; what still holds at the end is told then.", "Limits and stops act as before."],
     extra: html`<label>For<select onChange=${(event) => { seconds = event.target.value; }}>${SILENCES.map(([value, text]) => html`<option key=${value} value=${value}>${text}</option>`)}</select></label>`,
-    run: (reason) => found === "POST /silences" ? send("POST", "silences", { rule_id: alert.rule_id, seconds: Number(seconds), reason })
-      : send("POST", found === SILENCE[0] ? `rules/${encodeURIComponent(alert.rule_id)}/silence` : `alerts/${encodeURIComponent(alert.alert_id)}/silence`, { seconds: Number(seconds), reason }),
+    run: (reason) => send("POST", named(route, alert), taken(route, { seconds: Number(seconds), reason, rule_id: alert.rule_id })),
   });
 }
 
@@ -40,8 +40,8 @@ function RuleForm({ metrics, again }) {
   const [condition, set] = useState("portfolio_heat > 80");
   const [tried, setTried] = useState(null);
   const [problem, wrong] = useState(null);
-  const tries = exists("POST /rules/try");
-  const trial = async () => { try { setTried(await send("POST", "rules/try", { condition })); wrong(null); } catch (refused) { wrong(refused); setTried(null); } };
+  const tries = routeLike(/^POST \/rules\/(try|test|check)/);
+  const trial = async () => { try { setTried(await send("POST", tries.split(" ")[1].slice(1), { condition })); wrong(null); } catch (refused) { wrong(refused); setTried(null); } };
   const submit = async (event) => {
     event.preventDefault();
     const form = new FormData(event.target);
@@ -74,7 +74,7 @@ export default function Alerts({ words, zone, pulse }) {
     <${Panel} wide id="active" title="Firing now" note=${data.enabled ? "The most severe first" : "Alerts are switched off in the settings"} rows=${() => data.active} data=${() => data.active}>
       ${data.active.length ? html`<ul class="alerts">${data.active.map((alert) => html`<li key=${alert.alert_id} class=${alert.severity}><div><${Badge} kind=${KINDS[alert.severity]}>${capital(alert.severity)}<//> <strong>${alert.message}</strong>
         <p class="dim">${alert.name} · since ${time(alert.first_at, zone)}, ${span(ageOf(alert.first_at))} · told ${alert.count} times by ${alert.channels.join(", ")}${alert.acknowledged_by ? ` · acknowledged by ${alert.acknowledged_by}` : ""}</p></div>
-        <div class="buttons">${!alert.acknowledged_by && route(...ACKNOWLEDGE) && html`<${Act} small route=${route(...ACKNOWLEDGE)} run=${() => acknowledge(alert)}>Acknowledge<//>`}${route(...SILENCE) && html`<${Act} small route=${route(...SILENCE)} run=${() => silence(alert)}>Silence<//>`}</div></li>`)}</ul>`
+        <div class="buttons">${!alert.acknowledged_by && routeLike(ACKNOWLEDGE) && html`<${Act} small route=${routeLike(ACKNOWLEDGE)} run=${() => acknowledge(alert)}>Acknowledge<//>`}${routeLike(SILENCE) && html`<${Act} small route=${routeLike(SILENCE)} run=${() => silence(alert)}>Silence<//>`}</div></li>`)}</ul>`
         : html`<${Empty} title="Nothing fires">${data.rules.length} rules watch the book at every assessment.<//>`}<//>
     ${(data.warnings.length > 0 || data.undelivered.length > 0) && html`<${Panel} wide id="delivery" title="What can't be heard" note="Rules without a channel, and messages that nobody got" rows=${() => data.undelivered}>
       <ul class="list">${data.warnings.map((text) => html`<li key=${text}><${Badge} kind="warning">Not heard<//> ${text}</li>`)}${data.undelivered.map((one) => html`<li key=${one.alert_id + one.channel}><${Badge} kind="bad">Not delivered<//> ${one.channel}: ${one.reason}</li>`)}</ul><//>`}

@@ -4,6 +4,7 @@ import { Controls, dangers, Act } from "./actions.js";
 import { told, outcome, TOLD } from "./activity.js";
 import { useAsked } from "./data.js";
 import { amount, capital, clock, money, percent, time, words as spoken } from "./format.js";
+import { canFlatten, flatten, ROUTE } from "./flatten.js";
 import { FiguresOf, useFigures } from "./figures.js";
 import { Badge, Bar, Empty, Fault, Panel } from "./parts.js";
 import { address } from "./place.js";
@@ -21,11 +22,12 @@ function Wrong({ pulse, tz }) {
 }
 
 function Doing({ pulse, entries, problem, zone }) {
-  const holds = pulse.holds;
+  const wide = pulse.holds.filter((hold) => hold.scope === "portfolio"), narrow = pulse.holds.filter((hold) => hold.scope !== "portfolio");
+  const holds = [...wide, ...narrow.slice(0, 3)];
   return html`<section class="answer" aria-labelledby="q-done"><h2 id="q-done">What the system has done</h2>
     ${pulse.status.blocked_by.length > 0 && html`<div class="blocked"><strong>New trades are stopped</strong><ul>${pulse.status.blocked_by.map((text) => html`<li key=${text}>${capital(text)}</li>`)}</ul></div>`}
-    ${holds.length > 0 && html`<ul class="list">${holds.map((hold) => html`<li key=${hold.scope + hold.name + hold.cause}><${Badge} kind=${hold.mode === "halted" ? "bad" : "warning"}>${capital(hold.mode)}<//> <span><strong>${hold.name || hold.scope}</strong>, by ${hold.actor} at ${clock(hold.since, zone)}: ${hold.reason}</span>
-      ${hold.scope !== "portfolio" && html`<${Act} small route="POST /mode" run=${() => dangers.scope(hold.scope, hold.name)}>Let it trade<//>`}</li>`)}</ul>`}
+    ${holds.length > 0 && html`<ul class="list">${holds.map((hold) => html`<li key=${hold.scope + hold.name + hold.cause}><${Badge} kind=${hold.mode === "halted" ? "bad" : "warning"}>${capital(hold.mode)}<//> <span class="clamp" title=${hold.reason}><strong>${hold.name || hold.scope}</strong>, by ${hold.actor} at ${clock(hold.since, zone)}: ${hold.reason}</span>
+      ${hold.scope !== "portfolio" && html`<${Act} small route="POST /mode" run=${() => dangers.scope(hold.scope, hold.name)}>Let it trade<//>`}</li>`)}${narrow.length > 3 && html`<li class="dim">and ${narrow.length - 3} more</li>`}</ul>`}
     ${pulse.drawdown?.position_size_multiplier < 1 && html`<p>New positions stand at ×${pulse.drawdown.position_size_multiplier} of their size: the drawdown is ${percent(pulse.status.drawdown)}, in ${pulse.drawdown.tier_name}.</p>`}
     ${entries?.length ? html`<ol class="trail">${entries.slice(0, holds.length > 2 ? 3 : 6).map((entry) => { const [text, kind] = told(entry); return html`<li key=${entry.seq} class=${kind}><time>${time(entry.at, zone).slice(5, 16)}</time><span>${text}<em> · ${entry.actor}</em></span></li>`; })}</ol>`
       : problem ? html`<p class="dim">${problem.code === "NO_STORE" ? "This book keeps no journal; name a store and what happens is told here." : problem.status === 401 ? "Sign in to read what was done." : problem.message}</p>`
@@ -56,7 +58,7 @@ export default function Overview({ pulse, zone, words }) {
   const { data, problem } = useAsked(`audit/search?kinds=${TOLD.join(",")}&limit=8`);
   const isEmpty = pulse.positions === 0 && pulse.pending === 0;
   return html`<div class="answers"><${Wrong} pulse=${pulse} tz=${tz} /><${Doing} pulse=${pulse} entries=${data?.entries} problem=${problem} zone=${zone} />
-      <section class="answer" aria-labelledby="q-can"><h2 id="q-can">What you can do</h2><${Controls} status=${pulse.status} />
+      <section class="answer" aria-labelledby="q-can"><h2 id="q-can">What you can do</h2><${Controls} status=${pulse.status}>${canFlatten() && pulse.positions > 0 && html`<${Act} route=${ROUTE} run=${() => flatten()}>Flatten …<//>`}<//>
         <dl class="facts"><div><dt>Held</dt><dd>${pulse.positions} positions, ${money(pulse.exposure)}</dd></div><div><dt>Approved, not filled</dt><dd>${pulse.pending}</dd></div>
           <div><dt>Cash</dt><dd>${money(pulse.metrics.cash)}</dd></div><div><dt>Worst stress, in 10 days</dt><dd>${percent(pulse.metrics.stress_loss)} of equity</dd></div></dl></section></div>
     ${isEmpty && html`<div class="panel hint"><${Empty} title="Nothing is held yet">Bots ask this system before each order, and what it approves shows here. To see it alive: risk demo --serve. To bring what you hold: risk token create --scope operate, then POST positions.<//></div>`}

@@ -1,7 +1,9 @@
 // Every position with its weight, profit and risk; a click on one goes into it.
 import { html } from "./ui.js";
+import { Act } from "./actions.js";
 import { useAsked } from "./data.js";
 import { DASH, money, number, percent, signed, time, words as spoken } from "./format.js";
+import { canFlatten, flatten, ROUTE } from "./flatten.js";
 import { FiguresOf, useFigures } from "./figures.js";
 import { Badge, Empty, Fault, Panel, Table } from "./parts.js";
 import { say } from "./place.js";
@@ -12,7 +14,7 @@ const GROUPS = ["symbol", "sector", "strategy", "bot", "account"];
 function Chosen({ row, zone }) {
   const fact = (name, value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
   return html`<${Panel} id="chosen" title=${`${row.symbol}, ${row.side}`} note=${`${row.bot} · ${row.strategy || "no strategy"} · ${row.account}`} data=${() => row}
-      tools=${html`<button type="button" class="quiet small" onClick=${() => say({ symbol: null })}>Close</button>`}>
+      tools=${html`${canFlatten() && html`<${Act} small kind="danger" route=${ROUTE} run=${() => flatten(`symbol:${row.symbol}`, row.symbol)}>Close it all<//>`}<button type="button" class="quiet small" onClick=${() => say({ symbol: null })}>Back</button>`}>
     <dl class="facts columns">${fact("Value", money(row.value))}${fact("Weight", percent(row.weight))}${fact("Profit", html`<span class=${tone(row.pnl)}>${signed(row.pnl)} (${signed(row.pnl_pct, percent)})</span>`)}
       ${fact("Risk", money(row.risk))}${fact("Quantity", number(row.quantity, 4))}${fact("Entry", money(row.entry_price, 2))}${fact("Price", row.price === null ? DASH : money(row.price, 2))}${fact("Price of", time(row.price_time, zone))}
       ${fact("Stop", row.has_stop ? (row.stop_verified ? "stands at the broker" : "not verified") : "none")}${fact("Sector", row.sector)}${fact("Class", spoken(row.asset_class))}${fact("Cluster", row.cluster)}${fact("Opened", time(row.opened_at, zone))}

@@ -10,7 +10,7 @@ export const Outcome = ({ of }) => html`<${Badge} kind=${OUTCOMES[of] ?? "info"}
 
 function Row({ finding, isBinding, bites }) {
   const known = (value) => value !== null && value !== undefined;
-  return html`<li class=${bites ? "bites" : ""}><div><strong>${capital(words(finding.check))}</strong>${isBinding && html` <${Badge} kind="bad">binding<//>`}
+  return html`<li class=${bites ? "bites" : ""}><div title=${finding.code}><strong>${capital(words(finding.check))}</strong>${isBinding && html` <${Badge} kind="bad">binding<//>`}
     ${bites ? html`<p>${capital(finding.message)}.</p>` : null}</div>
     <dl><div><dt>Measured</dt><dd>${known(finding.measured) ? amount(finding.measured, finding.unit) : "–"}</dd></div>
       <div><dt>Limit</dt><dd>${known(finding.limit) ? amount(finding.limit, finding.unit) : "–"}</dd></div>

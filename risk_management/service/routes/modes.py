@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from risk_management.model.access import Access
-from risk_management.service.answers import Done, ReleaseAnswer
+from risk_management.model.money import SCALE
+from risk_management.service.answers import Done, ReleaseAnswer, StopAnswer
 from risk_management.service.models import ModeAsked, ReasonGiven
 from risk_management.service.route import Answer, Call, Route
 
@@ -21,7 +22,17 @@ def mode(call: Call) -> Answer:
 
 def stop(call: Call) -> Answer:
     """Stop all trading at once, whatever else goes on."""
-    return Answer({"durable": call.manager.emergency_stop(call.body.reason, actor=call.who.actor)})
+    done = call.manager.stop_everything(call.body.reason, actor=call.who.actor)
+    cancelled = [
+        {
+            "request_id": one.request_id,
+            "symbol": one.key.symbol,
+            "side": "buy" if one.side > 0 else "sell",
+            "amount": (one.opening + one.closing) / SCALE,
+        }
+        for one in done.cancelled
+    ]
+    return Answer({"durable": done.durable, "cancelled": cancelled})
 
 
 def release(call: Call) -> Answer:
@@ -48,7 +59,7 @@ ROUTES: Final = (
         "Stop all trading at once",
         stop,
         asks=ReasonGiven,
-        answers=Done,
+        answers=StopAnswer,
         urgent=True,
     ),
     Route(

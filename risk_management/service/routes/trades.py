@@ -12,7 +12,7 @@ from risk_management.model.access import Access
 from risk_management.model.codes import Code
 from risk_management.model.money import SCALE
 from risk_management.model.trade import Execution
-from risk_management.service.answers import CancelAnswer, ExecutionAnswer, TradeAnswer, TradeWhy, WhatIfAnswer
+from risk_management.service.answers import CancelAnswer, ExecutionAnswer, TradeAnswer, TradeWhy, WhatIfWhy
 from risk_management.service.models import ExecutionReport, TradeAsked
 from risk_management.service.problems import Problem
 from risk_management.service.route import Answer, Call, Route
@@ -55,8 +55,9 @@ def ask(call: Call) -> Answer:
 
 
 def what_if(call: Call) -> Answer:
-    """Judge a request and change nothing."""
-    return Answer(_said(call.manager.desk.ask(_ticket(call))))
+    """Judge a request and change nothing; every check says what it measured."""
+    decision = call.manager.desk.ask(_ticket(call))
+    return Answer({**_said(decision), "findings": _findings(decision)})
 
 
 def why(call: Call) -> Answer:
@@ -69,7 +70,7 @@ def why(call: Call) -> Answer:
     return Answer(
         {
             **_said(decision),
-            "findings": [_finding(decision, finding) for finding in decision.findings],
+            "findings": _findings(decision),
             "status": None if known is None else known.status,
             "remaining": 0.0 if still_open is None else (still_open.opening + still_open.closing) / SCALE,
         }
@@ -93,6 +94,7 @@ def report(call: Call) -> Answer:
         body.executed_quantity,
         body.fee,
         body.environment,
+        call.who.actor,
     )
     try:
         done = call.manager.execute_trade(fill)
@@ -106,7 +108,7 @@ def cancel(call: Call) -> Answer:
     """Free what is left of an approval."""
     request_id = call.path["request_id"]
     _decision(call, request_id)
-    call.manager.desk.cancel(request_id, f"cancelled by {call.who.actor}")
+    call.manager.desk.cancel(request_id, "cancelled", call.who.actor)
     return Answer({"request_id": request_id, "durable": call.durable})
 
 
@@ -124,6 +126,7 @@ def _ticket(call: Call) -> OrderTicket:
         body.account_id,
         body.request_id,
         body.reduce_only,
+        call.who.actor,
     )
 
 
@@ -152,6 +155,10 @@ def _said(decision: TradeDecision) -> Plain:
     said["explanation"] = decision.explain()
     said["binding"] = None if decision.binding is None else _finding(decision, decision.binding)
     return said
+
+
+def _findings(decision: TradeDecision) -> list[Plain]:
+    return [_finding(decision, finding) for finding in decision.findings]
 
 
 def _finding(decision: TradeDecision, finding: Finding) -> Plain:
@@ -207,6 +214,6 @@ ROUTES: Final = (
         "What would be approved; nothing is reserved",
         what_if,
         asks=TradeAsked,
-        answers=WhatIfAnswer,
+        answers=WhatIfWhy,
     ),
 )

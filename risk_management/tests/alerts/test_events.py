@@ -7,7 +7,7 @@ import pytest
 from risk_management.alerts.risk_alerts import Alert, AlertSeverity, AlertState, AlertType
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import StoreUnavailable
-from risk_management.model.events import AlertTold, CashMoved, Event
+from risk_management.model.events import AlertTold, CashMoved, Event, HoldSet
 from risk_management.tests.store.world import small_foundation
 
 
@@ -76,11 +76,25 @@ def test_nobody_is_told_under_the_lock_nor_before_it_is_on_disk(manager, units):
     assert seen == [(False, True)]
 
 
-def test_an_alert_whose_unit_was_lost_is_not_told(manager, units):
+def test_an_alert_whose_unit_was_lost_is_not_told_and_one_alone_is_kept_in_memory(manager, units):
     units.fails = True
     with pytest.raises(StoreUnavailable), manager.book.lock:
         raised(manager)
     assert manager.alert_manager.history == ()
+    assert raised(manager, "still") is not None  # the book lives in memory now
+    assert [a.message for a in manager.alert_manager.history] == ["still"]
+    units.fails = False
+    assert manager.book.mend()
+    assert [e.alert.message for e in units.told] == ["still"]
+
+
+def test_an_alert_never_raises_into_what_caused_it(manager, units):
+    units.fails = True
+    assert raised(manager).message == "it broke"
+    assert manager.book.outage
+    units.fails = False
+    manager.book.mend()
+    assert [type(e) for e in units.units[-1]][:2] == [HoldSet, AlertTold]
 
 
 def test_who_acknowledges_is_the_actor(manager, units):

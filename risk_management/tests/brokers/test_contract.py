@@ -13,7 +13,8 @@ from risk_management.brokers.registry import BROKERS
 from risk_management.errors import BrokerUnavailable, OrderRejected
 from risk_management.model.broker import MarketStatus, OrderIntent, OrderKind, OrderStatus, TimeInForce
 from risk_management.model.money import SCALE, to_ledger
-from risk_management.tests.brokers.worlds import CASH, MONDAY, WORLDS, World
+from risk_management.tests.brokers.exchange import CASH, MONDAY
+from risk_management.tests.brokers.worlds import WORLDS, World
 
 
 def test_every_registered_broker_has_a_world():

@@ -15,7 +15,7 @@ from risk_management.errors import BrokerUnavailable, ConfigurationError, OrderR
 from risk_management.model.broker import MarketStatus, OrderIntent, OrderKind, OrderStatus, TimeInForce
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import SCALE, to_ledger
-from risk_management.tests.brokers.worlds import CASH, MONDAY, Exchange
+from risk_management.tests.brokers.exchange import CASH, MONDAY, Exchange
 
 
 def order(name: str, units: float, *, side: int = 1, symbol: str = "SPY", **words: object) -> OrderIntent:
@@ -175,7 +175,7 @@ import os, signal, sys
 from pathlib import Path
 from risk_management.model.broker import OrderIntent, OrderKind, TimeInForce
 from risk_management.model.money import SCALE
-from risk_management.tests.brokers.worlds import Exchange
+from risk_management.tests.brokers.exchange import Exchange
 exchange = Exchange({"SPY": 100.0}, path=Path(sys.argv[1]))
 exchange.engine.submit(OrderIntent("a", "SPY", 1, 7 * SCALE, reduce_only=False))
 exchange.engine.submit(OrderIntent("b", "SPY", -1, 7 * SCALE, kind=OrderKind.STOP, stop_price=80.0,

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
+from unittest.mock import patch
 
-from risk_management.brokers.broker import Broker, Surroundings
-from risk_management.brokers.paper import PaperBroker
-from risk_management.brokers.paper_options import PaperOptions
-from risk_management.clock import ManualClock
+from risk_management.brokers import load_broker
+from risk_management.brokers.broker import Broker
+from risk_management.config.risk_config import BrokerConfig
 from risk_management.model.broker import MarketStatus
-from risk_management.model.instrument import Instrument
-
-MONDAY = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
-CASH = 10_000.0
-
-
-class Exchange:
-    """An account and its market: the paper broker, which the local servers put behind HTTP."""
-
-    def __init__(self, prices: dict[str, float], *, path: Path | None = None, **options: object) -> None:
-        self.clock = ManualClock(MONDAY)
-        self.prices = dict(prices)
-        self.instruments: dict[str, Instrument] = {}
-        settings = PaperOptions.model_validate({"cash": CASH, "path": path, **options})
-        self.engine = PaperBroker(self.around(), settings)
-
-    def around(self) -> Surroundings:
-        return Surroundings(self.clock, self._price, self._instrument)
-
-    def _price(self, symbol: str) -> tuple[float, datetime] | None:
-        return (self.prices[symbol], self.clock.now()) if symbol in self.prices else None
-
-    def _instrument(self, symbol: str) -> Instrument | None:
-        return self.instruments.get(symbol)
+from risk_management.tests.brokers import alpaca_server, kraken_server
+from risk_management.tests.brokers.alpaca_server import AlpacaServer
+from risk_management.tests.brokers.exchange import Exchange
+from risk_management.tests.brokers.kraken_server import KrakenServer
+from risk_management.tests.brokers.local_server import LocalServer
 
 
 class World:
@@ -81,4 +61,62 @@ def paper(**options: object) -> World:
     return World(exchange, exchange.engine)
 
 
-WORLDS = {"paper": paper}
+class Served(World):
+    """A broker that is reached over HTTP."""
+
+    lost = ""
+
+    def __init__(self, exchange: Exchange, broker: Broker, server: LocalServer) -> None:
+        super().__init__(exchange, broker)
+        self.server = server
+
+    @contextmanager
+    def lost_answer(self) -> Iterator[None]:
+        self.server.lose = {self.lost}
+        yield
+        self.server.lose = set()
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        self.server.down = 503
+        yield
+        self.server.down = None
+
+    def close(self) -> None:
+        super().close()
+        self.server.close()
+
+
+class Alpaca(Served):
+    lost = "/v2/orders"
+
+
+def alpaca(**options: object) -> Alpaca:
+    exchange = Exchange({"SPY": 100.0, "BTC/USD": 20_000.0, "BRK.B": 300.0}, **{"commission": 0.0, **options})
+    server = AlpacaServer(exchange)
+    urls = {"url": server.url, "data_url": server.url}
+    settings = BrokerConfig(name="alpaca", timeout=5.0, options=urls)
+    with patch.dict(
+        os.environ, {"ALPACA_API_KEY": alpaca_server.KEY, "ALPACA_SECRET_KEY": alpaca_server.SECRET}
+    ):
+        broker = load_broker(settings, exchange.around())
+    return Alpaca(exchange, broker, server)
+
+
+class Kraken(Served):
+    symbol, symbol_there = "SOL", "SOL/USD"
+    lost = "/0/private/AddOrder"
+
+
+def kraken(**options: object) -> Kraken:
+    exchange = Exchange({"SOL/USD": 100.0, "BTC/USD": 20_000.0}, **options)
+    server = KrakenServer(exchange)
+    urls = {"exchange": "kraken", "url": server.url}
+    settings = BrokerConfig(name="ccxt", timeout=5.0, options=urls)
+    keys = {"EXCHANGE_API_KEY": kraken_server.KEY, "EXCHANGE_SECRET": kraken_server.SECRET}
+    with patch.dict(os.environ, keys):
+        broker = load_broker(settings, exchange.around())
+    return Kraken(exchange, broker, server)
+
+
+WORLDS = {"paper": paper, "alpaca": alpaca, "ccxt": kraken}

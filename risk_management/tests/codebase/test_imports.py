@@ -26,7 +26,14 @@ LEVELS = {
         "monitors",
     ),
     4: ("checks", "alerts", "market_data", "brokers", "store"),
-    5: ("core.order_desk", "core.liquidation_desk", "core.protocol", "core.watch", "core.risk_manager"),
+    5: (
+        "core.order_desk",
+        "core.liquidation_desk",
+        "core.heartbeats",
+        "core.protocol",
+        "core.watch",
+        "core.risk_manager",
+    ),
     6: ("integration", "dashboard", "service", "replay", "simulate", "report", "plots", "cli", "demo"),
 }
 SANCTIONED = {"core.foundation"}

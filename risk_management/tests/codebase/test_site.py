@@ -31,6 +31,11 @@ risk import mine.csv --yes --portfolio-value 10000 --high-water-mark 10000 --sto
 """What the how-tos take for granted: settings and a store."""
 
 
+def test_every_page_stands_in_the_navigation():
+    named = re.findall(r"([a-z-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M)
+    assert sorted(named) == sorted(page.name for page in DOCS.glob("*.md"))
+
+
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path):
     done = subprocess.run(
         [BIN / "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path],

@@ -19,6 +19,8 @@ from risk_management.core.fill_report import FillReport
 from risk_management.core.foundation import lay_foundation
 from risk_management.core.ledger import check_ledger
 from risk_management.core.order_desk import OrderTicket
+from risk_management.model.budget import BudgetShare, RiskAllocation
+from risk_management.model.events import BudgetAllocated
 from risk_management.model.trade import Finding
 from risk_management.tests.conftest import Desk
 from risk_management.tests.core import over_approval
@@ -100,6 +102,9 @@ class Approvals(RuleBasedStateMachine):
         for bot, limit in zip(BOTS, (800.0, 2000.0, 9000.0), strict=True):
             over_approval.register(self.desk, bot, limit)
         over_approval.quote(self.desk, self.prices)
+        budget = RiskAllocation("equal", "es", 0.05, self.desk.state.drawdown.day, (BudgetShare("s", 1.0),))
+        event = BudgetAllocated(at=self.desk.clock.now(), actor="test", budget=budget)
+        self.desk.book.apply(event)  # its sums by strategy are held against fresh ones after every step
 
     @rule(
         symbol=st.sampled_from(SYMBOLS),

@@ -82,7 +82,11 @@ def test_limits_are_those_of_the_assessment(full):
 
 
 def labels(made) -> str:
-    return " ".join(filter(None, texts(made)))
+    """All words in a figure: annotations and the names above bars."""
+    named = [
+        text for trace in made.data if trace.type == "scatter" and trace.mode == "text" for text in trace.text
+    ]
+    return " ".join([*filter(None, texts(made)), *named])
 
 
 def test_the_treemap_sums_to_the_open_risk_of_all_positions(full):

@@ -41,7 +41,7 @@ class Reply(NamedTuple):
 class Service:
     """Everything of a running service that a test may want to look at."""
 
-    def __init__(self, foundation, path, **changes) -> None:
+    def __init__(self, foundation, path, *, streams=0, **changes) -> None:
         self.path = path
         # unknown bots are refused, as 'risk serve' has it; tests ask far more often than bots
         config = foundation.config.update(
@@ -58,10 +58,14 @@ class Service:
         base = replace(foundation, config=config, clock=self.clock)
         self.manager = AdvancedRiskManager.on(base, journal=self.journal)
         self.tokens = TokenStore(str(path))
-        self.sessions = Sessions()
+        self.sessions = Sessions(is_valid=self.tokens.holds)
         self.throttle = Throttle(most=1_000_000)
         self.app = make_app(
-            RiskDashboardAPI(self.manager), self.tokens, sessions=self.sessions, throttle=self.throttle
+            RiskDashboardAPI(self.manager),
+            self.tokens,
+            sessions=self.sessions,
+            throttle=self.throttle,
+            streams=streams,
         )
         self.secrets = {
             access.value: self.tokens.create(
@@ -70,9 +74,12 @@ class Service:
             for access in Access
         }
         self.manager.register_bot(BOT)
-        self.server = Server(self.app)
-        self.port = self.server.port
-        self._thread = threading.Thread(target=self.server.run, name="server", daemon=True)
+        self.serve(Server(self.app))
+
+    def serve(self, server: Server) -> None:
+        """Answer from now on."""
+        self.server, self.port = server, server.port
+        self._thread = threading.Thread(target=server.run, name="server", daemon=True)
         self._thread.start()
 
     def close(self) -> None:

@@ -263,7 +263,7 @@ def test_bots(fresh):
 
 def test_stop_and_release(fresh):
     service = fresh()
-    assert service.call("POST", "emergency-stop", {"reason": "storm"}, "operate").json == {"durable": True}
+    assert service.call("POST", "emergency-stop", {"reason": "storm"}, "operate").json["durable"] is True
     assert service.ask().json["rejection_reasons"][0] == "HALTED"
     assert service.manager.state.mode is TradingMode.HALTED
     assert service.call("POST", "emergency-release", {"reason": ""}, "operate").status == 400
@@ -432,6 +432,23 @@ def test_health_readiness_and_numbers(service):
     assert "same-1" not in text
 
 
+def test_how_alerts_reach_people(service):
+    from risk_management.alerts.message import message_of  # noqa: PLC0415
+
+    manager = service.manager
+    alert = manager.alert_manager.raise_alert("system_error", "warning", "a channel is tried", key="tried")
+    manager.outbox.put(message_of(alert), ["slack", "email"])
+    manager.outbox.failed(message_of(alert).key, "slack", "HTTP 404")
+    said = service.call("GET", "alerts/delivery", scope="read").json
+    assert (said["pending"], said["failed"]) == (1, 1)
+    [failed] = said["newest_failed"]
+    assert (failed["channel"], failed["error"], failed["tries"]) == ("slack", "HTTP 404", 1)
+    assert [one["channel"] for one in said["channels"] if one["failed"]] == ["slack"]
+    text = service.call("GET", "/metrics", scope="read").data.decode()
+    assert 'risk_alert_messages{channel="slack",state="failed"} 1.0' in text
+    assert 'risk_alert_oldest_seconds{channel="email"}' in text
+
+
 def test_no_number_is_told_twice(service):
     """Two bots hold something: their limits are two series, as a scraper reads them."""
     service.manager.update_prices({"KO": 60.0})
@@ -477,7 +494,7 @@ def test_what_the_store_loses_is_not_acknowledged(fresh, monkeypatch):
     assert service.call("POST", "trades/before/executions", words, "trade").json["durable"] is False
     ready = service.call("GET", "/readyz", scope=None)
     assert (ready.status, ready.json["why"]) == (503, ["STORE_UNAVAILABLE"])
-    assert service.call("POST", "emergency-stop", {"reason": "x"}, "operate").json == {"durable": False}
+    assert service.call("POST", "emergency-stop", {"reason": "x"}, "operate").json["durable"] is False
 
 
 def _still_away():
@@ -528,3 +545,25 @@ def test_a_storm_of_orders_stays_within_the_limit(fresh):
     assert sum(sizes) <= limit + 1e-6
     assert sum(sizes) > limit - 100  # the limit was reached, not missed
     assert math.isclose(sum(sizes), sum(r.opening for r in service.manager.state.reservations.values()) / 1e8)
+
+
+def test_the_journal_names_who_did_it(fresh):
+    """The token that asked, reported or cancelled; the system for what it does by itself."""
+    service = fresh()
+    service.manager.update_prices({"KO": 60.0, "PEP": 170.0})
+    for name, symbol in (("r1", "KO"), ("r2", "PEP")):
+        body = {"symbol": symbol, "action": "buy", "size": 300.0, "request_id": name}
+        assert service.call("POST", "trades", body, "trade").json["approved"]
+    service.call("POST", "trades/r1/executions", {"executed_size": 300.0, "executed_price": 60.0}, "trade")
+    service.call("DELETE", "trades/r2", None, "operate")
+    service.call("POST", "trades", {**body, "request_id": "r3"}, "trade")
+    service.clock.advance(3600.0)
+    service.manager.desk.expire()
+    by = {}
+    for entry in service.call("GET", "audit?limit=500").json["entries"]:
+        by.setdefault(entry["kind"], []).append(entry["actor"])
+    names = {token.actor for token in service.tokens.tokens()}
+    assert set(by["TradeDecided"]) == set(by["Filled"])
+    assert by["TradeDecided"][0] in names
+    assert by["ReservationClosed"][0] in names - set(by["TradeDecided"])
+    assert by["ReservationClosed"][1] == "system"

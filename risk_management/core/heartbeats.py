@@ -1,0 +1,120 @@
+"""The dead man's switch: who is not heard of in time may only close, and later nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from threading import Lock
+from typing import Final
+
+from risk_management.clock import Clock
+from risk_management.config.risk_config import HeartbeatConfig
+from risk_management.core.book import Book
+from risk_management.core.order_desk import OrderDesk
+from risk_management.errors import InvalidRequest, shown
+from risk_management.model.events import HoldReleased, HoldSet
+from risk_management.model.portfolio import SYSTEM, Hold, PortfolioState, Reservation, Scope, TradingMode
+
+__all__ = ["KINDS", "Heartbeats"]
+
+KINDS: Final = ("bot", "feed", "engine")
+EVERY: Final = "*"
+
+
+class Heartbeats:
+    """Remembers who was heard of when, and holds the scope of whoever is missing.
+
+    Parameters
+    ----------
+    book : Book
+    desk : OrderDesk
+    clock : Clock
+    """
+
+    def __init__(self, book: Book, desk: OrderDesk, clock: Clock) -> None:
+        self._book, self._desk, self._clock = book, desk, clock
+        self._since = clock.now()
+        self._heard: dict[tuple[str, str], datetime] = {}
+        self._lock = Lock()
+
+    def beat(self, kind: str, name: str) -> None:
+        """Somebody lives. A feed and an engine are watched from their first beat on, a bot by the settings.
+
+        Raises
+        ------
+        InvalidRequest
+            ``INVALID_KIND``
+        """
+        if kind not in KINDS:
+            said = f"a heartbeat is of a bot, a feed or an engine; got {shown(kind)}"
+            raise InvalidRequest("INVALID_KIND", "kind", said)
+        with self._lock:
+            self._heard[kind, name] = self._clock.now()
+
+    def prices_came(self, source: str) -> None:
+        """Prices are a feed's heartbeat, once it is watched."""
+        if ("feed", source) in self._heard:
+            self.beat("feed", source)
+
+    def forget(self, kind: str, name: str) -> None:
+        """It ended in good order: nobody waits for it."""
+        with self._lock:
+            self._heard.pop((kind, name), None)
+
+    def check(self) -> tuple[str, ...]:
+        """Hold whoever is missing, let go whoever is back; returns a sentence for each that is missing."""
+        said = []
+        with self._book.lock:
+            now = self._clock.now()
+            for kind, name, seconds, allowed in self._watched(now):
+                text = self._judge(kind, name, seconds, allowed, now)
+                if text:
+                    said.append(text)
+        return tuple(said)
+
+    def _watched(self, now: datetime) -> Iterator[tuple[str, str, float, float]]:
+        """Kind, name, seconds of silence, and seconds that are allowed."""
+        settings, state = self._book.config.heartbeat_config, self._book.state
+        with self._lock:
+            heard = dict(self._heard)
+        for (kind, name), last in heard.items():
+            allowed = settings.feeds if kind == "feed" else settings.engine
+            if kind != "bot" and allowed > 0.0:
+                yield kind, name, (now - last).total_seconds(), allowed
+        for name in state.bots if settings.bots else ():
+            allowed = settings.bots.get(name, settings.bots.get(EVERY, 0.0))
+            if allowed > 0.0:
+                yield "bot", name, self._silence(state, name, heard, now), allowed
+
+    def _silence(
+        self, state: PortfolioState, name: str, heard: dict[tuple[str, str], datetime], now: datetime
+    ) -> float:
+        """Seconds since a bot was heard of: its requests count. A start counts for all."""
+        asked = state.bots[name].record.last_seen
+        moments = [self._since, state.bots[name].registered_at, heard.get(("bot", name), self._since)]
+        return (now - max([*moments, asked] if asked is not None else moments)).total_seconds()
+
+    def _judge(self, kind: str, name: str, seconds: float, allowed: float, now: datetime) -> str:
+        settings: HeartbeatConfig = self._book.config.heartbeat_config
+        scope, held = (Scope.BOT, name) if kind == "bot" else (Scope.PORTFOLIO, "")
+        cause = f"heartbeat:{kind}:{name}"
+        known = self._book.state.holds.get((scope, held, cause))
+        if seconds <= allowed:
+            if known is not None and not known.latched:
+                text = "it is heard of again"
+                self._book.apply(HoldReleased(now, SYSTEM, scope, held, cause, text))
+            return ""
+        is_gone = seconds > allowed * settings.halt_after
+        mode = TradingMode.HALTED if is_gone else TradingMode.REDUCING
+        if known is not None and known.mode.severity >= mode.severity:
+            return ""
+        ends = "a person puts it back" if is_gone else "it ends by itself"
+        text = f"{kind} {name} was not heard of for {seconds:.0f} s (allowed {allowed:g}); {ends}"
+        hold = Hold(scope, held, cause, mode, SYSTEM, text, now, latched=is_gone)
+        self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
+
+        def is_his(reservation: Reservation) -> bool:
+            return scope is Scope.PORTFOLIO or reservation.key.bot == name
+
+        self._desk.cancel_openings(text, is_his)
+        return text

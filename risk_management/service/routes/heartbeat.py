@@ -1,0 +1,40 @@
+"""Who lives says so."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from risk_management.model.access import Access
+from risk_management.model.codes import Code
+from risk_management.service.answers import Done
+from risk_management.service.models import HeartbeatGiven
+from risk_management.service.problems import Problem
+from risk_management.service.route import Answer, Call, Route
+
+__all__ = ["ROUTES"]
+
+
+def heartbeat(call: Call) -> Answer:
+    """A bot, feed or engine lives; a bot's token speaks for its bot alone."""
+    body = call.body
+    if call.who.bot is not None and body.kind != "bot":
+        raise Problem(Code.NOT_YOUR_BOT, "kind", f"this token trades for {call.who.bot!r} alone")
+    name = call.own(body.name) if body.kind == "bot" else body.name
+    if name is None:
+        raise Problem(Code.MISSING_FIELD, "name", "name is missing; say whose heartbeat it is")
+    call.manager.heartbeat(body.kind, name)
+    return Answer({"durable": call.durable})
+
+
+ROUTES: Final = (
+    Route(
+        "POST",
+        "/heartbeat",
+        Access.TRADE,
+        "A bot, feed or engine lives",
+        heartbeat,
+        asks=HeartbeatGiven,
+        answers=Done,
+        refuses=(404,),
+    ),
+)

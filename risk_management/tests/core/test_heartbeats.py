@@ -1,0 +1,162 @@
+"""The dead man's switch, and bots that fail again and again; on a clock that only the test moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from risk_management.core.fill_report import FillReport
+from risk_management.core.order_desk import OrderTicket
+from risk_management.errors import InvalidRequest
+from risk_management.model.portfolio import Scope, TradingMode
+
+
+def ask(manager, request_id="r", bot="a", size=100.0, action="buy", symbol="KO"):
+    return manager.request_trade(OrderTicket(symbol, action, size, bot_name=bot, request_id=request_id))
+
+
+def modes(manager, clock, scope, name, silences):
+    seen = []
+    for seconds in silences:
+        clock.advance(seconds)
+        manager.check_heartbeats()
+        seen.append(manager.state.mode_of(scope, name).value)
+    return seen
+
+
+def test_a_silent_bot_may_only_close_then_nothing_until_a_person_puts_it_back(make_manager):
+    manager, clock = make_manager(heartbeat_config={"bots": {"a": 30.0}})
+    manager.register_bot("a")
+    manager.register_bot("b")
+    ask(manager)
+    ask(manager, "other", "b")
+    assert modes(manager, clock, Scope.BOT, "a", [30.0, 0.5]) == ["active", "reducing"]
+    assert {r.key.bot for r in manager.state.reservations.values()} == {"b"}
+    manager.heartbeat("bot", "a")
+    assert modes(manager, clock, Scope.BOT, "a", [1.0]) == ["active"]
+    assert modes(manager, clock, Scope.BOT, "a", [40.0, 49.5]) == ["reducing", "halted"]
+    manager.heartbeat("bot", "a")
+    assert modes(manager, clock, Scope.BOT, "a", [1.0]) == ["halted"]
+    manager.set_mode(TradingMode.ACTIVE, "looked at", scope=Scope.BOT, name="a")
+    assert modes(manager, clock, Scope.BOT, "a", [1.0]) == ["active"]
+    assert manager.state.mode_of(Scope.BOT, "b") is TradingMode.ACTIVE
+
+
+def test_a_bot_s_requests_are_heartbeats_and_nobody_is_watched_unasked(make_manager):
+    manager, clock = make_manager(heartbeat_config={"bots": {"*": 30.0}})
+    manager.register_bot("a")
+    for number in range(5):
+        clock.advance(25.0)
+        ask(manager, str(number), size=100.0 + number)
+        assert manager.check_heartbeats() == ()
+    manager, clock = make_manager()
+    manager.register_bot("a")
+    clock.advance(1e5)
+    assert manager.check_heartbeats() == ()
+    assert manager.state.mode is TradingMode.ACTIVE
+
+
+@pytest.mark.parametrize(("kind", "name"), [("feed", "yahoo"), ("engine", "monitoring")])
+def test_a_silent_feed_or_engine_holds_the_portfolio(make_manager, kind, name):
+    manager, clock = make_manager()
+    manager.heartbeat(kind, name)
+    ask(manager)
+    assert modes(manager, clock, Scope.PORTFOLIO, "", [60.0, 0.5]) == ["active", "reducing"]
+    assert not manager.state.reservations
+    manager.heartbeat(kind, name)
+    assert modes(manager, clock, Scope.PORTFOLIO, "", [1.0, 181.0]) == ["active", "halted"]
+    manager.heartbeat(kind, name)
+    assert manager.check_heartbeats() == ()
+    assert manager.state.mode is TradingMode.HALTED
+    manager.release_emergency("ann", "it is back")
+    assert manager.state.mode is TradingMode.ACTIVE
+
+
+def test_prices_are_a_feed_s_heartbeat(make_manager):
+    manager, clock = make_manager()
+    manager.heartbeat("feed", "yahoo")
+    for _ in range(4):
+        clock.advance(50.0)
+        manager.update_prices({"KO": 60.0}, source="yahoo")
+        assert manager.check_heartbeats() == ()
+    clock.advance(50.0)
+    manager.update_prices({"KO": 60.0}, source="another")
+    clock.advance(50.0)
+    assert "feed yahoo was not heard of for 100 s (allowed 60)" in manager.check_heartbeats()[0]
+
+
+def test_it_is_told_once_and_resolved(make_manager):
+    manager, clock = make_manager()
+    manager.heartbeat("feed", "yahoo")
+    clock.advance(61.0)
+    assert len(manager.check_heartbeats()) == 1
+    assert manager.check_heartbeats() == ()
+    assert any("yahoo" in alert.message for alert in manager.alert_manager.active)
+    manager.heartbeat("feed", "yahoo")
+    manager.check_heartbeats()
+    assert not any("yahoo" in alert.message for alert in manager.alert_manager.active)
+
+
+# -- failures in a row ----------------------------------------------------------------------------------
+
+
+def trade(manager, number, entry, leave):
+    """A round trip of one unit."""
+    for action, price in (("buy", entry), ("sell", leave)):
+        manager.record_fill("KO", action, 1.0, price, execution_id=f"{number}{action}", bot_name="a")
+
+
+def test_losses_in_a_row_switch_a_bot_off_until_a_person_puts_it_back(make_manager):
+    manager, _ = make_manager(bot_config={"max_losses_in_a_row": 3})
+    manager.register_bot("a")
+    for number, leave in enumerate((59.0, 59.0, 61.0, 59.0, 59.0)):
+        trade(manager, number, 60.0, leave)
+        manager.assess_overall_risk()
+        assert manager.state.bots["a"].enabled
+    trade(manager, 9, 60.0, 59.0)
+    manager.assess_overall_risk()
+    bot = manager.state.bots["a"]
+    assert not bot.enabled
+    assert "3 losing trades in a row (limit 3)" in bot.disabled_reason
+    assert "BOT_DISABLED" in ask(manager).rejection_reasons
+    manager.set_bot_enabled("a", enabled=True)
+    for number in (10, 11):
+        manager.assess_overall_risk()
+        assert manager.state.bots["a"].enabled
+        trade(manager, number, 60.0, 59.0)
+    manager.assess_overall_risk()
+    assert manager.state.bots["a"].enabled
+    trade(manager, 12, 60.0, 59.0)
+    manager.assess_overall_risk()
+    assert not manager.state.bots["a"].enabled
+
+
+def test_orders_that_come_to_nothing_in_a_row_switch_a_bot_off(make_manager):
+    manager, clock = make_manager(bot_config={"max_rejects_in_a_row": 3})
+    manager.register_bot("a")
+
+    def report(number, success):
+        clock.advance(11.0)
+        manager.update_prices({"KO": 60.0})
+        assert ask(manager, str(number)).approved
+        size = 100.0 if success else 0.0
+        manager.execute_trade(FillReport(str(number), size, 60.0, success=success, execution_id=f"e{number}"))
+        manager.assess_overall_risk()
+        return manager.state.bots["a"].enabled
+
+    assert [report(n, n == 2) for n in range(5)] == [True] * 5  # a fill begins the count anew
+    assert report(5, success=False) is False
+    manager.set_bot_enabled("a", enabled=True)
+    assert report(6, success=False)
+
+
+def test_malformed_requests_in_a_row_switch_a_bot_off(make_manager):
+    manager, _ = make_manager(bot_config={"max_errors_in_a_row": 3})
+    manager.register_bot("a")
+    for count, size in enumerate((-1.0, -1.0, 100.0, -1.0, -1.0, -1.0)):
+        if size < 0.0:
+            with pytest.raises(InvalidRequest):
+                ask(manager, str(count), size=size)
+        else:
+            ask(manager, str(count), size=size)
+        manager.assess_overall_risk()
+        assert manager.state.bots["a"].enabled is (count < 5)

@@ -1,0 +1,170 @@
+"""Every view, wide and on a phone, dark and light: what the API says, for those who can't see it too."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from risk_management.tests.page.conftest import PHONE, WIDE, Visitor
+
+VIEWS = {
+    "overview": ("Nearest limits", ["equity", "drawdown", "decisions"]),
+    "limits": ("Headroom of every limit", []),
+    "heatmap": ("Approved, not filled", ["positions", "heat"]),
+    "var": ("By method, side by side", ["var_methods", "distribution", "var_components", "var_backtest"]),
+    "stress": ("All scenarios", ["stress", "reverse_stress"]),
+    "correlation": ("Clusters", ["correlation"]),
+    "alerts": ("Rules", []),
+    "bots": ("sleeper", ["bots"]),
+    "whatif": ("What would be decided", []),
+    "audit": ("Audit trail", []),
+}
+"""The seven specified views, and limits, what-if and the journal: a heading and the figures of each."""
+
+
+@pytest.fixture(scope="module")
+def visitors(chromium, served):
+    """One visitor for each look; they go from view to view."""
+    made = {
+        name: Visitor(chromium, f"http://127.0.0.1:{served.port}", **look).enter(served)
+        for name, look in {
+            "wide": {"viewport": WIDE, "color_scheme": "dark"},
+            "phone": {"viewport": PHONE, "color_scheme": "light", "has_touch": True},
+        }.items()
+    }
+    yield made
+    for one in made.values():
+        one.close()
+    assert [text for one in made.values() for text in one.wrong] == []
+
+
+@pytest.mark.parametrize("look", ["wide", "phone"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view(visitors, view, look):
+    visitor = visitors[look]
+    page = visitor.go(view)
+    heading, figures = VIEWS[view]
+    page.get_by_role("heading", name=heading, exact=True).wait_for()
+    for name in figures:
+        page.locator(f"[data-drawn={name}] .main-svg").first.wait_for()
+        page.locator(f"[data-panel=figure-{name}] .finding").wait_for()
+    assert page.locator(".fault").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it is wider than the screen"
+    assert page.get_by_role("region", name="Vital signs").locator(".vital").count() == 7
+    assert visitor.axe() == []
+
+
+def test_the_vital_signs_are_those_of_the_api(visitors, served):
+    status = served.call("GET", "pulse").json["status"]
+    row = visitors["wide"].go("overview").locator(".vitals").inner_text()
+    assert f"{status['equity']:,.0f}" in row
+    assert f"{status['score']:.0f}\n" in row
+    assert f"{100 * status['drawdown']:.1f} %" in row
+    assert "Active" in row
+    assert "sample data, for demonstration" in row
+
+
+def test_a_panel_is_taken_away(visitors, served):
+    page = visitors["wide"].go("heatmap")
+    rows = served.call("GET", "heatmap").json["positions"]
+    for kind in ("CSV", "JSON"):
+        page.get_by_role("button", name="Take Positions away", exact=True).click()
+        with page.expect_download() as taken:
+            page.get_by_role("menuitem", name=kind).click()
+        text = Path(taken.value.path()).read_bytes().decode()
+        known = list(csv.DictReader(io.StringIO(text))) if kind == "CSV" else json.loads(text)
+        assert [row["symbol"] for row in known] == [row["symbol"] for row in rows]
+        assert [float(row["value"]) for row in known] == pytest.approx([row["value"] for row in rows])
+    page.locator("[data-drawn=heat] .main-svg").first.wait_for()
+    page.get_by_role("button", name="Take Heat by cluster away").click()
+    with page.expect_download() as taken:
+        page.get_by_role("menuitem", name="PNG").click()
+    assert Path(taken.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_looked_at_stands_in_the_address(visitors):
+    page = visitors["wide"].go("heatmap")
+    page.get_by_role("button", name="MSFT", exact=True).click()
+    page.get_by_role("heading", name="MSFT, long").wait_for()
+    page.get_by_role("button", name="strategy", exact=True).click()
+    page.get_by_title("Times in UTC").click()
+    address = page.url
+    assert all(word in address for word in ("symbol=MSFT", "group=strategy", "tz=local"))
+    page.goto("about:blank")
+    page.goto(address)
+    page.get_by_role("heading", name="MSFT, long").wait_for()
+    assert page.get_by_title("Times in UTC").inner_text() == "Local"
+    assert page.get_by_role("button", name="strategy", exact=True).get_attribute("aria-pressed") == "true"
+
+
+def test_why_an_order_was_cut_or_refused(visitors, served):
+    page = visitors["wide"].go("overview")
+    asked = served.call("GET", "trades/too-much").json
+    page.locator(".decisions button").filter(has_text="buy AAPL").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("What held it back").wait_for()
+    first = dialog.locator(".findings li").first.inner_text()
+    assert "binding" in first
+    assert asked["binding"]["check"].replace("_", " ") in first.lower()
+    assert f"{asked['binding']['cap']:,.2f}"[:4] in first
+    dialog.get_by_text("checks passed").click()
+    shown = dialog.locator(".findings li").count()
+    assert shown == len(asked["findings"])
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+
+
+def test_a_chosen_scenario_says_where_its_figures_come_from(visitors):
+    page = visitors["wide"].go("stress?scenario=ten_days_2008")
+    page.get_by_text("Where the figures come from").click()
+    page.get_by_role("heading", name="The worst ten days of 2008").wait_for()
+    assert page.locator(".sources li").count() >= 1
+
+
+def test_the_journal_is_searched_and_found_whole(visitors):
+    page = visitors["wide"].go("audit")
+    page.get_by_placeholder("A name, symbol").fill("on holiday")
+    page.keyboard.press("Enter")
+    page.get_by_text("Bot sleeper disabled: on holiday").wait_for()
+    assert page.locator("tbody tr").count() == 1
+    page.get_by_role("button", name="Is it whole?").click()
+    page.locator(".whole .badge.ok").wait_for()
+
+
+def test_dark_and_light_are_kept(visitors):
+    page = visitors["wide"].go("overview")
+    page.get_by_role("button", name="Light theme").click()
+    page.reload()
+    page.get_by_role("button", name="Dark theme").click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_an_empty_book_says_how_to_begin(visit, own):
+    service = own()
+    visitor = visit(service).enter(service)
+    page = visitor.page
+    page.get_by_text("Nothing is held yet").wait_for()
+    page.locator(".verdict.good").get_by_text("Safe").wait_for()
+    for view, text in (
+        ("heatmap", "Nothing is held"),
+        ("correlation", "Nothing to compare"),
+        ("stress", "no scenario costs anything"),
+    ):
+        visitor.go(view).get_by_text(text).first.wait_for()
+        assert page.locator(".fault").count() == 0
+
+
+def test_old_prices_are_never_shown_as_safe(visit, own):
+    service = own()
+    service.manager.add_position("KO", 500, 60.0)
+    service.manager.update_prices({"KO": 60.0}, source="desk")
+    visitor = visit(service).enter(service)
+    visitor.page.locator(".verdict.good").wait_for()
+    service.clock.advance(3600.0)
+    visitor.page.locator(".verdict.unknown").get_by_text("Not sure").wait_for()
+    visitor.page.locator(".feeds").get_by_text("STALE").first.wait_for()
+    assert "desk" in visitor.page.locator(".verdict").inner_text()
