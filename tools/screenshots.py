@@ -23,14 +23,11 @@ PICTURES = (
     ("phone", "dark", PHONE, "overview", ".trail"),
 )
 """Name, theme, size, view, and what has to be there."""
-DAYS = 56
-"""Of 2020 until the pictures are taken: in the middle of the crash."""
+MOMENT = "2020-03-18"
+"""The pictures are taken from this day of the replay on: in the middle of the crash."""
 LINK = re.compile(r"http://\S+/login\?code=\S+")
 FLAGS = ["--no-sandbox", "--disable-gpu"]
-PLAYED = (
-    "days => fetch('audit/search?kinds=Marked&limit=500').then(r => r.json())"
-    ".then(found => found.entries.length >= days)"
-)
+PLAYED = "moment => fetch('pulse').then(r => r.json()).then(found => found.as_of >= moment)"
 
 
 def main() -> None:
@@ -63,7 +60,7 @@ def take(browser, signed_in, address: str) -> None:
         )
         page = context.new_page()
         page.goto(f"{address}/api/risk/dashboard#/{view}")
-        page.wait_for_function(PLAYED, arg=DAYS, timeout=180_000)
+        page.wait_for_function(PLAYED, arg=MOMENT, timeout=180_000)
         page.locator(awaited).first.wait_for(timeout=60_000)
         page.wait_for_timeout(1_000)
         file = IMAGES / f"page-{name}.png"

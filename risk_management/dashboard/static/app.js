@@ -7,10 +7,10 @@ import { isQuiet, live, start } from "./live.js";
 import { theme, turn } from "./look.js";
 import { address, go, say, usePlace, zoneOf } from "./place.js";
 import { look, onSession, session } from "./session.js";
-import { Who } from "./signin.js";
+import { signIn, Who } from "./signin.js";
 import { verdict } from "./verdict.js";
 import { Vitals } from "./vitals.js";
-import { Fault } from "./parts.js";
+import { Empty, Fault } from "./parts.js";
 import { Help } from "./help.js";
 import { dangers } from "./actions.js";
 
@@ -115,7 +115,7 @@ function App() {
       ${newer && html`<p class="banner">A newer version of this page is served. <button type="button" class="quiet" onClick=${() => location.reload()}>Load it</button></p>`}
       <main id="main" tabindex="-1" ref=${main} aria-label=${known[1]}>
         <h1 class="hidden">${known[1]}</h1>
-        ${denied ? html`<${Fault} problem=${{ ...state.problem, message: "You are not signed in." }} />` : null}
+        ${denied ? html`<section class="panel"><${Empty} title="You are not signed in.">Open the link that “risk serve” prints, or sign in with a token.<p class="buttons middle"><button type="button" class="main" onClick=${signIn}>Sign in with a token</button></p><//></section>` : null}
         ${problem && html`<${Fault} problem=${problem} />`}
         ${View && state.pulse && html`<${View} words=${words} pulse=${state.pulse} zone=${zoneOf(words)} quiet=${quiet} who=${session().who} />`}
       </main>

@@ -8,7 +8,7 @@ const SIGNS = { ok: "✓", good: "✓", warning: "!", critical: "‼", breached:
 export const Badge = ({ kind = "info", children, title }) =>
   html`<span class=${`badge ${kind}`} title=${title}><span aria-hidden="true" class="sign">${SIGNS[kind] ?? "•"}</span>${children}</span>`;
 
-export const Empty = ({ title, children }) => html`<div class="empty"><p class="empty-title">${title}</p><p>${children}</p></div>`;
+export const Empty = ({ title, children }) => html`<div class="empty"><p class="empty-title">${title}</p><div>${children}</div></div>`;
 
 export function Fault({ problem, again }) {
   if (!problem) return null;

@@ -37,6 +37,7 @@ export function wrongs(pulse) {
 // {level, word, text}
 export function verdict(state, quiet) {
   const { pulse, problem } = state;
+  if (!pulse && problem?.status === 401) return { level: "unknown", word: "Not known", text: "Sign in to see how the book stands." };
   if (!pulse) return { level: "unknown", word: "Not known", text: problem?.message ?? "The risk system has not answered yet." };
   if (quiet) return { level: "unknown", word: "Not live", text: `Nothing heard for ${span((performance.now() - state.heard) / 1000)}: what is shown may be old.${problem ? ` ${problem.message}` : ""}` };
   const all = wrongs(pulse);

@@ -8,7 +8,7 @@ import { capital, span, time, words as spoken } from "./format.js";
 import { ageOf } from "./live.js";
 import { Badge, begins, Empty, Fault, Panel, Ranges, Table } from "./parts.js";
 import { say } from "./place.js";
-import { routeLike, session, taken } from "./session.js";
+import { exists, routeLike, session, taken } from "./session.js";
 
 const KINDS = { info: "info", warning: "warning", critical: "bad", emergency: "emergency" };
 const SILENCES = [["1800", "30 minutes"], ["3600", "an hour"], ["14400", "4 hours"], ["28800", "8 hours"]];
@@ -33,6 +33,23 @@ function silence(alert) {
   });
 }
 
+const endSilence = (one, again) => act("DELETE /silences/{silence_id}", "End a silence", {
+  label: "End it", done: "It is over.", reasonless: true, does: ["Tell again of what it kept quiet, if that still holds."],
+  run: async () => { const said = await send("DELETE", `silences/${encodeURIComponent(one.silence_id)}`); again(); return said; },
+});
+
+const removeRule = (rule, again) => act("DELETE /rules/{rule_id}", `Watch “${rule.name}” no more`, {
+  danger: true, word: rule.rule_id, label: "Take it out", done: "The rule is out.", reasonless: true, does: [`Watch ${rule.condition} no more; what it fires now is resolved.`], still: ["Limits and stops act as before.", "Other rules go on."],
+  run: async () => { const said = await send("DELETE", `rules/${encodeURIComponent(rule.rule_id)}`); again(); return said; },
+});
+
+function Silences({ zone }) {
+  const { data, again } = useAsked("silences");
+  if (!data?.silences.length) return null;
+  return html`<${Panel} wide id="silences" title="Silences" note="Watched and shown all the same; nobody is told" rows=${() => data.silences} data=${() => data.silences}>
+    <ul class="list">${data.silences.map((one) => html`<li key=${one.silence_id}><${Badge} kind="warning">Quiet<//> <span><strong>${[one.rule_id, one.alert_type, one.bot, one.symbol].filter(Boolean).join(", ")}</strong> until ${time(one.until, zone)}, by ${one.actor}: ${one.reason}</span> <${Act} small route="DELETE /silences/{silence_id}" run=${() => endSilence(one, again)}>End it<//></li>`)}</ul><//>`;
+}
+
 const KINDS_OF_ALERT = ["portfolio_heat", "drawdown", "correlation", "var_breach", "position_limit", "volatility_spike", "system_error"];
 const CHANNELS = ["telegram", "email", "discord", "slack", "webhook"];
 
@@ -54,8 +71,7 @@ function RuleForm({ metrics, again }) {
     <label>Condition<input value=${condition} onInput=${(event) => { set(event.target.value); setTried(null); }} maxlength="256" required class="code" list="metric-words" spellcheck="false" autofocus /></label>
     <datalist id="metric-words">${Object.keys(metrics).map((name) => html`<option key=${name} value=${name} />`)}</datalist>
     ${tries && html`<div class="buttons left"><button type="button" class="quiet" onClick=${trial}>Try it on the book as it is</button></div>`}
-    ${tried && html`<div class="tried" role="status"><${Badge} kind=${tried.holds || tried.fires ? "warning" : "ok"}>${tried.holds ?? tried.fires ? "It would fire now" : "It would not fire now"}<//>
-      ${tried.values && html`<p class="dim">${Object.entries(tried.values).map(([name, value]) => `${name} is ${value === null ? "not known" : Number(value).toFixed(4)}`).join(", ")}</p>`}</div>`}
+    ${tried && html`<div class="tried" role="status">${tried.results.slice(0, 8).map((one) => html`<p key=${one.subject}><${Badge} kind=${one.holds === null ? "unknown" : one.holds ? "warning" : "ok"}>${one.holds === null ? "can't be said now" : one.holds ? "would fire now" : "would not fire now"}<//> <span class="dim">${one.subject && `${one.subject}: `}${Object.entries(one.values).map(([name, value]) => `${spoken(name)} is ${value === null ? "not known" : Number(value.toPrecision(4))}`).join(", ")}</span></p>`)}</div>`}
     ${problem && html`<p class="wrong" role="alert">${problem.message}</p>`}
     <div class="pair"><label>Id<input name="rule_id" required maxlength="64" pattern="[A-Za-z0-9_.:@\\-]+" placeholder="heat_at_night" /></label><label>Name<input name="name" required maxlength="100" placeholder="Heat at night" /></label></div>
     <div class="pair"><label>About<select name="alert_type">${KINDS_OF_ALERT.map((one) => html`<option key=${one} value=${one}>${capital(spoken(one))}</option>`)}</select></label>
@@ -76,10 +92,11 @@ export default function Alerts({ words, zone, pulse }) {
         <p class="dim">${alert.name} · since ${time(alert.first_at, zone)}, ${span(ageOf(alert.first_at))} · told ${alert.count} times by ${alert.channels.join(", ")}${alert.acknowledged_by ? ` · acknowledged by ${alert.acknowledged_by}` : ""}</p></div>
         <div class="buttons">${!alert.acknowledged_by && routeLike(ACKNOWLEDGE) && html`<${Act} small route=${routeLike(ACKNOWLEDGE)} run=${() => acknowledge(alert)}>Acknowledge<//>`}${routeLike(SILENCE) && html`<${Act} small route=${routeLike(SILENCE)} run=${() => silence(alert)}>Silence<//>`}</div></li>`)}</ul>`
         : html`<${Empty} title="Nothing fires">${data.rules.length} rules watch the book at every assessment.<//>`}<//>
+    ${exists("GET /silences") && html`<${Silences} zone=${zone} />`}
     ${(data.warnings.length > 0 || data.undelivered.length > 0) && html`<${Panel} wide id="delivery" title="What can't be heard" note="Rules without a channel, and messages that nobody got" rows=${() => data.undelivered}>
       <ul class="list">${data.warnings.map((text) => html`<li key=${text}><${Badge} kind="warning">Not heard<//> ${text}</li>`)}${data.undelivered.map((one) => html`<li key=${one.alert_id + one.channel}><${Badge} kind="bad">Not delivered<//> ${one.channel}: ${one.reason}</li>`)}</ul><//>`}
     <${Panel} wide id="history" title="History" note=${`${history.length} told, the newest first`} rows=${() => history} data=${() => history} tools=${html`<${Ranges} value=${range} onPick=${(one) => say({ range: one === "all" ? null : one })} />`}>
       ${history.length ? html`<${Table} caption="History of alerts" rows=${history.slice(0, Number(words.shown) || 25)} keyOf=${(row) => row.alert_id + row.at + row.state} columns=${[["at", "At", (row) => html`<time>${time(row.at, zone)}</time>`], ["severity", "", (row) => html`<${Badge} kind=${row.state === "resolved" ? "ok" : KINDS[row.severity]}>${row.state === "resolved" ? "Resolved" : capital(row.severity)}<//>`], ["message", "What", (row) => row.message, "text"], ["state", "Is", (row) => spoken(row.state)], ["channels", "Told by", (row) => row.channels.join(", ")]]} />${history.length > (Number(words.shown) || 25) && html`<p class="more-link"><button type="button" class="quiet" onClick=${() => say({ shown: (Number(words.shown) || 25) + 100 })}>Older ones</button></p>`}` : html`<${Empty} title="Nothing was told">No alert in this range.<//>`}<//>
     <${Panel} wide id="rules" title="Rules" note="Over the words of the vocabulary; the worse ones win" rows=${() => data.rules} data=${() => data.rules} tools=${html`<${Act} small kind="main" route="POST /rules" run=${newRule}>New rule<//>`}>
-      <${Table} caption="Rules" rows=${data.rules} keyOf=${(row) => row.rule_id} columns=${[["name", "Rule", (row) => html`<strong>${row.name}</strong>`], ["condition", "Fires when", (row) => html`<code>${row.condition}</code>`], ["severity", "", (row) => html`<${Badge} kind=${KINDS[row.severity]}>${capital(row.severity)}<//>`], ["channels", "Told by", (row) => row.channels.join(", ")], ["on", "", (row) => (row.enabled ? "" : html`<em>off</em>`)]]} /><//></div>`;
+      <${Table} caption="Rules" rows=${data.rules} keyOf=${(row) => row.rule_id} columns=${[["name", "Rule", (row) => html`<strong>${row.name}</strong>`], ["condition", "Fires when", (row) => html`<code>${row.condition}</code>`], ["severity", "", (row) => html`<${Badge} kind=${KINDS[row.severity]}>${capital(row.severity)}<//>`], ["channels", "Told by", (row) => row.channels.join(", ")], ["on", "", (row) => html`${row.enabled ? "" : html`<em>off</em>`}${exists("DELETE /rules/{rule_id}") && html`<${Act} small route="DELETE /rules/{rule_id}" run=${() => removeRule(row, again)}>Take out<//>`}`, "n"]]} /><//></div>`;
 }

@@ -59,7 +59,7 @@ function Reverse() {
   };
   const moves = Object.entries(result?.moves ?? {}).map(([symbol, move]) => ({ symbol, move, part: result.contributions[symbol] }));
   return html`<${Panel} id="reverse" title="What would break a limit" note="The most plausible move of what is held" data=${result && (() => result)} rows=${result && (() => moves)}>
-    <form class="ticket row" onSubmit=${submit}><label>Limit<select name="limit">${LIMITS.map((one) => html`<option key=${one} value=${one}>${capital(spoken(one))}</option>`)}</select></label><label>Within, days<input name="days" type="number" min="1" max="250" value="1" required /></label>
+    <form class="ticket row" onSubmit=${submit}><label>Limit<select name="limit">${LIMITS.map((one) => html`<option key=${one} value=${one}>${capital(spoken(one))}</option>`)}</select></label><label>Within, days<input name="days" type="number" min="1" max="250" defaultValue="1" required /></label>
       <button type="submit" class="main" aria-disabled=${why ? "true" : undefined} title=${why || undefined}>Search</button></form>
     ${why && html`<p class="dim">${why}</p>`}${problem && html`<p class="wrong" role="alert">${problem.message}</p>`}
     ${result && html`<div aria-live="polite"><p class="lead">${result.explanation.split("\n")[0]}</p>

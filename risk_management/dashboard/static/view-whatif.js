@@ -29,11 +29,11 @@ export default function WhatIf({ zone }) {
   };
   return html`<div class="grid"><${Panel} id="ticket" title="What if" note="Judged like an order of a bot. Nothing is reserved, nothing is sent.">
     <form class="ticket" onSubmit=${submit}>
-      <div class="pair"><label>Symbol<input name="symbol" required maxlength="40" value=${words.symbol ?? ""} placeholder="AAPL" autocapitalize="characters" spellcheck="false" /></label>
+      <div class="pair"><label>Symbol<input name="symbol" required maxlength="40" defaultValue=${words.symbol ?? ""} placeholder="AAPL" autocapitalize="characters" spellcheck="false" /></label>
         <label>Side<select name="action"><option value="buy" selected=${words.action !== "sell"}>Buy</option><option value="sell" selected=${words.action === "sell"}>Sell</option></select></label></div>
-      <div class="pair"><label>Size, in money<input name="size" type="number" min="0.01" step="any" required value=${words.size ?? ""} placeholder="1200" inputmode="decimal" /></label>
+      <div class="pair"><label>Size, in money<input name="size" type="number" min="0.01" step="any" required defaultValue=${words.size ?? ""} placeholder="1200" inputmode="decimal" /></label>
         <label>Bot<select name="bot"><option value="">the account</option>${(data?.bots ?? []).map((bot) => html`<option key=${bot.name} value=${bot.name} selected=${words.bot === bot.name}>${bot.name}</option>`)}</select></label></div>
-      <details><summary>More</summary><div class="pair"><label>Confidence<input name="confidence" type="number" min="0" max="1" step="0.01" value="1" required /></label><label>Strategy<input name="strategy" maxlength="60" /></label></div>
+      <details><summary>More</summary><div class="pair"><label>Confidence<input name="confidence" type="number" min="0" max="1" step="0.01" defaultValue="1" required /></label><label>Strategy<input name="strategy" maxlength="60" /></label></div>
         <div class="pair"><label>Limit price<input name="price" type="number" min="0" step="any" /></label><label>Lost at the stop, in money<input name="risk" type="number" min="0" step="any" /></label></div></details>
       <div class="buttons"><button type="submit" class="main" aria-disabled=${why ? "true" : undefined} title=${why || undefined}>Try it</button></div></form>
     ${why && html`<p class="dim">${why}</p>`}<${Fault} problem=${problem} /><//>

@@ -16,7 +16,7 @@ const grade = (value, warn, bad) => (value === null || value === undefined ? "un
 
 // "single_name (AAPL)" as "AAPL, single name": what drives it first, since the line is short.
 function driver(text) {
-  if (!text) return "of 100";
+  if (!text || text === "nothing") return "of 100";
   const found = /^(\S+) \((.+)\)$/.exec(text);
   return found ? `${found[2]}, ${spoken(found[1])}` : spoken(text);
 }
@@ -33,10 +33,10 @@ export function Vitals({ state, said, quiet, words }) {
       <${Vital} name="Equity" value=${money(s.equity)} more=${html`<span class=${day.pnl < 0 ? "down" : "up"}>${signed(day.pnl)} today</span>`} level=${s.equity === null ? "unknown" : ""} title=${`In ${pulse.currency}; today began ${day.began}`} />
       <${Vital} name="Score" value=${number(s.score)} more=${driver(s.score_driver)} level=${grade(s.score, 80, 95)} title="Largest use of any hard limit, of 100; higher is worse" to=${address("limits", tz)} />
       <${Vital} name="Heat" value=${number(s.portfolio_heat)} more="of 100" level=${grade(s.portfolio_heat, 60, 95)} title="Open risk over its budget" to=${address("heatmap", tz)} />
-      <${Vital} name="Drawdown" value=${percent(s.drawdown)} more=${pulse.drawdown?.next_tier_at ? `next step ${percent(pulse.drawdown.next_tier_at, 0)}` : pulse.drawdown?.tier_name} level=${s.position_multiplier === 0 ? "bad" : s.position_multiplier < 1 ? "warning" : s.drawdown === null ? "unknown" : ""} title="Fall from the high-water mark" />
+      <${Vital} name="Drawdown" value=${percent(s.drawdown)} more=${pulse.drawdown?.next_tier_at ? `next at ${percent(pulse.drawdown.next_tier_at, 0)}` : pulse.drawdown?.tier_name} level=${s.position_multiplier === 0 ? "bad" : s.position_multiplier < 1 ? "warning" : s.drawdown === null ? "unknown" : ""} title="Fall from the high-water mark" />
       <${Vital} name="VaR used" value=${percent(s.var_utilization, 0)} more=${`${percent(pulse.metrics.var_95, 2)} a day`} level=${grade(s.var_utilization, 0.8, 0.95)} title="One-day VaR at 95 % over its limit" to=${address("var", tz)} />
-      <${Vital} name="Size" value=${s.position_multiplier === null ? "–" : `×${number(s.position_multiplier, 2)}`} more="for new trades" level=${s.position_multiplier === 0 ? "bad" : s.position_multiplier < 1 ? "warning" : ""} title="Position multiplier of the drawdown" />
-      <${Vital} name="Mode" value=${html`<${Badge} kind=${MODES[s.mode]}>${capital(s.mode)}<//>`} more=${s.new_trades_allowed ? "new trades pass" : "nothing new opens"} level=${s.mode === "active" ? (s.new_trades_allowed ? "" : "warning") : MODES[s.mode]} />
+      <${Vital} name="Size" value=${s.position_multiplier === null ? "–" : `×${number(s.position_multiplier, 2)}`} more="new trades" level=${s.position_multiplier === 0 ? "bad" : s.position_multiplier < 1 ? "warning" : ""} title="Position multiplier of the drawdown" />
+      <${Vital} name="Mode" value=${html`<${Badge} kind=${MODES[s.mode]}>${capital(s.mode)}<//>`} more=${s.new_trades_allowed ? "trades pass" : "nothing opens"} level=${s.mode === "active" ? (s.new_trades_allowed ? "" : "warning") : MODES[s.mode]} />
     </dl>
     <${Feeds} state=${state} quiet=${quiet} zone=${zone} />
   </section>`;

@@ -20,9 +20,9 @@ function Row({ finding, isBinding, bites }) {
 export function Decision({ said, zone }) {
   const opening = said.requested_size - said.closing_size;
   const binding = said.binding?.code;
-  const bites = (one) => one.cap !== null && one.cap < opening - 1e-6;
+  const bites = (one) => (one.passed === undefined ? one.cap !== null && one.cap < opening - 1e-6 : !one.passed);
   const findings = said.findings ?? [];
-  const held = findings.filter(bites).sort((a, b) => (b.code === binding) - (a.code === binding) || a.cap - b.cap);
+  const held = findings.filter(bites).sort((a, b) => (b.code === binding) - (a.code === binding) || (a.cap ?? Infinity) - (b.cap ?? Infinity));
   const passed = findings.filter((one) => !bites(one));
   return html`<div class="why"><p class="lead"><${Outcome} of=${said.outcome} /> <strong>${said.action} ${said.symbol}</strong> for ${said.bot_name || "the account"}: asked ${money(said.requested_size)}, ${said.recommended_size > 0 ? `given ${money(said.recommended_size)}` : "nothing given"}${said.closing_size > 0 ? `, ${money(said.closing_size)} of it closes` : ""}.</p>
     <p class="dim">${time(said.decided_at, zone)} · ${said.request_id} · price ${said.price ?? "–"}${said.status ? ` · now ${said.status}` : ""}${said.shadow ? " · shadow mode: nothing was blocked" : ""}</p>

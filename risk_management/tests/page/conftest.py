@@ -75,6 +75,13 @@ def own(foundation, tmp_path):
         one.close()
 
 
+def shown_money(amount: float) -> str:
+    """A size as the page writes it."""
+    if amount < 0.005:
+        return "nothing"
+    return f"{amount:,.2f}" if amount < 1000 else f"{amount:,.0f}"
+
+
 class Visitor:
     """A browser with a profile of its own, before one address; what goes wrong in it is kept."""
 

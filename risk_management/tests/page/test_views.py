@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from risk_management.tests.page.conftest import PHONE, WIDE, Visitor
+from risk_management.tests.page.conftest import PHONE, WIDE, Visitor, shown_money
 
 VIEWS = {
     "overview": ("Nearest limits", ["equity", "drawdown", "decisions"]),
@@ -110,7 +110,7 @@ def test_why_an_order_was_cut_or_refused(visitors, served):
     first = dialog.locator(".findings li").first.inner_text()
     assert "binding" in first
     assert asked["binding"]["check"].replace("_", " ") in first.lower()
-    assert f"{asked['binding']['cap']:,.2f}"[:4] in first
+    assert f"Would pass\n{shown_money(asked['binding']['cap'])}" in first
     dialog.get_by_text("checks passed").click()
     shown = dialog.locator(".findings li").count()
     assert shown == len(asked["findings"])

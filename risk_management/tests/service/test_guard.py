@@ -132,7 +132,8 @@ def test_every_scope_reaches_as_far_as_is_written(service, route):
 def test_open_is_what_is_written_here():
     assert {route.path for route in (*API, *ROOT) if route.access is None} == OPEN
     asked_by_readers = {route.path for route in API if route.access is Access.READ and route.changes}
-    assert asked_by_readers == {"/what-if", "/session", "/stress/own", "/stress/reverse"}
+    looks = {"/what-if", "/session", "/stress/own", "/stress/reverse", "/liquidation/plan"}
+    assert asked_by_readers == looks
 
 
 def test_another_bots_token(service):

@@ -30,6 +30,11 @@ CHECKS = [
     ignored_auth,
 ]
 UNAVAILABLE = 503
+LEFT_OUT = {
+    "POST /api/risk/emergency-stop",  # it would end the rest
+    "GET /login",
+    "GET /api/risk/stream",  # it goes on for ever, or is refused where no streams are open; see test_live
+}
 
 
 def test_every_address_is_in_the_document_and_the_reverse(service):
@@ -87,7 +92,7 @@ def fuzzed(service, examples: int) -> int:
     for mode in modes:
         for found in schema.get_all_operations():
             operation = found.ok()
-            if operation.label in ("POST /api/risk/emergency-stop", "GET /login"):  # it would end the rest
+            if operation.label in LEFT_OUT:
                 continue
 
             @settings(
