@@ -31,6 +31,7 @@ from risk_management.cli import (
     liquidate,
     replay,
     report,
+    rules,
     selftest,
     serve,
     simulate,
@@ -154,6 +155,7 @@ app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
 app.add_typer(broker.app, name="broker", rich_help_panel=SYSTEM)
 app.command("backup", rich_help_panel=SYSTEM)(backup.backup)
 app.command("restore", rich_help_panel=SYSTEM)(backup.restore)
+app.add_typer(rules.app, name="rules", rich_help_panel=SYSTEM)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)
 app.command("selftest", rich_help_panel=SYSTEM)(selftest.run)
 app.command("simulate", rich_help_panel=SYSTEM)(simulate.run)
