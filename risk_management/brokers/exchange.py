@@ -5,29 +5,16 @@ Keys come from ``EXCHANGE_API_KEY`` and ``EXCHANGE_SECRET``, and ``EXCHANGE_PASS
 
 from __future__ import annotations
 
-import importlib
-import logging
-import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from threading import RLock
-from typing import Any, Final, Literal
-
-from pydantic import ValidationError
+from typing import Any, Final
 
 from risk_management.brokers._amounts import as_text, from_decimal, on_tick
+from risk_management.brokers._ccxt_client import Connection, exchange_options
 from risk_management.brokers._ccxt_words import Names, as_fill, as_order, decimal_of, moment_of
-from risk_management.brokers._rest import checked_url
 from risk_management.brokers.broker import BrokerSettings, Surroundings
-from risk_management.config._base import Settings, readable_errors
-from risk_management.errors import (
-    BrokerError,
-    BrokerUnavailable,
-    ConfigurationError,
-    MissingExtra,
-    OrderRejected,
-)
+from risk_management.errors import BrokerError, OrderRejected
 from risk_management.model.broker import (
     BrokerAbilities,
     BrokerFill,
@@ -40,28 +27,13 @@ from risk_management.model.broker import (
     TimeInForce,
 )
 
-__all__ = ["ExchangeBroker", "ExchangeOptions"]
+__all__ = ["ExchangeBroker"]
 
 LOOK_BACK: Final = timedelta(days=1)
 """How far back an order that has ended is looked for by its id."""
 BY_ID: Final = frozenset({"kraken"})
 """Exchanges whose lists of orders can be asked for one client id; elsewhere the newest page is searched."""
 PAGES: Final = 100
-_QUIET: Final = logging.getLogger(f"{__name__}.requests")
-_QUIET.setLevel(logging.INFO)  # below it ccxt writes the signed headers of every request, the key with them
-
-
-class ExchangeOptions(Settings):
-    """`broker_config.options` of an exchange."""
-
-    exchange: str
-    """In ccxt's words, such as ``kraken``."""
-    cash: str | None = None
-    """Currency of the cash, by default the book's base currency; ``USDT`` on many."""
-    kind: Literal["spot", "swap"] = "spot"
-    """Coins, or linear perpetual contracts."""
-    url: str | None = None
-    """In place of every address of the exchange."""
 
 
 class ExchangeBroker:
@@ -83,18 +55,14 @@ class ExchangeBroker:
     name = "ccxt"
 
     def __init__(self, settings: BrokerSettings, around: Surroundings) -> None:
-        try:
-            options = ExchangeOptions.model_validate(dict(settings.options))
-        except ValidationError as problem:
-            lines = readable_errors(problem, prefix="broker_config.options")
-            raise ConfigurationError("; ".join(lines)) from None
-        self._ccxt = _ccxt()
+        options = exchange_options(settings.options)
         self.environment: Environment = settings.environment
         self._exchange, self._is_swap = options.exchange, options.kind == "swap"
         self._cash = options.cash or around.currency
+        self._no_positions = {self._cash, *options.ignore}
         self._named, self._instrument, self._clock = settings.symbols, around.instrument, around.clock
-        self._client = self._connected(options, settings.timeout)
-        self._lock = RLock()
+        self._line = Connection(options, settings.environment, settings.timeout)
+        self._ccxt, self._client, self._lock = self._line.ccxt, self._line.client, self._line.lock
         self._known: dict[str, tuple[str, str]] = {}
         self._client_ids: dict[str, str] = {}
         self._names: Names | None = None
@@ -108,51 +76,24 @@ class ExchangeBroker:
             fees_by_fill=True,
         )
 
-    def _connected(self, options: ExchangeOptions, timeout: float) -> Any:
-        if options.exchange not in self._ccxt.exchanges:
-            raise ConfigurationError(
-                f"broker_config.options.exchange: ccxt knows no exchange {options.exchange!r}"
-            )
-        words = {
-            "apiKey": _secret("EXCHANGE_API_KEY"),
-            "secret": _secret("EXCHANGE_SECRET"),
-            "password": os.environ.get("EXCHANGE_PASSWORD"),
-            "timeout": int(timeout * 1000),
-            "enableRateLimit": options.url is None,  # a machine of one's own has no limit to keep
-            "options": {"defaultType": options.kind, "maxRetriesOnFailure": 0},
-        }
-        client = getattr(self._ccxt, options.exchange)(words)
-        client.logger = _QUIET
-        if options.url is not None:
-            client.urls["api"] = _moved(
-                client.urls["api"], checked_url(options.url, "broker_config.options.url")
-            )
-        elif self.environment == "paper":
-            if not client.urls.get("test"):
-                raise ConfigurationError(
-                    f"{options.exchange} has no paper account; use the broker 'paper', or say 'live' twice"
-                )
-            client.set_sandbox_mode(True)
-        return client
-
     # -- what is held -------------------------------------------------------------------------------
 
     def positions(self) -> dict[str, int]:
         """Ledger units by our symbol: coins of the wallet, or contracts."""
         names, found = self._market_names(), {}
         if self._is_swap:
-            for one in self._ask("fetch_positions"):
+            for one in self._line.ask("fetch_positions"):
                 units = decimal_of(one.get("contracts")) * decimal_of(one.get("contractSize") or 1)
                 found[names.here(one["symbol"])] = from_decimal(units) * (-1 if one["side"] == "short" else 1)
         else:
-            for coin, amount in self._ask("fetch_balance")["total"].items():
-                if coin != self._cash:
+            for coin, amount in self._line.ask("fetch_balance")["total"].items():
+                if coin not in self._no_positions:
                     found[names.of_coin(coin)] = from_decimal(decimal_of(amount))
         return {symbol: units for symbol, units in found.items() if units}
 
     def cash(self) -> int:
         """Cash in its currency, ledger units."""
-        return from_decimal(decimal_of(self._ask("fetch_balance")["total"].get(self._cash)))
+        return from_decimal(decimal_of(self._line.ask("fetch_balance")["total"].get(self._cash)))
 
     def fills(self, since: datetime) -> Sequence[BrokerFill]:
         """Executions at or after a moment, the oldest first, page after page."""
@@ -160,7 +101,7 @@ class ExchangeBroker:
         seen: dict[str, Any] = {}
         for _ in range(PAGES):
             more = {"ofs": len(seen)} if self._exchange == "kraken" else {}
-            page = self._ask("fetch_my_trades", None, start, None, more)
+            page = self._line.ask("fetch_my_trades", None, start, None, more)
             fresh = {trade["id"]: trade for trade in page if trade["id"] not in seen}
             if not fresh:
                 break
@@ -177,7 +118,7 @@ class ExchangeBroker:
     def _client_id(self, order_id: str, market: str) -> str:
         """Executions name the exchange's id of an order; ours is asked once."""
         if order_id not in self._client_ids:
-            order = self._ask("fetch_order", order_id, market)
+            order = self._line.ask("fetch_order", order_id, market)
             self._client_ids[order_id] = str(order.get("clientOrderId") or order_id)
         return self._client_ids[order_id]
 
@@ -186,9 +127,9 @@ class ExchangeBroker:
         there, now = self._market_names().there(symbol), self._clock.now()
         if there is None:
             return MarketState(symbol, MarketStatus.UNKNOWN, now)
-        facts, ticker = self._client.markets[there], self._ask("fetch_ticker", there)
+        facts, ticker = self._client.markets[there], self._line.ask("fetch_ticker", there)
         status = MarketStatus.OPEN if self.abilities.market_status else MarketStatus.UNKNOWN
-        if self.abilities.market_status and self._ask("fetch_status")["status"] != "ok":
+        if self.abilities.market_status and self._line.ask("fetch_status")["status"] != "ok":
             status = MarketStatus.CLOSED
         elif facts.get("active") is False:
             status = MarketStatus.HALTED
@@ -231,12 +172,12 @@ class ExchangeBroker:
             except self._ccxt.NetworkError as problem:
                 arrived = self._find(intent.client_order_id, [there])
                 if arrived is None:
-                    raise self._silence("create_order", problem) from None
+                    raise self._line.silence("create_order", problem) from None
                 return arrived
             except self._ccxt.BaseError as problem:
                 arrived = self._found_after(problem, intent.client_order_id, there)
                 if arrived is None:
-                    raise self._refusal(intent, problem) from None
+                    raise self._line.refusal(intent.client_order_id, problem) from None
                 return arrived
             self._known[intent.client_order_id] = (str(told["id"]), there)
             self._client_ids[str(told["id"])] = intent.client_order_id
@@ -288,7 +229,7 @@ class ExchangeBroker:
 
     def open_orders(self) -> Sequence[BrokerOrder]:
         """Orders that may still fill."""
-        found = self._ask("fetch_open_orders")
+        found = self._line.ask("fetch_open_orders")
         held = self.positions() if any(_is_stop(order) for order in found) else {}
         return [self._told(order, held) for order in found]
 
@@ -311,7 +252,7 @@ class ExchangeBroker:
         """Have the exchange cancel everything unless it hears again."""
         if not self.abilities.cancel_timer:
             return False
-        self._ask("cancel_all_orders_after", int(seconds * 1000))
+        self._line.ask("cancel_all_orders_after", int(seconds * 1000))
         return True
 
     def close(self) -> None:
@@ -332,7 +273,7 @@ class ExchangeBroker:
             places = [None] if self._exchange in BY_ID else list(markets)
             for method in ("fetch_open_orders", ended):
                 for market in places:
-                    for order in self._ask(method, market, since, None, words):
+                    for order in self._line.ask(method, market, since, None, words):
                         if order.get("clientOrderId") == client_order_id:
                             self._known[client_order_id] = (str(order["id"]), order["symbol"])
                             return self._told(order, None)
@@ -340,7 +281,7 @@ class ExchangeBroker:
 
     def _fetched(self, client_order_id: str) -> BrokerOrder:
         order_id, market = self._known[client_order_id]
-        order = {**self._ask("fetch_order", order_id, market), "clientOrderId": client_order_id}
+        order = {**self._line.ask("fetch_order", order_id, market), "clientOrderId": client_order_id}
         return self._told(order, None)
 
     def _told(self, order: Any, held: dict[str, int] | None) -> BrokerOrder:
@@ -366,81 +307,19 @@ class ExchangeBroker:
             except (self._ccxt.OrderNotFound, self._ccxt.InvalidOrder):
                 return  # it ended meanwhile
             except self._ccxt.NetworkError as problem:
-                raise self._silence("cancel_order", problem) from None
+                raise self._line.silence("cancel_order", problem) from None
             except self._ccxt.BaseError as problem:
-                raise BrokerError(f"{self._exchange} refused to cancel: {_said(problem)}") from None
+                raise BrokerError(f"{self._exchange} refused to cancel: {str(problem)[:300]}") from None
 
     def _market_names(self) -> Names:
         with self._lock:
             if self._names is None:
-                markets = self._ask("load_markets")
+                markets = self._line.ask("load_markets")
                 self._names = Names(
                     self._named, markets, self._cash, is_swap=self._is_swap, instrument=self._instrument
                 )
             return self._names
 
-    def _ask(self, method: str, *words: Any) -> Any:
-        with self._lock:  # a client of ccxt serves one thread at a time
-            try:
-                return getattr(self._client, method)(*words)
-            except self._ccxt.NetworkError as problem:
-                raise self._silence(method, problem) from None
-            except self._ccxt.AuthenticationError as problem:
-                raise BrokerError(
-                    f"{self._exchange} does not accept the keys for {method}: {_said(problem)}; check "
-                    "EXCHANGE_API_KEY and EXCHANGE_SECRET, and what the key may do"
-                ) from None
-            except self._ccxt.BaseError as problem:
-                raise BrokerError(f"{self._exchange} refused {method}: {_said(problem)}") from None
-
-    def _silence(self, method: str, problem: Exception) -> BrokerUnavailable:
-        # the text of such an error holds the whole signed address
-        kind = type(problem).__name__
-        return BrokerUnavailable(f"{self._exchange} gave no answer to {method} ({kind}); ask again")
-
-    def _refusal(self, intent: OrderIntent, problem: Exception) -> OrderRejected:
-        ccxt, text = self._ccxt, _said(problem)
-        kinds = (
-            (ccxt.InsufficientFunds, "INSUFFICIENT_FUNDS"),
-            (ccxt.BadSymbol, "NOT_TRADED"),
-            (ccxt.MarketClosed, "MARKET_NOT_OPEN"),
-            (ccxt.AuthenticationError, "NOT_PERMITTED"),
-            (ccxt.NotSupported, "NOT_SUPPORTED"),
-        )
-        code = next((code for kind, code in kinds if isinstance(problem, kind)), "BROKER_REFUSED")
-        if isinstance(problem, ccxt.InvalidOrder):
-            small = ("minimum", "too small", "precision", "not met")
-            if "reduce" in text.lower():
-                code = "NOT_REDUCING"
-            elif any(word in text.lower() for word in small):
-                code = "ORDER_TOO_SMALL"
-        return OrderRejected(code, f"{self._exchange} refused {intent.client_order_id}: {text}")
-
 
 def _is_stop(order: Any) -> bool:
     return bool(order.get("stopLossPrice") or order.get("triggerPrice") or order.get("stopPrice"))
-
-
-def _said(problem: Exception) -> str:
-    return str(problem)[:300]
-
-
-def _moved(urls: Any, url: str) -> Any:
-    """Every address of a client on another host."""
-    return {key: _moved(value, url) for key, value in urls.items()} if isinstance(urls, dict) else url
-
-
-def _secret(name: str) -> str:
-    value = os.environ.get(name)
-    if not value:
-        raise ConfigurationError(f"{name} (environment): missing; the broker 'ccxt' needs it")
-    return value
-
-
-def _ccxt() -> Any:
-    try:
-        return importlib.import_module("ccxt")
-    except ImportError as problem:
-        raise MissingExtra(
-            "the broker 'ccxt' needs ccxt; install the extra: pip install 'risk-management[exchange]'"
-        ) from problem

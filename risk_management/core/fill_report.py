@@ -48,6 +48,8 @@ class FillReport:
         Money, 0 or more.
     environment : str or None
         ``paper``, ``live`` or ``replay``, where the reporter knows it: another book's fill is refused.
+    actor : str
+        Who reports, for the journal; by default the bot.
     """
 
     request_id: str
@@ -59,6 +61,7 @@ class FillReport:
     quantity: float | None = None
     fee: float = 0.0
     environment: str | None = None
+    actor: str = ""
 
     def checked(self) -> FillReport:
         """The same with plain types; InvalidRequest for what means nothing."""
@@ -145,7 +148,7 @@ def fill_event(
         final = not report.success or filled >= reservation.approved * (1.0 - FINAL_WITHIN)
     event = Filled(
         at=now,
-        actor=reservation.key.bot,
+        actor=report.actor or reservation.key.bot,
         request_id=report.request_id,
         execution_id=report.execution_id or _next_id(state, report.request_id),
         key=reservation.key,

@@ -235,11 +235,13 @@ def _to_lots(leg: Leg, state: PortfolioState, market: MarketState | None) -> tup
     rest = leg.quantity if too_small else leg.quantity - whole
     if rest == 0:
         return leg, None
+    is_part = any(abs(units) < abs(state.positions[key].quantity) for key, units in leg.parts)
     reason = (
         f"the smallest order there is {least:g}" if too_small and whole else f"lots are {leg.lot / SCALE:g}"
     )
     text = f"{leg.symbol}: {abs(rest) / SCALE:g} units can't be traded, {reason}; they stay as dust"
-    dust = Remainder(leg.symbol, -rest, "dust", text)
+    # what rounding leaves of a cut stays part of a position that stays anyway
+    dust = None if is_part else Remainder(leg.symbol, -rest, "dust", text)
     if too_small:
         return replace(leg, parts=(), quantity=0), dust
     return replace(leg, parts=leg.shared(whole), quantity=whole, whole=whole), dust

@@ -79,6 +79,8 @@ class OrderTicket:
     account_id, request_id : str or None
     reduce_only : bool
         Close what is held and open nothing.
+    actor : str
+        Who asks, for the journal; by default the bot.
     """
 
     symbol: str
@@ -92,6 +94,7 @@ class OrderTicket:
     account_id: str | None = None
     request_id: str | None = None
     reduce_only: bool = False
+    actor: str = ""
 
 
 class OrderDesk:
@@ -170,7 +173,7 @@ class OrderDesk:
                 decision = amended(decision, durable=False)
             answer = TradeDecided(
                 at=request.requested_at,
-                actor=request.bot,
+                actor=ticket.actor or request.bot,
                 request=request,
                 decision=decision,
                 reservation=judgement.reservation,
@@ -271,8 +274,14 @@ class OrderDesk:
             return None if answer is None else nothing_approved(answer)
         return found
 
-    def cancel(self, request_id: str, reason: str = "") -> None:
+    def cancel(self, request_id: str, reason: str = "", actor: str = "") -> None:
         """Free what is left of an approval; cancelling one that is closed changes nothing.
+
+        Parameters
+        ----------
+        request_id, reason : str
+        actor : str
+            Who wants it, for the journal; by default the bot.
 
         Raises
         ------
@@ -281,38 +290,43 @@ class OrderDesk:
         """
         checked_name(request_id, "request_id")
         try:
-            self._cancel_once(request_id, reason)
+            self._cancel_once(request_id, reason, actor)
         except StoreUnavailable:  # lost whole; from now on it is cancelled in memory
-            self._cancel_once(request_id, reason)
+            self._cancel_once(request_id, reason, actor)
 
-    def _cancel_once(self, request_id: str, reason: str) -> None:
+    def _cancel_once(self, request_id: str, reason: str, actor: str) -> None:
         with self._book.lock:
             state = self._book.state
-            if request_id in state.reservations:
-                self._close(request_id, ReservationStatus.CANCELLED, reason)
+            known = state.reservations.get(request_id)
+            if known is not None:
+                self._close(request_id, ReservationStatus.CANCELLED, reason, actor or known.key.bot)
             elif request_id not in state.settled and self._answers.find(request_id) is None:
                 raise UnknownRequest("UNKNOWN_REQUEST", "request_id", f"no request has the id {request_id!r}")
 
     def cancel_all(
-        self, reason: str, *, bot: str | None = None, openings_only: bool = False
+        self, reason: str, *, bot: str | None = None, openings_only: bool = False, actor: str = SYSTEM
     ) -> tuple[Reservation, ...]:
         """Free all open approvals, or those of one bot; returns them as they were.
 
         With `openings_only` those that only close a position stay: protective orders are kept.
         """
         return self._cancel_these(
-            reason, lambda r: (bot is None or r.key.bot == bot) and (r.opening > 0 or not openings_only)
+            reason,
+            lambda r: (bot is None or r.key.bot == bot) and (r.opening > 0 or not openings_only),
+            actor,
         )
 
     def cancel_openings(self, reason: str, which: Callable[[Reservation], bool]) -> tuple[Reservation, ...]:
         """Free the approvals that open and are chosen; those that only close stay. Returns them."""
-        return self._cancel_these(reason, lambda r: r.opening > 0 and which(r))
+        return self._cancel_these(reason, lambda r: r.opening > 0 and which(r), SYSTEM)
 
-    def _cancel_these(self, reason: str, which: Callable[[Reservation], bool]) -> tuple[Reservation, ...]:
+    def _cancel_these(
+        self, reason: str, which: Callable[[Reservation], bool], actor: str
+    ) -> tuple[Reservation, ...]:
         with self._book.lock:
             chosen = tuple(r for r in self._book.state.reservations.values() if which(r))
             for reservation in chosen:
-                self._close(reservation.request_id, ReservationStatus.CANCELLED, reason)
+                self._close(reservation.request_id, ReservationStatus.CANCELLED, reason, actor)
         return chosen
 
     def expire(self) -> int:
@@ -325,7 +339,7 @@ class OrderDesk:
                 if r.valid_until < now and r.status is not ReservationStatus.EXPIRED_UNCONFIRMED
             ]
             for request_id in late:
-                self._close(request_id, ReservationStatus.EXPIRED_UNCONFIRMED, "past its time")
+                self._close(request_id, ReservationStatus.EXPIRED_UNCONFIRMED, "past its time", SYSTEM)
         return len(late)
 
     def decision(self, request_id: str) -> TradeDecision | None:
@@ -369,12 +383,13 @@ class OrderDesk:
             if not report.success:
                 self.failures.not_filled(known.key.bot)
             status = ReservationStatus.CANCELLED if report.success else ReservationStatus.NOT_SENT
-            self._close(report.request_id, status, "reported as not filled")
+            who = report.actor or known.key.bot
+            self._close(report.request_id, status, "reported as not filled", who)
         return Execution(report.request_id, report.execution_id or "", 0.0, 0.0, 0.0)
 
-    def _close(self, request_id: str, status: ReservationStatus, reason: str) -> None:
+    def _close(self, request_id: str, status: ReservationStatus, reason: str, actor: str) -> None:
         event = ReservationClosed(
-            at=self._clock.now(), actor=OPERATOR, request_id=request_id, status=status, reason=reason
+            at=self._clock.now(), actor=actor, request_id=request_id, status=status, reason=reason
         )
         self._book.apply(event)
 

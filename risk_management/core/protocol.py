@@ -198,7 +198,7 @@ class EmergencyProtocol:
             self._book.apply_first(HoldSet(at=now, actor=actor, hold=hold))
         cancelled: tuple[Reservation, ...] = ()
         with suppress(StoreUnavailable):
-            cancelled = self._desk.cancel_all(reason, openings_only=True)
+            cancelled = self._desk.cancel_all(reason, openings_only=True, actor=actor)
         return Stopped(not self._book.outage, cancelled)
 
     def release(self, actor: str, reason: str) -> tuple[str, ...]:

@@ -700,7 +700,7 @@ class AdvancedRiskManager:
                     self.book.apply(fresh_start(self.state, self.clock.now(), who, bot=bot_name))
                 return ()
             mine = [r for r in self.state.reservations.values() if r.key.bot == bot_name and r.opening > 0]
-            self.desk.cancel_all(reason or "bot disabled", bot=bot_name, openings_only=True)
+            self.desk.cancel_all(reason or "bot disabled", bot=bot_name, openings_only=True, actor=who)
             return tuple(r.request_id for r in mine)
 
     def set_mode(self, mode: TradingMode, reason: str, *, scope: Scope, name: str, actor: str = "") -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from risk_management.dashboard.plain import Plain, plain
 from risk_management.dashboard.snapshot import Snapshot, headline
-from risk_management.model.events import ConfigChanged, EngineStarted, HoldReleased, HoldSet
+from risk_management.model.alert import Alert, AlertState
+from risk_management.model.events import AlertTold, ConfigChanged, EngineStarted, HoldReleased, HoldSet
 
 if TYPE_CHECKING:
-    from risk_management.alerts.records import Alert
     from risk_management.store.reader import Entry, StoreReader
 
 __all__ = ["DecisionTally", "history_view"]
@@ -23,6 +23,7 @@ __all__ = ["DecisionTally", "history_view"]
 SATURDAY: Final = 5
 MOST_DECISIONS: Final = 10_000
 MOST_MARKS: Final = 200
+MOST_TOLD: Final = 500
 OUTCOMES: Final = ("approved", "cut", "refused")
 MARKED: Final = ("HoldSet", "HoldReleased", "ConfigChanged", "EngineStarted")
 
@@ -89,13 +90,14 @@ def history_view(
     ----------
     seen : Snapshot
     alerts : iterable of Alert
-        Those that are remembered.
+        Those that this process remembers; what is read from a journal counts instead.
     reader : StoreReader, optional
         Of the book's journal; without one stops that were released are not known.
     decisions : dict, optional
         What `DecisionTally` read; without it decisions are not known by time.
     """
     drawdown, settings = seen.state.drawdown, seen.config.drawdown_config
+    told = _last_tellings(alerts if reader is None else _told(reader))
     days = _days(drawdown.day, len(drawdown.closes), weekends=settings.trades_weekends)
     return {
         **headline(seen),
@@ -118,7 +120,11 @@ def history_view(
         ),
         "tiers": [plain({"at": at, "multiplier": share}) for at, share in settings.tier_levels()],
         "liquidation": seen.config.emergency_config.liquidation_drawdown,
-        "marks": _marks(seen, alerts, reader),
+        "marks": _marks(seen, told, reader),
+        "alerts": {
+            "told": [alert.as_dict() for alert in reversed(told)],
+            "active": [alert.as_dict() for alert in _active(told)],
+        },
         "decisions": decisions,
         "forecasts": [plain(outcome) for outcome in seen.state.var_record.outcomes],
         "zone": seen.state.var_record.zone,
@@ -142,10 +148,30 @@ def _marks(seen: Snapshot, alerts: Iterable[Alert], reader: StoreReader | None) 
     """The newest moments to write on a time chart, oldest first."""
     found = list(_of_journal(reader)) if reader is not None else list(_standing(seen))
     for alert in alerts:
-        if alert.state.value == "firing":
-            what = {"kind": "alert", "severity": alert.severity, "text": alert.message}
-            found.append(plain({"at": alert.first_at, **what}))
+        what = {"kind": "alert", "severity": alert.severity, "text": alert.message}
+        found.append(plain({"at": alert.first_at, **what}))
     return sorted(found, key=lambda mark: str(mark["at"]))[-MOST_MARKS:]
+
+
+def _told(reader: StoreReader) -> list[Alert]:
+    """The newest tellings of a journal, oldest first."""
+    events = (reader.event(entry) for entry in reader.newest(MOST_TOLD, kind="AlertTold"))
+    return [event.alert for event in events if isinstance(event, AlertTold)]
+
+
+def _last_tellings(told: Iterable[Alert]) -> list[Alert]:
+    """Each alert once, as it was told last: repeats would drown the others."""
+    last: dict[str, Alert] = {}
+    for alert in told:
+        last.pop(alert.alert_id, None)
+        last[alert.alert_id] = alert
+    return list(last.values())
+
+
+def _active(told: Iterable[Alert]) -> list[Alert]:
+    """Alerts whose last telling is none of their end, the most severe first."""
+    holding = [alert for alert in told if alert.state is not AlertState.RESOLVED]
+    return sorted(holding, key=lambda alert: (-alert.severity.rank, alert.first_at))
 
 
 def _standing(seen: Snapshot) -> Iterator[Plain]:

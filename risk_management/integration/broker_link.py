@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -17,6 +18,7 @@ from risk_management.integration.liquidation_run import LiquidationRunner
 from risk_management.model.broker import BrokerOrder
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import from_ledger
+from risk_management.model.portfolio import PortfolioState
 from risk_management.model.reconciliation import Reconciliation
 
 __all__ = ["BrokerLink", "broker_of", "surroundings_of"]
@@ -28,6 +30,7 @@ TRIES: Final = 3
 SILENT: Final = 3
 """Rounds without an answer after which nothing opens."""
 KEY: Final = "broker"
+ENTRIES: Final = "broker_entries"
 
 
 def surroundings_of(manager: AdvancedRiskManager) -> Surroundings:
@@ -81,37 +84,60 @@ class BrokerLink:
         self.broker = broker
         self._manager, self._runner = manager, LiquidationRunner(manager, broker)
         self._silent = 0
-        self._compared_at: float | None = None
+        self._compared_at = self._ran_at = -math.inf
         self._holds: object = None
         self._hold(f"positions, cash and prices were not compared with the broker {broker.name!r} yet")
 
     def step(self) -> None:
         """Once a second: closing goes on, a new stop reaches the broker, a comparison comes when due."""
         state, now = self._manager.state, self._manager.clock.monotonic()
-        every = self._manager.config.broker_config.poll_interval
-        is_due = self._compared_at is None or now - self._compared_at >= every
+        is_due = now - self._compared_at >= self._manager.config.broker_config.poll_interval
         is_new = state.holds is not self._holds
-        if is_due or is_new or any(one.is_open for one in state.liquidations.values()):
-            self._runner.round()
-            self._holds = state.holds
+        is_closing = any(one.is_open for one in state.liquidations.values())
+        if is_due or is_new or is_closing or now - self._ran_at >= self._patience():
+            self._ran_at = now
+            if self._carry_out(state):
+                self._holds = state.holds
         if is_due:
             self._compared_at = now
             self.compare()
 
+    def _patience(self) -> float:
+        """The broker's own timer is set anew long before it goes off."""
+        timer = self._manager.config.heartbeat_config.cancel_timer
+        return timer / 3.0 if timer > 0.0 else math.inf
+
+    def _carry_out(self, state: PortfolioState) -> bool:
+        """Close and cancel what has to be, and look whether it is; what is not is tried in the next step."""
+        try:
+            self._runner.round()
+            left = _asked_here(self.broker.open_orders()) if state.is_stopped else []
+        except BrokerError as problem:
+            self._tell(f"the broker {self.broker.name} does not answer, closing waits: {problem}", ENTRIES)
+            return False
+        if left:
+            names = ", ".join(left[:5])
+            self._tell(
+                f"everything is stopped, {len(left)} entries still work at the broker: {names}", ENTRIES
+            )
+            return False
+        self._manager.alert_manager.resolve(ENTRIES, self._manager.clock.now())
+        return True
+
     def compare(self) -> Reconciliation | None:
         """One comparison; None where the broker gave no answer or fills came in between."""
-        alerts, now = self._manager.alert_manager, self._manager.clock.now()
         try:
             found = self._compare()
         except BrokerError as problem:
             self._silent += 1
-            text = f"the broker {self.broker.name} does not answer, positions are not compared: {problem}"
-            alerts.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key=KEY)
+            self._tell(
+                f"the broker {self.broker.name} does not answer, positions are not compared: {problem}"
+            )
             if self._silent >= SILENT:
                 self._hold(f"the broker {self.broker.name!r} gave no answer {self._silent} times in a row")
             return None
         self._silent = 0
-        alerts.resolve(KEY, now)
+        self._manager.alert_manager.resolve(KEY, self._manager.clock.now())
         return found
 
     def _compare(self) -> Reconciliation | None:
@@ -138,6 +164,10 @@ class BrokerLink:
         wanted = ({*symbols} | {*state.totals.names}) - state.quotes.keys()
         told = {symbol: self.broker.market(symbol).mid for symbol in sorted(wanted)}
         return {symbol: price for symbol, price in told.items() if price is not None}
+
+    def _tell(self, text: str, key: str = KEY) -> None:
+        alerts, now = self._manager.alert_manager, self._manager.clock.now()
+        alerts.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key=key)
 
     def _hold(self, reason: str) -> None:
         hold_until_reconciled(self._manager.book, self._manager.clock.now(), reason)

@@ -29,7 +29,7 @@ from risk_management.model.liquidation import (
     SentOrder,
 )
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import SYSTEM, ReservationStatus
+from risk_management.model.portfolio import SYSTEM, ReservationStatus, TradingMode
 
 __all__ = ["LiquidationRunner"]
 
@@ -261,16 +261,18 @@ class LiquidationRunner:
     # -- orders of others ---------------------------------------------------------------------------
 
     def _cancel_at_the_broker(self) -> None:
-        """Cancel at the broker what the book has cancelled, and while all is closed every entry."""
+        """Cancel at the broker what the book has cancelled, and what would open or get in the way."""
         state = self._manager.state
         closing = {LiquidationScope.of(o.scope) for o in state.liquidations.values() if o.is_open}
+        stopped = state.mode is TradingMode.HALTED
         try:
+            held = self._broker.positions() if stopped else {}
             for order in self._broker.open_orders():
                 known = state.settled.get(order.client_order_id)
                 is_cancelled = known is not None and known.status is ReservationStatus.CANCELLED
                 if order.is_ours or order.is_protective:
                     continue
-                if is_cancelled or EVERYTHING in closing or state.is_stopped:
+                if is_cancelled or EVERYTHING in closing or (stopped and _opens(order, held)):
                     self._broker.cancel(order.client_order_id)
         except BrokerError as problem:
             logger.warning("entries at the broker were not cancelled: %s", problem)
@@ -332,6 +334,12 @@ class LiquidationRunner:
             self._manager.clock.now(),
             key=f"liquidation:{known.liquidation_id}:{word}",
         )
+
+
+def _opens(order: BrokerOrder, positions: Mapping[str, int]) -> bool:
+    """Whether an order would do more than close what is held."""
+    held = positions.get(order.symbol, 0)
+    return order.side * held >= 0 or order.left > abs(held)
 
 
 def _said(order: SentOrder) -> str:

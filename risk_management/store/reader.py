@@ -10,7 +10,18 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Connection, Engine, Executable, Row, Select, bindparam, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Executable,
+    Row,
+    Select,
+    bindparam,
+    func,
+    or_,
+    select,
+)
 
 from risk_management.errors import StoreCorrupt, StoreUnavailable
 from risk_management.model.events import Event
@@ -89,6 +100,15 @@ def checked(entry: Entry, tail: Tail) -> Tail:
     if not isinstance(entry.body, str) or entry.hash != link(tail.hash, *entry[:5]):
         raise StoreCorrupt(f"entry {entry.seq} of the journal was changed")
     return Tail(entry.seq, entry.hash)
+
+
+def _by(actor: str) -> ColumnElement[bool]:
+    named, text = JOURNAL.c.actor, _literal(actor)
+    return or_(
+        named == actor,
+        named.like(f"{text} (token %", escape="!"),
+        named.like(f"% (token {text})", escape="!"),
+    )
 
 
 def _literal(text: str) -> str:
@@ -191,13 +211,17 @@ class StoreReader:
         actor: str | None = None,
         without: Collection[str] = (),
     ) -> list[Entry]:
-        """The newest entries, oldest first, of one kind or actor where named, `without` some kinds."""
+        """The newest entries, oldest first, of one kind or actor where named, `without` some kinds.
+
+        An actor is named whole, or of a token its name or its id alone.
+        """
         query = select(JOURNAL).order_by(JOURNAL.c.seq.desc()).limit(number)
         if without:
             query = query.where(JOURNAL.c.kind.not_in(without))
-        for column, wanted in ((JOURNAL.c.kind, kind), (JOURNAL.c.actor, actor)):
-            if wanted is not None:
-                query = query.where(column == wanted)
+        if kind is not None:
+            query = query.where(JOURNAL.c.kind == kind)
+        if actor is not None:
+            query = query.where(_by(actor))
         return [Entry._make(row) for row in reversed(self.rows(query))]
 
     def search(

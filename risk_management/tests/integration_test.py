@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 from risk_management.clock import ManualClock
@@ -23,7 +24,7 @@ from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.events import BotChanged, EquityReported, InstrumentDefined, VarHaltChanged
 from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.market import HistoryKind
-from risk_management.model.money import TOLERANCE
+from risk_management.model.money import SCALE, TOLERANCE
 from risk_management.model.portfolio import Bot, BotRecord, Scope, TradingMode
 from risk_management.model.trade import Finding, TradeDecision
 
@@ -493,10 +494,12 @@ def _row(row: EmergencyRow, foundation: Foundation) -> Outcome:
     """An emergency row acts at its threshold after its confirmations, and not below."""
     name = f"emergency row {row.name}"
     day = foundation.clock.now().date()
-    quiet = step([row], {row.metric: row.threshold * (1.0 - 1e-6) - 1e-6}, EmergencyMemory(), day)
+    row = replace(row, subject=row.subject or BOT) if row.scope is not Scope.PORTFOLIO else row
+    below = row.threshold - 1e-6 * max(1.0, abs(row.threshold))
+    quiet = step([row], {row.word: below}, EmergencyMemory(), day)
     memory, acted_at = EmergencyMemory(), 0
     for number in range(1, row.confirmations + 1):
-        result = step([row], {row.metric: row.threshold}, memory, day + timedelta(days=number))
+        result = step([row], {row.word: row.threshold}, memory, day + timedelta(days=number))
         memory = result.memory
         if result.acting and not acted_at:
             acted_at = number
@@ -587,7 +590,92 @@ def _runaway(lab: Lab) -> str:
     return f"switched off after {most} requests in a minute; put back by a person"
 
 
+def _drawdown_trim(lab: Lab) -> str:
+    """At the no-entry tier the book is cut to the last tier's share of its gross limit."""
+    share, config = 0.9, lab.config
+    level = config.drawdown_config.max_portfolio_drawdown
+    if level >= config.emergency_config.liquidation_drawdown:
+        return "the no-entry tier is the liquidation's: everything is closed there"
+    lab.hold(lab.stock, share * lab.equity, bot_name=BOT)
+    lab.price(lab.stock, 100.0)
+    fallen = 100.0 * (1.0 - level / share - 0.001)
+    for _ in range(1 + config.emergency_config.confirmations):  # a far tick awaits its second one
+        lab.price(lab.stock, fallen)
+        lab.manager.assess_overall_risk(confirmed=False)
+    state = lab.manager.state
+    kept = [multiplier for _, multiplier in config.drawdown_config.tiers if multiplier > 0.0]
+    gross = (state.totals.long + state.totals.short) / SCALE
+    most = (kept[-1] if kept else 0.0) * config.portfolio_limits.max_gross_exposure * (state.equity or 0.0)
+    _expect(gross <= most + 0.01, f"gross exposure is {gross:,.2f} after the trim, allowed are {most:,.2f}")
+    return f"cut to {gross:,.2f}"
+
+
+def _loss_of_a_day(lab: Lab) -> str:
+    """A day's loss at its limit lets only closing pass."""
+    limit = lab.config.drawdown_config.daily_loss_limit
+    lab.hold(lab.stock, 500.0, bot_name=BOT)
+    lab.manager.record_cash("fee", -limit * lab.equity)
+    lab.manager.assess_overall_risk()
+    refused = lab.ask(100.0, bot_name=BOT).rejection_reasons
+    _expect(bool({"REDUCING", "HALTED"} & set(refused)), "an entry was let in after the loss")
+    _expect(lab.ask(500.0, action="sell").approved, "a close was refused after the loss")
+    return "entries refused, closing passed"
+
+
+def _liquidation_plan(lab: Lab) -> str:
+    """A plan closes all that is held, and VaR never rises on its way."""
+    for symbol, share in zip(lab.names[:3], (0.3, -0.2, 0.1), strict=False):
+        lab.hold(symbol, share * lab.equity)
+    plan = lab.manager.plan_liquidation()
+    seen = [plan.before.var, *(one.after.var for one in plan.steps)]
+    rises = [new - old for old, new in pairwise(seen)]
+    _expect(max(rises) <= 1e-6 * lab.equity, "VaR rises on the way of the liquidation")
+    lab.manager.liquidate(plan.scope, "selftest", plan_id=plan.plan_id)
+    _expect(not lab.manager.state.positions, "positions are left after the liquidation")
+    return f"{len(plan.steps)} steps, flat"
+
+
+def _silence(lab: Lab) -> str:
+    """Who is watched and falls silent may only close, then nothing until a person puts it back."""
+    settings = lab.config.heartbeat_config
+    if settings.feeds == 0.0:
+        return "feeds are not watched"
+    lab.manager.heartbeat("feed", BOT)
+    lab.clock.advance(settings.feeds)
+    lab.manager.check_heartbeats()
+    _expect(lab.manager.state.mode is TradingMode.ACTIVE, "a feed was held before its time")
+    lab.clock.advance(0.5)
+    lab.manager.check_heartbeats()
+    _expect(lab.manager.state.mode is not TradingMode.ACTIVE, "a silent feed was not held")
+    lab.clock.advance(settings.feeds * settings.halt_after)
+    lab.manager.check_heartbeats()
+    _expect(lab.manager.state.mode is TradingMode.HALTED, "a feed silent for long did not stop trading")
+    lab.manager.release_emergency("selftest", "the test is over")
+    return "closing only, then halted; released by name"
+
+
+def _no_fills(lab: Lab) -> str:
+    """A bot whose approved orders come to nothing in a row is switched off."""
+    most = lab.config.bot_config.max_rejects_in_a_row
+    if most == 0:
+        return "rejects in a row are not counted"
+    for _ in range(most):
+        _expect(lab.manager.state.bots[BOT].enabled, "the bot was switched off too early")
+        lab.manager.desk.failures.not_filled(BOT)
+        lab.manager.assess_overall_risk()
+    _expect(not lab.manager.state.bots[BOT].enabled, f"{most} rejects in a row switched nobody off")
+    lab.manager.set_bot_enabled(BOT, enabled=True)
+    lab.manager.assess_overall_risk()
+    _expect(lab.manager.state.bots[BOT].enabled, "the bot could not be put back")
+    return f"switched off after {most}; put back by a person"
+
+
 _SCENES: dict[str, Callable[[Lab], str]] = {
+    "drawdown trim": _drawdown_trim,
+    "daily loss": _loss_of_a_day,
+    "liquidation plan": _liquidation_plan,
+    "dead man's switch": _silence,
+    "orders that never fill": _no_fills,
     "runaway bot": _runaway,
     "liquidation at the emergency drawdown": _liquidation,
     "VaR halt": _var_breach,

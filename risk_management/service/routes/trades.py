@@ -94,6 +94,7 @@ def report(call: Call) -> Answer:
         body.executed_quantity,
         body.fee,
         body.environment,
+        call.who.actor,
     )
     try:
         done = call.manager.execute_trade(fill)
@@ -107,7 +108,7 @@ def cancel(call: Call) -> Answer:
     """Free what is left of an approval."""
     request_id = call.path["request_id"]
     _decision(call, request_id)
-    call.manager.desk.cancel(request_id, f"cancelled by {call.who.actor}")
+    call.manager.desk.cancel(request_id, "cancelled", call.who.actor)
     return Answer({"request_id": request_id, "durable": call.durable})
 
 
@@ -125,6 +126,7 @@ def _ticket(call: Call) -> OrderTicket:
         body.account_id,
         body.request_id,
         body.reduce_only,
+        call.who.actor,
     )
 
 

@@ -111,6 +111,14 @@ def test_bitcoin_has_another_name_there(world):
     assert market.daily_volume == 5000.0
 
 
+def test_coins_that_are_no_positions(world, keys):
+    world.broker.submit(buy())
+    options = {"exchange": "kraken", "url": world.server.url, "ignore": ["SOL"]}
+    other = load_broker(BrokerConfig(name="ccxt", options=options), world.exchange.around())
+    assert (world.broker.positions(), other.positions()) == ({"SOL": 10 * SCALE}, {})
+    other.close()
+
+
 def test_names():
     markets = {"BTC/USD": {}, "BTC/USDT:USDT": {}, "ETH/BTC": {}, "XBT/USD": {}}
     known = {"BTC-USD": Instrument("BTC-USD", AssetClass.CRYPTO)}

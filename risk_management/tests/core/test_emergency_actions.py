@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from risk_management.config.risk_config import load_risk_config
 from risk_management.core.emergency import EmergencyAction, EmergencyRow, step
 from risk_management.core.emergency_rows import emergency_rows
 from risk_management.core.order_desk import OrderTicket
@@ -214,3 +217,22 @@ def test_a_row_that_acted_cools_down(make_manager):
 def test_rows_that_mean_nothing_are_refused(foundation, wrong):
     with pytest.raises(ConfigurationError, match="mine"):
         emergency_rows(foundation.config.update(emergency_config={"rows": (wrong,)}))
+
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "emergencies.md"
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="the docs are not in the installed package")
+def test_the_page_s_rows_are_rows_and_its_snippet_runs(foundation, tmp_path):
+    text = PAGE.read_text(encoding="utf-8")
+    rows, code = (re.findall(rf"```{kind}\n(.*?)```", text, re.S) for kind in ("toml", "python"))
+    (tmp_path / "risk.toml").write_text("".join(rows))
+    assert [row.name for row in emergency_rows(load_risk_config(tmp_path / "risk.toml"))][-2:] == [
+        "bot_bleeds",
+        "crowded",
+    ]
+    found: dict[str, object] = {}
+    exec("".join(code), found)  # noqa: S102 - our own page
+    assert not found["manager"].state.positions
+    for action in EmergencyAction:
+        assert f"| `{action.value}` |" in text

@@ -101,6 +101,48 @@ def test_a_broker_that_is_silent_shuts_the_door_again(world):
     assert "broker" not in world.alerts()
 
 
+def test_a_stop_that_the_broker_did_not_hear_is_told_and_tried_again(world):
+    world.manager.update_prices({"KO": 60.0})
+    world.link.step()
+    world.buy("KO", 1.0, "entry", kind=OrderKind.LIMIT, limit_price=30.0, time_in_force=TimeInForce.GTC)
+    world.broker.set_outage(True)
+    world.manager.emergency_stop("a drill", actor="anna")
+    world.clock.advance(1.0)
+    world.link.step()
+    assert "closing waits" in world.alerts()["broker_entries"]
+    world.broker.set_outage(False)
+    world.clock.advance(1.0)
+    world.link.step()
+    assert not world.broker.open_orders()
+    assert "broker_entries" not in world.alerts()
+
+
+def test_entries_that_can_not_be_cancelled_are_named(world, monkeypatch):
+    world.manager.update_prices({"KO": 60.0})
+    world.link.step()
+    world.buy("KO", 1.0, "entry", kind=OrderKind.LIMIT, limit_price=30.0, time_in_force=TimeInForce.GTC)
+    monkeypatch.setattr(world.broker, "cancel", world.broker.order)
+    world.manager.emergency_stop("a drill", actor="anna")
+    world.clock.advance(1.0)
+    world.link.step()
+    assert "1 entries still work at the broker: entry" in world.alerts()["broker_entries"]
+
+
+def test_the_brokers_timer_never_goes_off_while_somebody_is_there(make_manager):
+    """It is shorter than the time between two comparisons."""
+    manager, clock = make_manager(heartbeat_config={"cancel_timer": 15.0})
+    world = World(manager, clock, manager.config.portfolio_value)
+    manager.update_prices({"KO": 60.0})
+    world.link.step()
+    world.buy("KO", 1.0, "entry", kind=OrderKind.LIMIT, limit_price=30.0, time_in_force=TimeInForce.GTC)
+    for _ in range(100):
+        clock.advance(1.0)
+        world.link.step()
+    assert [order.client_order_id for order in world.broker.open_orders()] == ["entry"]
+    clock.advance(16.0)
+    assert not world.broker.open_orders()
+
+
 def test_own_orders_and_protecting_stops_are_nobodys_breach(world):
     world.manager.update_prices({"KO": 60.0})
     world.buy("KO", 3.0)
@@ -198,3 +240,34 @@ def test_a_round_that_breaks_shuts_the_door_and_is_told(make_manager):
     watcher.stop()
     assert world.mode is TradingMode.REDUCING
     assert world.alerts()["broker"] == "a round of the broker failed: KeyError"
+
+
+def test_what_the_protocols_close_is_closed_at_the_broker(world):
+    """From the drawdown to the broker's own positions, through the rounds that a service runs."""
+    world.manager.update_prices({"KO": 60.0, "PG": 140.0})
+    world.buy("KO", 100.0, "bot1")
+    world.buy("PG", 20.0, "bot2")
+    for number, (symbol, units, price) in enumerate((("KO", 100.0, 60.015), ("PG", 20.0, 140.035))):
+        world.manager.record_fill(
+            symbol,
+            "buy",
+            units,
+            price,
+            execution_id=f"paper-{number + 1}",
+            bot_name="a",
+            fee=units * price * 1e-4,
+        )
+    world.link.step()
+    assert world.mode is TradingMode.ACTIVE
+    for share in (0.65, 0.65, 0.649, 0.648):  # a far tick is believed once a second one says the same
+        world.clock.advance(40.0)
+        world.manager.update_prices({"KO": 60.0 * share, "PG": 140.0 * share})
+        world.manager.assess_overall_risk(confirmed=True)
+    assert world.mode is TradingMode.HALTED
+    for _ in range(200):
+        world.clock.advance(1.0)
+        world.link.step()
+    assert world.broker.positions() == {}
+    assert not world.manager.state.positions
+    assert abs(to_ledger(world.manager.state.cash) - world.broker.cash()) <= to_ledger(0.01)
+    assert not [order for order in world.broker.open_orders() if order.is_ours]

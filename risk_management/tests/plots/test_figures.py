@@ -213,7 +213,9 @@ def test_equity_drawdown_and_decisions_of_a_store(foundation, tmp_path):
     equity = plots.figure("equity", api)
     line, *marks = equity.data
     assert line.y[-1] == pytest.approx(manager.state.equity)
-    assert "stop" in {trace.name for trace in marks}
+    assert {"stop", "alert"} <= {trace.name for trace in marks}
+    alerts = api.history()["alerts"]["told"]
+    assert len({alert["alert_id"] for alert in alerts}) == len(alerts) > 1, "each once"
     assert "to see it" in " ".join(text for trace in marks for text in trace.hovertext)
     under = plots.figure("drawdown", api).data[0].y
     assert under[-1] == pytest.approx(-manager.look().metrics["drawdown"])

@@ -227,13 +227,19 @@ def test_of_a_store_with_what_its_journal_holds(risk, foundation, tmp_path):
     )
     manager.add_position("SPY", 2000, 400.0)
     manager.request_trade(OrderTicket("KO", "buy", 300.0, bot_name="RSI2", request_id="one"))
+    manager.emergency_stop("to see it", actor="me")
     before = manager.state.version
     answer = risk("report", "--store", store, "--json")  # while it is open
     assert answer.exit_code == 0, answer.output
+    active = [alert.message for alert in manager.alert_manager.active]
+    assert active
     said = json.loads(answer.output, parse_constant=pytest.fail)
     assert said["views"]["metrics"]["state_version"] == before
     assert said["views"]["history"]["decisions"]["hours"][0]["approved"] == 1
     assert [row["symbol"] for row in said["views"]["heatmap"]["positions"]] == ["SPY"]
+    assert [alert["message"] for alert in said["views"]["history"]["alerts"]["active"]] == active
+    assert {"stop", "alert"} <= {mark["kind"] for mark in said["views"]["history"]["marks"]}
+    assert "to see it" in said["views"]["metrics"]["holds"][0]["reason"]
     assert manager.state.version == before
     manager.close()
 

@@ -545,3 +545,25 @@ def test_a_storm_of_orders_stays_within_the_limit(fresh):
     assert sum(sizes) <= limit + 1e-6
     assert sum(sizes) > limit - 100  # the limit was reached, not missed
     assert math.isclose(sum(sizes), sum(r.opening for r in service.manager.state.reservations.values()) / 1e8)
+
+
+def test_the_journal_names_who_did_it(fresh):
+    """The token that asked, reported or cancelled; the system for what it does by itself."""
+    service = fresh()
+    service.manager.update_prices({"KO": 60.0, "PEP": 170.0})
+    for name, symbol in (("r1", "KO"), ("r2", "PEP")):
+        body = {"symbol": symbol, "action": "buy", "size": 300.0, "request_id": name}
+        assert service.call("POST", "trades", body, "trade").json["approved"]
+    service.call("POST", "trades/r1/executions", {"executed_size": 300.0, "executed_price": 60.0}, "trade")
+    service.call("DELETE", "trades/r2", None, "operate")
+    service.call("POST", "trades", {**body, "request_id": "r3"}, "trade")
+    service.clock.advance(3600.0)
+    service.manager.desk.expire()
+    by = {}
+    for entry in service.call("GET", "audit?limit=500").json["entries"]:
+        by.setdefault(entry["kind"], []).append(entry["actor"])
+    names = {token.actor for token in service.tokens.tokens()}
+    assert set(by["TradeDecided"]) == set(by["Filled"])
+    assert by["TradeDecided"][0] in names
+    assert by["ReservationClosed"][0] in names - set(by["TradeDecided"])
+    assert by["ReservationClosed"][1] == "system"
