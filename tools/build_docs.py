@@ -19,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from risk_management import _HOMES
 from risk_management.alerts.default_rules import default_rules
 from risk_management.cli._entries import ROUTINE
 from risk_management.config import risk_config
@@ -102,6 +103,18 @@ def journal_page() -> str:
         own = [f"`{field.name}`" for field in fields(kind) if field.name not in ("at", "actor")]
         lines.append(f"| `{kind.__name__}` | {(kind.__doc__ or '').splitlines()[0]} | {', '.join(own)} |")
     return "\n".join([*lines, ""])
+
+
+def api_page() -> str:
+    lines = [
+        "# Python",
+        "",
+        "The public names: `from risk_management import NAME`. Made from their docstrings by `make docs`.",
+        "",
+    ]
+    for name, home in sorted(_HOMES.items()):
+        lines += [f"::: risk_management.{home}.{name}", ""]
+    return "\n".join(lines)
 
 
 def routes_page() -> str:
@@ -259,6 +272,7 @@ PAGES = {
     "settings.md": settings_page,
     "service-routes.md": routes_page,
     "journal.md": journal_page,
+    "api.md": api_page,
 }
 
 

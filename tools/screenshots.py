@@ -27,7 +27,7 @@ MOMENT = "2020-03-18"
 """The pictures are taken from this day of the replay on: in the middle of the crash."""
 LINK = re.compile(r"http://\S+/login\?code=\S+")
 FLAGS = ["--no-sandbox", "--disable-gpu"]
-PLAYED = "moment => fetch('pulse').then(r => r.json()).then(found => found.as_of >= moment)"
+AS_OF = "fetch('pulse').then(r => r.json()).then(found => found.as_of)"
 
 
 def main() -> None:
@@ -60,7 +60,8 @@ def take(browser, signed_in, address: str) -> None:
         )
         page = context.new_page()
         page.goto(f"{address}/api/risk/dashboard#/{view}")
-        page.wait_for_function(PLAYED, arg=MOMENT, timeout=180_000)
+        while page.evaluate(AS_OF) < MOMENT:
+            page.wait_for_timeout(300)
         page.locator(awaited).first.wait_for(timeout=60_000)
         page.wait_for_timeout(1_000)
         file = IMAGES / f"page-{name}.png"

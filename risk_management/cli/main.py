@@ -38,6 +38,7 @@ from risk_management.cli import (
     stress,
     token,
     var,
+    watch,
 )
 from risk_management.cli._options import Options
 from risk_management.errors import RiskError
@@ -87,7 +88,7 @@ app = typer.Typer(
     name="risk",
     cls=RiskGroup,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -146,6 +147,7 @@ app.command("budget", rich_help_panel=BOOK)(budget.run)
 app.command("report", rich_help_panel=BOOK)(report.run)
 app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
+app.command("watch", rich_help_panel=SYSTEM)(watch.run)
 app.command("liquidate", rich_help_panel=SYSTEM)(liquidate.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
 app.add_typer(alerts.app, name="alerts", rich_help_panel=SYSTEM)

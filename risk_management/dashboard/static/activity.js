@@ -1,7 +1,7 @@
 // What the journal says, in sentences; what only keeps time is left out.
 import { capital, money, signed, words } from "./format.js";
 
-export const TOLD = ["HoldSet", "HoldReleased", "BotChanged", "ConfigChanged", "Noted", "EquityReported", "VarHaltChanged", "DrawdownAdjusted", "BreaksSeen", "ClockStepped", "EngineStarted", "SplitApplied", "CashMoved"];
+export const TOLD = ["HoldSet", "HoldReleased", "BotChanged", "ConfigChanged", "Noted", "EquityReported", "VarHaltChanged", "DrawdownAdjusted", "BreaksSeen", "ClockStepped", "EngineStarted", "SplitApplied", "CashMoved", "LiquidationStarted", "LiquidationEnded", "RuleChanged", "SilenceSet", "SilenceEnded"];
 const UNIT = 1e8;
 
 const SAYS = {
@@ -23,6 +23,15 @@ const SAYS = {
   ReservationClosed: (said) => [`Approval ${said.request_id} ended: ${words(said.status)}${said.reason ? `, ${said.reason}` : ""}`, "info"],
   PositionAdded: (said) => [`Position taken over: ${said.key[1]}, ${money(said.cost / UNIT)}`, "info"],
   InstrumentDefined: ({ instrument }) => [`Instrument ${instrument.symbol} defined`, "info"],
+  LiquidationStarted: ({ liquidation }) => [`Closing ${liquidation.scope} began: ${liquidation.reason}`, "warning"],
+  LiquidationStepSent: (said) => [`${said.orders.length} orders to close were sent`, "info"],
+  LiquidationStepDone: (said) => [`${said.results.length} orders to close came back`, "info"],
+  LiquidationEnded: (said) => [`Closing ended: ${words(said.outcome)}`, "ok"],
+  AlertTold: ({ alert }) => [`Alert: ${alert.message}`, alert.severity === "info" || alert.severity === "warning" ? "warning" : "bad"],
+  AlertNoted: ({ alert }) => [`Alert taken on or over: ${alert.message}`, "info"],
+  RuleChanged: (said) => [said.rule ? `Rule ${said.rule_id} added or changed` : `Rule ${said.rule_id} taken out`, "info"],
+  SilenceSet: ({ silence }) => [`Quiet about ${[silence.rule_id, silence.alert_type, silence.bot, silence.symbol].filter(Boolean).join(", ")} until ${silence.until}: ${silence.reason}`, "warning"],
+  SilenceEnded: () => ["A silence was ended", "ok"],
   ModelRefreshed: () => ["Market model refreshed", "info"],
   QuotesReceived: (said) => [`${said.quotes.length} prices`, "info"],
 };

@@ -47,7 +47,7 @@ function Silences({ zone }) {
   const { data, again } = useAsked("silences");
   if (!data?.silences.length) return null;
   return html`<${Panel} wide id="silences" title="Silences" note="Watched and shown all the same; nobody is told" rows=${() => data.silences} data=${() => data.silences}>
-    <ul class="list">${data.silences.map((one) => html`<li key=${one.silence_id}><${Badge} kind="warning">Quiet<//> <span><strong>${[one.rule_id, one.alert_type, one.bot, one.symbol].filter(Boolean).join(", ")}</strong> until ${time(one.until, zone)}, by ${one.actor}: ${one.reason}</span> <${Act} small route="DELETE /silences/{silence_id}" run=${() => endSilence(one, again)}>End it<//></li>`)}</ul><//>`;
+    <ul class="list">${data.silences.map((one) => html`<li key=${one.silence_id}><${Badge} kind="warning">Quiet<//> <span><strong>${[one.rule_id, one.alert_type, one.bot, one.symbol].filter(Boolean).join(", ")}</strong> until ${time(one.until, zone)}, by ${one.by}: ${one.reason}</span> <${Act} small route="DELETE /silences/{silence_id}" run=${() => endSilence(one, again)}>End it<//></li>`)}</ul><//>`;
 }
 
 const KINDS_OF_ALERT = ["portfolio_heat", "drawdown", "correlation", "var_breach", "position_limit", "volatility_spike", "system_error"];

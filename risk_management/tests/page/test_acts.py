@@ -199,7 +199,11 @@ def test_who_may_only_look_is_told_why(visit, service):
     assert [(one["httpOnly"], one["sameSite"]) for one in cookies] == [(True, "Strict")]
     read = next(token for token in service.tokens.tokens() if token.name == "read")
     service.tokens.revoke(read.token_id)
-    page.wait_for_function("fetch('pulse').then(r => r.status === 401)")
+    ended = page.evaluate(
+        "async () => { for (let i = 0; i < 100; i++) { if ((await fetch('pulse')).status === 401) "
+        "return true; await new Promise(done => setTimeout(done, 100)); } return false; }"
+    )
+    assert ended, "a revoked token ends its sessions"
 
 
 # -- live -------------------------------------------------------------------------------------------
