@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 READY  := $(VENV)/.ready
 TESTS  := $(VENV)/.ready-for-tests
 
-.PHONY: demo test check lint types bench bench-var bench-peers soak sample-data clean help
+.PHONY: demo test check lint types docs bench bench-var bench-peers soak sample-data clean help
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -34,6 +34,10 @@ lint: $(TESTS)
 
 types: $(TESTS)
 	$(BIN)/mypy
+
+docs: $(TESTS)  ## the pages as a site, in build/site; a broken link is an error
+	$(BIN)/python tools/build_docs.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(READY)  ## ratios measured side by side in this run
 	$(BIN)/python -m bench

@@ -19,13 +19,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from risk_management import _HOMES
+from risk_management.alerts.default_rules import default_rules
 from risk_management.cli._entries import ROUTINE
 from risk_management.config import risk_config
 from risk_management.config._base import Settings
 from risk_management.config.risk_config import RiskLevel, RiskManagementConfig
+from risk_management.core.emergency import EmergencyAction
+from risk_management.core.emergency_rows import emergency_rows
 from risk_management.demo.market import PERIODS, Market
 from risk_management.demo.report import opening, period_report
 from risk_management.demo.run import CAPITAL, run_demo
+from risk_management.model.alert import AlertSeverity
 from risk_management.model.codes import MEANINGS
 from risk_management.model.events import Event
 from risk_management.model.vocabulary import SCOPED, VOCABULARY, Word
@@ -98,6 +103,18 @@ def journal_page() -> str:
         own = [f"`{field.name}`" for field in fields(kind) if field.name not in ("at", "actor")]
         lines.append(f"| `{kind.__name__}` | {(kind.__doc__ or '').splitlines()[0]} | {', '.join(own)} |")
     return "\n".join([*lines, ""])
+
+
+def api_page() -> str:
+    lines = [
+        "# Python",
+        "",
+        "The public names: `from risk_management import NAME`. Made from their docstrings by `make docs`.",
+        "",
+    ]
+    for name, home in sorted(_HOMES.items()):
+        lines += [f"::: risk_management.{home}.{name}", ""]
+    return "\n".join(lines)
 
 
 def routes_page() -> str:
@@ -177,12 +194,85 @@ def _field_docs(kind: type[Settings]) -> dict[str, str]:
     return found
 
 
+def on_call_page() -> str:
+    """What each alert means and what a person can do, from the texts that stand in the alerts themselves."""
+    config = RiskManagementConfig()
+    lines = [
+        "# On call",
+        "",
+        "Every alert of the default rules and every emergency, with the figures of the moderate level.",
+        "Take an alert on by acknowledging it. To stop everything: `POST /api/risk/emergency-stop`.",
+        "See [alerts](alerts.md) and [emergencies](emergencies.md).",
+        "",
+    ]
+    for severity in reversed(AlertSeverity):
+        rules = [rule for rule in default_rules(config) if rule.severity is severity]
+        if rules:
+            lines += [f"## {severity.value.capitalize()}", ""]
+        for rule in rules:
+            lines += [f"### {rule.rule_id}", "", f"Fires when `{rule.condition}`.", ""]
+            lines += [f"- It means: {rule.meaning}", f"- The system: {rule.did}", f"- You: {rule.todo}", ""]
+    lines += ["## Emergency rows", "", "| row | fires at | what is done |", "|---|---|---|"]
+    for row in emergency_rows(config):
+        done = ACTIONS[row.action]
+        lines.append(f"| `{row.name}` | `{row.metric}` {row.threshold:g} | {done} |")
+    lines += ["", "## Alerts that are no rules", "", "| key | what it means | what to do |", "|---|---|---|"]
+    lines += [f"| `{key}` | {meaning} | {todo} |" for key, (meaning, todo) in RAISED.items()]
+    return "\n".join([*lines, ""])
+
+
+ACTIONS = {
+    EmergencyAction.WARN: "people are told; nothing else",
+    EmergencyAction.HALT_NEW_RISK: "what increases VaR is refused; hedges and closing pass",
+    EmergencyAction.REDUCE_ONLY: "only closing passes",
+    EmergencyAction.REDUCE_CORRELATED: "the smaller contributor of the pair is closed",
+    EmergencyAction.TRIM: "the largest contributors are cut",
+    EmergencyAction.HALT: "all trading stops until a named person releases it",
+    EmergencyAction.LIQUIDATE: "entries are cancelled, the book is closed, trading is halted",
+}
+RAISED = {
+    "missing_metrics": (
+        "numbers that rules need are missing: those rules can't be judged",
+        "find out which feed or model gives no number; a missing number is never taken for fine",
+    ),
+    "alert_storm:*": (
+        "a channel would have got too many messages; they are folded into one",
+        "look at the alert list; emergencies still come one by one",
+    ),
+    "ledger": (
+        "carried sums differ from sums from scratch; all trading stopped",
+        "compare positions with the broker, keep the journal, report it",
+    ),
+    "store": (
+        "the store can't be written: nothing opens, what closes passes and is kept in memory",
+        "see the disk: space, mount, permissions; it is written again by itself",
+    ),
+    "feed": (
+        "the source of prices does not answer; prices grow stale and open nothing",
+        "check the network and the provider; closing passes meanwhile",
+    ),
+    "emergency_stop": (
+        "a person stopped all trading; protective orders stay",
+        "ask who did it and why; release by name with a reason",
+    ),
+    "UNAPPROVED_FILL": (
+        "the broker filled an order that nobody approved; it is booked and counts",
+        "find the bot or person that trades past the gate",
+    ),
+    "RECONCILIATION_BREAK": (
+        "the broker says otherwise than the book; the symbol is held",
+        "compare with the broker's statement, then settle",
+    ),
+}
+
 PAGES = {
+    "on-call.md": on_call_page,
     "vocabulary.md": vocabulary_page,
     "codes.md": codes_page,
     "settings.md": settings_page,
     "service-routes.md": routes_page,
     "journal.md": journal_page,
+    "api.md": api_page,
 }
 
 

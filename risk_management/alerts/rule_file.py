@@ -17,7 +17,16 @@ from risk_management.alerts.conditions import ConditionError
 from risk_management.alerts.records import AlertRule
 from risk_management.errors import ConfigurationError
 
-__all__ = ["LARGEST", "MOST_RULES", "Mistake", "RuleFile", "parse_rules", "read_text", "rules_in"]
+__all__ = [
+    "LARGEST",
+    "MOST_RULES",
+    "Mistake",
+    "RuleFile",
+    "parse_rules",
+    "read_text",
+    "rules_in",
+    "tables_in",
+]
 
 LARGEST: Final = 2**20
 """Bytes of a file."""
@@ -33,6 +42,7 @@ SOUND: Final[Mapping[str, Any]] = {
     "channels": (),
 }
 """A rule without a mistake, into which each word of another one is put to see whether it can stand."""
+_OWN_PREFIX: Final = re.compile(r"^alert rule '[^']*': ")
 _TABLE: Final = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_.\"' -]+?)\s*\]\]?")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]*\")\s*=\s*")
 _TOML_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -72,7 +82,7 @@ def rules_in(path: str | Path) -> tuple[AlertRule, ...]:
     ConfigurationError
         Every mistake in a line of its own, as ``file:line:column: text``.
     """
-    found = parse_rules(read_text(path))
+    found = parse_rules(read_text(path), others=("cases",))
     if found.mistakes:
         raise ConfigurationError("\n".join(f"{path}:{m.line}:{m.column}: {m.text}" for m in found.mistakes))
     return found.rules
@@ -161,7 +171,7 @@ def _mistakes_of(table: Mapping[str, Any], number: int, places: _Places) -> Iter
         if isinstance(reason, ConditionError):
             yield Mistake(line, column + reason.column, reason.reason)
         elif reason is not None:
-            yield Mistake(line, column, str(reason).partition(": ")[2] or str(reason))
+            yield Mistake(line, column, _OWN_PREFIX.sub("", str(reason)))
 
 
 def _reason(values: Mapping[str, Any]) -> ConfigurationError | None:
@@ -233,3 +243,8 @@ class _Places:
     def key(self, name: str) -> tuple[int, int]:
         """Of a table."""
         return self._tables.get(name, 1), 1
+
+
+def tables_in(text: str) -> tuple[dict[str, Any], ...]:
+    """The tables of rules of a text of our own, as they stand there."""
+    return tuple(tomllib.loads(text)["rules"])

@@ -31,12 +31,14 @@ from risk_management.cli import (
     liquidate,
     replay,
     report,
+    rules,
     selftest,
     serve,
     simulate,
     stress,
     token,
     var,
+    watch,
 )
 from risk_management.cli._options import Options
 from risk_management.errors import RiskError
@@ -86,7 +88,7 @@ app = typer.Typer(
     name="risk",
     cls=RiskGroup,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -145,6 +147,7 @@ app.command("budget", rich_help_panel=BOOK)(budget.run)
 app.command("report", rich_help_panel=BOOK)(report.run)
 app.command("replay", rich_help_panel=BOOK)(replay.run)
 app.command("serve", rich_help_panel=SYSTEM)(serve.run)
+app.command("watch", rich_help_panel=SYSTEM)(watch.run)
 app.command("liquidate", rich_help_panel=SYSTEM)(liquidate.run)
 app.add_typer(token.app, name="token", rich_help_panel=SYSTEM)
 app.add_typer(alerts.app, name="alerts", rich_help_panel=SYSTEM)
@@ -152,6 +155,7 @@ app.add_typer(audit.app, name="audit", rich_help_panel=SYSTEM)
 app.add_typer(broker.app, name="broker", rich_help_panel=SYSTEM)
 app.command("backup", rich_help_panel=SYSTEM)(backup.backup)
 app.command("restore", rich_help_panel=SYSTEM)(backup.restore)
+app.add_typer(rules.app, name="rules", rich_help_panel=SYSTEM)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)
 app.command("selftest", rich_help_panel=SYSTEM)(selftest.run)
 app.command("simulate", rich_help_panel=SYSTEM)(simulate.run)

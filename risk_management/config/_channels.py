@@ -32,14 +32,6 @@ def channel_problems(settings: AlertConfig) -> Iterator[str]:
     yield from _of_telegram(settings)
     yield from _of_mail(settings)
     yield from _of_urls(settings)
-    for channel in settings.report_channels:
-        if channel not in NAMED and channel not in settings.named_urls():
-            known = ", ".join((*NAMED, *settings.named_urls()))
-            yield f"alert_config.report_channels: {channel!r:.40} is no channel; known are {known}"
-
-
-NAMED: Final = ("telegram", "email", "discord", "slack", "webhook")
-"""The channels that have settings of their own."""
 
 
 def load_apprise() -> ModuleType:
@@ -81,11 +73,6 @@ def _of_telegram(settings: AlertConfig) -> Iterator[str]:
         yield "alert_config.telegram_bot_token: no bot token; copy it whole from @BotFather"
     if chat is not None and not CHAT.match(chat):
         yield "alert_config.telegram_chat_id: a chat is a number such as -100123, or @channelname"
-    if settings.telegram_commands and not (token and chat):
-        yield (
-            "alert_config.telegram_commands: needs telegram_bot_token and telegram_chat_id "
-            "(TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID)"
-        )
 
 
 def _of_mail(settings: AlertConfig) -> Iterator[str]:

@@ -561,23 +561,6 @@ class AlertConfig(Settings):
     """Hosts on this machine or network that messages may go to; from the file, never from the environment."""
     delivery_tries: Annotated[int, Field(ge=1, le=100)] = 20
     """Tries before a message counts as failed: 20 are about three hours."""
-    telegram_commands: bool = False
-    """Whether the chat may ask and command: status, limits, pause, reduce, halt, resume."""
-    daily_summary_at: time | None = None
-    """Local time of a daily summary; none without it."""
-    weekly_report_on: (
-        Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] | None
-    ) = None
-    """Day on which the summary is that of the week; needs `daily_summary_at`."""
-    report_timezone: str = "UTC"
-    """Zone of `daily_summary_at`."""
-    report_channels: tuple[str, ...] = ()
-    """Channels of the summaries, by default all that are configured."""
-
-    @field_validator("report_timezone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        return _zone(name)
 
     def named_urls(self) -> dict[str, SecretStr]:
         """The further channels by name: the kind of each, ``url:ntfy``, numbered where one stands twice.
@@ -821,10 +804,6 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
             config.broker_config.name is not None and config.broker_config.environment != config.environment,
             f"broker_config.environment is {config.broker_config.environment!r} and the book's environment "
             f"{config.environment!r}; say the same in both, a paper fill never reaches a live book",
-        ),
-        (
-            config.alert_config.weekly_report_on is not None and config.alert_config.daily_summary_at is None,
-            "alert_config.weekly_report_on needs daily_summary_at, the time of day; set it too",
         ),
     ]
 

@@ -26,7 +26,7 @@ from risk_management.model.events import BotChanged, Marked, VarRecorded
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import SYSTEM, Bot, PortfolioState, Scope, TradingMode
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "look_at"]
 
 logger = logging.getLogger(__name__)
 
@@ -202,6 +202,12 @@ def _without_far_ticks(measured: Measured, state: PortfolioState, rolling_days: 
         if value * drawdown.units > 0.0:  # without any unit left there is no share of them
             metrics[word] = max(0.0, metrics[word] - spared / (value * drawdown.units))
     return amended(measured, metrics=metrics)
+
+
+def look_at(state: PortfolioState, config: RiskManagementConfig, now: datetime) -> RiskAssessment:
+    """A state measured by whoever has no engine, such as somebody who reads a store beside one."""
+    measured = measure(state, config, failed_checks=0, now=now, leans_on=leans_on(state))
+    return _assessment(state, config, now, measured, (), ())
 
 
 def _assessment(

@@ -113,6 +113,7 @@ class Code(StrEnum):
     UNKNOWN_GROUP = auto()
     UNKNOWN_METHOD = auto()
     UNKNOWN_RULE = auto()
+    UNKNOWN_SILENCE = auto()
     UNKNOWN_STRATEGY = auto()
     UNKNOWN_THEME = auto()
     UNKNOWN_SYMBOL = auto()
@@ -224,6 +225,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.UNKNOWN_GROUP: "positions and components group by other words; the text names them",
         Code.UNKNOWN_METHOD: "no VaR method, or way or measure of a risk budget, of this name",
         Code.UNKNOWN_RULE: "no alert rule of this id (404)",
+        Code.UNKNOWN_SILENCE: "no silence of this id stands; it may have ended (404)",
         Code.UNKNOWN_STRATEGY: "no strategy of this name is held or traded here: its mode was not set (404)",
         Code.UNKNOWN_THEME: "a figure is dark or light",
         Code.UNKNOWN_SYMBOL: "no symbol of this name is known to the book: its mode was not set (404)",

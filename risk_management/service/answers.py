@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "AlertAnswer",
     "AuditAnswer",
     "BotAnswer",
     "BudgetAnswer",
@@ -30,10 +31,12 @@ __all__ = [
     "ReleaseAnswer",
     "RulesAnswer",
     "SessionAnswer",
+    "SilencesAnswer",
     "StateAnswer",
     "StopAnswer",
     "TradeAnswer",
     "TradeWhy",
+    "TriedAnswer",
     "WhatIfAnswer",
     "WhatIfWhy",
 ]
@@ -388,6 +391,32 @@ class RulesAnswer(Closed):
     """Each with its condition, severity and channels."""
     warnings: list[str]
     """Channels that can't be reached, with the remedy."""
+
+
+class AlertAnswer(Closed):
+    """An alert as it stands."""
+
+    alert: dict[str, Any]
+    """Its rule, state, count and message, and who took it on."""
+    durable: bool
+    """Whether it is on disk, where there is a store."""
+
+
+class SilencesAnswer(Closed):
+    """Silences that stand."""
+
+    silences: list[dict[str, Any]]
+    """Each with what it matches, by whom, why and until when; the one that ends first first."""
+    durable: bool
+    """Whether all that was written is on disk, where there is a store."""
+
+
+class TriedAnswer(Closed):
+    """What a condition says of the present metrics; nothing was changed."""
+
+    results: list[dict[str, Any]]
+    """For the book, or for each one of the scope: its ``subject``, whether it ``holds`` (null where that
+    can't be said), the ``values`` it read and the words that are ``missing``."""
 
 
 class Entry(Closed):

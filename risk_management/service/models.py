@@ -35,6 +35,7 @@ from risk_management.model.portfolio import Scope, TradingMode
 from risk_management.service.problems import Problem
 
 __all__ = [
+    "AlertTaken",
     "AuditPage",
     "AuditSearch",
     "BotAsked",
@@ -42,6 +43,7 @@ __all__ = [
     "BrokerPositions",
     "BudgetAsked",
     "CashFlow",
+    "ConditionAsked",
     "ConfigPatch",
     "EquityReport",
     "ExecutionReport",
@@ -54,6 +56,7 @@ __all__ = [
     "Prices",
     "ReasonGiven",
     "RuleAsked",
+    "SilenceAsked",
     "TradeAsked",
     "read",
     "read_query",
@@ -446,6 +449,34 @@ class ReasonGiven(Asked):
     """For people who look later."""
 
 
+class AlertTaken(Asked):
+    """What is said to an alert that somebody takes on."""
+
+    comment: Text = ""
+
+
+class SilenceAsked(Asked):
+    """Alerts that nobody is told of for a while: all that is named must match, and one must be named."""
+
+    seconds: Money
+    """From now on; 30 days at most."""
+    reason: Name
+    rule_id: Text = ""
+    """An EMERGENCY is silenced by its exact rule alone."""
+    alert_type: Text = ""
+    bot: Text = ""
+    symbol: Text = ""
+
+
+class ConditionAsked(Asked):
+    """A condition that is held against the present metrics."""
+
+    condition: Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 256})]
+    """Over the vocabulary, such as ``portfolio_heat > 80``."""
+    scope: Text = "portfolio"
+    """``portfolio``, or ``bot``, ``strategy`` or ``symbol``: for each one."""
+
+
 _CHANNEL: Any = _members(AlertChannel, Code.INVALID_RULE)
 
 
@@ -462,6 +493,12 @@ class RuleAsked(Asked):
     cooldown: NoLoss | None = None
     repeat: NoLoss | None = None
     hold: NoLoss = 0.0
+    release: Annotated[str, WithJsonSchema({"type": "string", "maxLength": 256})] = ""
+    """What ends it, where that is more than the condition's end."""
+    scope: Text = "portfolio"
+    """``bot``, ``strategy`` or ``symbol``: judged for each one."""
+    message: Annotated[str, WithJsonSchema({"type": "string", "maxLength": 1000})] = ""
+    """A sentence in which ``{drawdown}`` stands for the number."""
 
 
 class ConfigPatch(Asked):

@@ -177,7 +177,7 @@ class SqlOutbox:
         with self._writing() as connection:
             oldest = connection.scalar(last)
             if oldest is not None:
-                connection.execute(delete(OUTBOX).where(settled, C.made_at <= oldest))
+                connection.execute(delete(OUTBOX).where(settled, C.made_at < oldest))
 
     def _rows(self, query: Select[Any]) -> Sequence[Any]:
         with self._reading() as connection:

@@ -8,12 +8,14 @@ from typing import Final
 
 from sqlalchemy import Table, func, select, text
 
+from risk_management.alerts.outbox import KEPT
 from risk_management.core.standing import Standing, folded
 from risk_management.errors import RiskError, StoreCorrupt
-from risk_management.model.events import Event, Filled, TradeDecided
+from risk_management.model.events import AlertTold, Event, Filled, TradeDecided
 from risk_management.store.head import signed_head
+from risk_management.store.outbox import SETTLED, alert_rows
 from risk_management.store.reader import BEGINNING, Entry, Snapshot, StoreReader, Tail, checked
-from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, REQUESTS, SNAPSHOTS
+from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, OUTBOX, REQUESTS, SNAPSHOTS
 from risk_management.store.snapshot import snapshot_bytes, standing_from
 
 __all__ = ["Verdict", "verify"]
@@ -65,6 +67,7 @@ def verify(reader: StoreReader) -> Verdict:
             problems += _of_the_head(reader, walk.tail)
             problems += _of_an_index(reader, REQUESTS, "request_id", walk.requests, walk.tail)
             problems += _of_an_index(reader, EXECUTIONS, "execution_id", walk.executions, walk.tail)
+            problems += _of_the_outbox(reader, walk.messages, walk.tail)
             problems += _of_the_models(reader)
     except StoreCorrupt as problem:
         problems.append(str(problem))
@@ -83,6 +86,7 @@ class _Walk:
         self.first_bad: int | None = None
         self.requests: dict[str, int] = {}
         self.executions: dict[str, int] = {}
+        self.messages: dict[tuple[str, str], int] = {}
 
     def problems(self) -> Iterator[str]:
         standing: Standing | None = None
@@ -106,6 +110,9 @@ class _Walk:
             self.requests.setdefault(event.request_id, entry.seq)
         elif isinstance(event, Filled):
             self.executions.setdefault(event.execution_id, entry.seq)
+        elif isinstance(event, AlertTold):
+            for row in alert_rows(event.alert, entry.seq):
+                self.messages.setdefault((row["key"], row["channel"]), entry.seq)
 
 
 def _of_the_file(reader: StoreReader) -> Iterator[str]:
@@ -161,6 +168,20 @@ def _of_an_index(
             where = wanted.get(known)
             meant = "no entry" if where is None else f"entry {where}"
             yield f"the index names {found.get(known, 'nothing')} for {known!r}, the journal {meant}"
+
+
+def _of_the_outbox(reader: StoreReader, wanted: dict[tuple[str, str], int], tail: Tail) -> Iterator[str]:
+    """Every row belongs to the entry that it names, and no message that was not let go is missing."""
+    rows = reader.rows(select(OUTBOX.c.key, OUTBOX.c.channel, OUTBOX.c.seq, OUTBOX.c.state))
+    found = {(row.key, row.channel): row for row in rows}
+    for name, row in found.items():
+        if row.seq is not None and row.seq <= tail.seq and wanted.get(name) != row.seq:
+            yield f"the outbox names entry {row.seq} for message {row.key!r:.70}, which does not tell it"
+    settled = sorted(row.seq for row in rows if row.seq is not None and row.state in SETTLED)
+    first = settled[-KEPT] if len(settled) >= KEPT else 0  # what was sent before may have been let go
+    for (key, channel), seq in wanted.items():
+        if seq >= first and (key, channel) not in found:
+            yield f"entry {seq} tells message {key!r:.70} on {channel}, and the outbox does not hold it"
 
 
 def _of_the_models(reader: StoreReader) -> Iterator[str]:

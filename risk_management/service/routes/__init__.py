@@ -9,6 +9,7 @@ from risk_management.service.answers import Open
 from risk_management.service.openapi import document
 from risk_management.service.route import Answer, Route
 from risk_management.service.routes import (
+    alerts,
     audit,
     bots,
     budgets,
@@ -44,6 +45,7 @@ API: Final[tuple[Route, ...]] = (
     *liquidation.ROUTES,
     *heartbeat.ROUTES,
     *rules.ROUTES,
+    *alerts.ROUTES,
     *delivery.ROUTES,
     *settings.ROUTES,
     *audit.ROUTES,

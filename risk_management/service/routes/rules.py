@@ -1,16 +1,20 @@
-"""Alert rules: read and added."""
+"""Alert rules: read, tried, added and taken out."""
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from collections.abc import Mapping
+from typing import Any, Final
 
-from risk_management.alerts.conditions import ConditionError
+from risk_management.alerts.conditions import Condition, ConditionError, compile_condition
 from risk_management.alerts.records import AlertRule
-from risk_management.errors import ConfigurationError
+from risk_management.core.subject_metrics import subject_metrics
+from risk_management.errors import ConfigurationError, UndefinedMeasure, shown
 from risk_management.model.access import Access
 from risk_management.model.codes import Code
-from risk_management.service.answers import RulesAnswer
-from risk_management.service.models import RuleAsked
+from risk_management.model.vocabulary import SCOPED, words_of
+from risk_management.service.answers import RulesAnswer, TriedAnswer
+from risk_management.service.models import ConditionAsked, RuleAsked
 from risk_management.service.problems import Problem
 from risk_management.service.route import Answer, Call, Route
 
@@ -34,12 +38,48 @@ def add(call: Call) -> Answer:
     if len(known) >= MOST:
         raise Problem(Code.TOO_MANY_RULES, "rule_id", f"{MOST} rules are watched already")
     try:
-        alerts.add_custom_rule(AlertRule(**{name: getattr(asked, name) for name in type(asked).model_fields}))
+        rule = AlertRule(**{name: getattr(asked, name) for name in type(asked).model_fields})
+        alerts.add_custom_rule(rule, actor=call.who.actor)
     except ConditionError as problem:
         raise Problem(Code.INVALID_CONDITION, "condition", str(problem)) from None
     except ConfigurationError as problem:
         raise Problem(Code.INVALID_RULE, "rule_id", str(problem)) from None
     return show(call)
+
+
+def remove(call: Call) -> Answer:
+    """Watch a rule no more; its alerts are resolved."""
+    call.manager.alert_manager.remove_rule(call.path["rule_id"], actor=call.who.actor)
+    return show(call)
+
+
+def attempt(call: Call) -> Answer:
+    """Hold a condition against the present metrics; nothing is changed."""
+    asked, manager = call.body, call.manager
+    if asked.scope not in ("portfolio", *SCOPED):
+        known = ", ".join(("portfolio", *SCOPED))
+        raise Problem(Code.INVALID_RULE, "scope", f"scope is one of {known}; got {shown(asked.scope)}")
+    try:
+        condition = compile_condition(asked.condition, words_of(asked.scope))
+    except ConditionError as problem:
+        raise Problem(Code.INVALID_CONDITION, "condition", str(problem)) from None
+    metrics = manager.look().metrics
+    if asked.scope == "portfolio":
+        return Answer({"results": [_tried(condition, "", metrics)]})
+    each = subject_metrics(manager.state, manager.config, manager.clock.now())[asked.scope]
+    tried = [_tried(condition, name, {**metrics, **words}) for name, words in sorted(each.items())]
+    return Answer({"results": tried})
+
+
+def _tried(condition: Condition, subject: str, metrics: Mapping[str, float]) -> dict[str, Any]:
+    values = {name: metrics.get(name, math.nan) for name in condition.metrics}
+    holds: bool | None
+    try:
+        holds = condition(metrics)
+    except UndefinedMeasure:
+        holds = None
+    missing = [name for name, value in values.items() if math.isnan(value)]
+    return {"subject": subject, "holds": holds, "values": values, "missing": missing}
 
 
 ROUTES: Final = (
@@ -53,5 +93,23 @@ ROUTES: Final = (
         asks=RuleAsked,
         answers=RulesAnswer,
         refuses=(409,),
+    ),
+    Route(
+        "DELETE",
+        "/rules/{rule_id}",
+        Access.OPERATE,
+        "Watch an alert rule no more",
+        remove,
+        answers=RulesAnswer,
+        refuses=(404,),
+    ),
+    Route(
+        "POST",
+        "/rules/try",
+        Access.OPERATE,
+        "Hold a condition against the present metrics, without a change",
+        attempt,
+        asks=ConditionAsked,
+        answers=TriedAnswer,
     ),
 )

@@ -435,9 +435,11 @@ def through_faults(folder, number: int, seed: int) -> dict[str, int]:
     return doubles
 
 
-def test_300_alerts_over_five_bad_channels(tmp_path, record_property):
-    doubles = through_faults(tmp_path, 300, seed=7)
-    assert (
-        sum(doubles.values()) > 0
-    )  # the faults were there: what hangs after it took a message gets it twice
-    record_property("figure", f"300 alerts x 5 channels, 0 lost, {sum(doubles.values())} twice")
+@pytest.mark.parametrize(
+    ("number", "seed"),
+    [(300, 7), *(pytest.param(1000, seed, marks=pytest.mark.soak) for seed in range(100, 110))],
+)
+def test_nothing_is_lost_over_five_bad_channels(tmp_path, number, seed, record_property):
+    doubles = sum(through_faults(tmp_path, number, seed).values())
+    assert doubles > 0  # the faults were there: what hangs after it took a message gets it twice
+    record_property("figure", f"{number} alerts x 5 channels, 0 lost, {doubles} twice")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,10 @@ from risk_management.model.vocabulary import VOCABULARY
 BOOK = "symbol,quantity,price,strategy,stop\nSPY,2,450,momentum,430\nAAPL,-3,180,value,\nKO,10,60,value,\n"
 COMMANDS = (
     "demo",
+    "init",
+    "doctor",
+    "import",
+    "watch",
     "assess",
     "check",
     "heat",
@@ -67,6 +72,13 @@ def test_help_of_each_teaches_by_example(risk, command):
     answer = risk(command, "--help")
     assert answer.exit_code == 0
     assert f"risk {command}" in answer.output.replace("Usage: risk", "")
+
+
+def test_the_shell_completes_commands():
+    asked = {"_RISK_COMPLETE": "complete_bash", "COMP_WORDS": "risk au", "COMP_CWORD": "1"}
+    risk = str(Path(sys.executable).with_name("risk"))
+    done = subprocess.run([risk], env={**os.environ, **asked}, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["audit"]
 
 
 def test_version(risk):

@@ -22,7 +22,6 @@ CANARY = "canary-77c"
         ({"telegram_api_url": "http://127.0.0.1:8081"}, "telegram_api_url: must begin with https://"),
         ({"telegram_bot_token": f"1:{CANARY}/x"}, "telegram_bot_token: no bot token"),
         ({"telegram_chat_id": "my chat"}, "telegram_chat_id: a chat is a number"),
-        ({"telegram_commands": True}, "telegram_commands: needs telegram_bot_token"),
         ({"email_to": "nobody"}, "email_to: not an address"),
         ({"email_to": "a@b.c, d@e.f\nBcc: x@y.z"}, "email_to: not an address"),
         ({"smtp_server": "a b"}, "smtp_server: not a host"),
@@ -32,9 +31,6 @@ CANARY = "canary-77c"
         ),
         ({"urls": [f"nonsense://{CANARY}"]}, "urls (ALERT_URLS): number 1 is not one that Apprise can use"),
         ({"urls": ["ntfy://topic", CANARY]}, "urls (ALERT_URLS): number 2 is not an Apprise URL"),
-        ({"report_channels": ["pigeon"]}, "report_channels: 'pigeon' is no channel; known are telegram"),
-        ({"report_timezone": "Mars/Base"}, "no time zone is called 'Mars/Base'"),
-        ({"weekly_report_on": "friday"}, "weekly_report_on needs daily_summary_at"),
     ],
 )
 def test_it_is_named(given, said):
@@ -55,13 +51,9 @@ def test_what_works_passes():
             "smtp_security": "none",
             "email_to": "a@b.c, d@e.f",
             "urls": ["ntfy://topic", "ntfy://other"],
-            "report_channels": ["webhook", "url:ntfy-2"],
-            "daily_summary_at": "17:30",
-            "weekly_report_on": "friday",
-            "report_timezone": "America/New_York",
         }
     )
-    assert config.alert_config.daily_summary_at.hour == 17
+    assert list(config.alert_config.named_urls()) == ["url:ntfy", "url:ntfy-2"]
     with pytest.raises(ConfigurationError, match="webhook_url"):
         RiskManagementConfig().update(alert_config={"webhook_url": "ftp://x"})
 

@@ -298,6 +298,56 @@ def test_rules(fresh):
     assert service.call("POST", "rules", {**rule, "rule_id": "a b"}, "operate").code == "INVALID_RULE"
 
 
+def test_a_rule_is_tried_without_a_change_and_taken_out(fresh):
+    service = fresh()
+    before = service.manager.state.version
+    asked = {"condition": "positions >= 0 and max_correlation > 2"}
+    (tried,) = service.call("POST", "rules/try", asked, "operate").json["results"]
+    assert tried == {
+        "subject": "",
+        "holds": None,
+        "values": {"positions": 0.0, "max_correlation": None},
+        "missing": ["max_correlation"],
+    }
+    service.manager.register_bot("alpha", "trend")
+    asked = {"condition": "bot_enabled >= 1", "scope": "bot"}
+    results = service.call("POST", "rules/try", asked, "operate").json["results"]
+    assert [(one["subject"], one["holds"]) for one in results if one["subject"] == "alpha"] == [
+        ("alpha", True)
+    ]
+    assert service.call("POST", "rules/try", {**asked, "scope": "moon"}, "operate").code == "INVALID_RULE"
+    wrong = service.call("POST", "rules/try", {"condition": "bot_use > 1"}, "operate")
+    assert wrong.code == "INVALID_CONDITION"
+    assert service.manager.state.version == before + 1
+    assert service.call("DELETE", "rules/heat_warning", None, "operate").status == 200
+    assert "heat_warning" not in [rule.rule_id for rule in service.manager.alert_manager.rules]
+    assert service.call("DELETE", "rules/heat_warning", None, "operate").code == "UNKNOWN_RULE"
+
+
+def test_an_alert_is_acknowledged_in_the_name_of_the_token(fresh):
+    service = fresh()
+    alerts = service.manager.alert_manager
+    fired = alerts.raise_alert("system_error", "critical", "it broke", key="disk")
+    path = f"alerts/{fired.alert_id}/acknowledge"
+    taken = service.call("POST", path, {"comment": "on it"}, "operate").json["alert"]
+    assert (taken["comment"], taken["alert_id"]) == ("on it", fired.alert_id)
+    assert taken["acknowledged_by"] == alerts.active[0].acknowledged_by != ""
+    assert service.call("POST", "alerts/none/acknowledge", {}, "operate").code == "UNKNOWN_ALERT"
+
+
+def test_silences_come_and_go(fresh):
+    service = fresh()
+    asked = {"seconds": 600, "reason": "tests", "rule_id": "heat_warning"}
+    (made,) = service.call("POST", "silences", asked, "operate").json["silences"]
+    assert (made["rule_id"], made["reason"]) == ("heat_warning", "tests")
+    assert service.call("GET", "silences", scope="read").json["silences"] == [made]
+    assert service.call("DELETE", f"silences/{made['silence_id']}", None, "operate").json["silences"] == []
+    gone = service.call("DELETE", f"silences/{made['silence_id']}", None, "operate")
+    assert (gone.status, gone.code) == (404, "UNKNOWN_SILENCE")
+    everything = {"seconds": 600, "reason": "tests"}
+    assert service.call("POST", "silences", everything, "operate").code == "MISSING_FIELD"
+
+
 def test_reconciliation(fresh):
     service = fresh()
     told = {"positions": {"KO": 5}, "prices": {"KO": 60.0}}

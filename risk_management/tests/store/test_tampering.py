@@ -303,3 +303,32 @@ def test_a_page_that_is_damaged_is_told(lived):
             found += not verdict.is_clean
         lived.path.write_bytes(whole)
     assert found > 20  # the others stood in space that no table uses
+
+
+def test_an_outbox_that_was_changed_is_found(tmp_path):
+    """A message that is taken out would never be sent, one that is put in tells what nobody told."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    foundation = small_foundation()
+    told = foundation.config.update(alert_config={"webhook_url": "https://example.com/x"})
+    path = tmp_path / "s.db"
+    manager = AdvancedRiskManager.on(replace(foundation, config=told), journal=SqlJournal(str(path)))
+    manager.emergency_stop("one")
+    manager.release_emergency("me", "over")
+    manager.close()
+
+    def found(statement: str) -> tuple[str, ...]:
+        copy = tmp_path / "copy.db"
+        for end in ("", ".head", ".key"):
+            shutil.copy(f"{path}{end}", f"{copy}{end}")
+        with sqlite3.connect(copy) as connection:
+            assert connection.execute(statement).rowcount > 0
+        connection.close()
+        with StoreReader.of_store(str(copy)) as reader:
+            return verify(reader).problems
+
+    assert found("UPDATE outbox SET state = 'sent'") == ()
+    for change in ("DELETE FROM outbox WHERE seq = (SELECT min(seq) FROM outbox)", "DELETE FROM outbox"):
+        assert any("the outbox does not hold it" in text for text in found(change))
+    assert any("which does not tell it" in text for text in found("UPDATE outbox SET seq = 0"))
+    assert any("which does not tell it" in text for text in found("UPDATE outbox SET key = 'x'||seq"))
