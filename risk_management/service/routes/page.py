@@ -6,6 +6,7 @@ import json
 from typing import Final
 
 from risk_management.model.codes import Code
+from risk_management.service.answers import Open
 from risk_management.service.assets import PLOTLY, asset, page, page_version, plotly_version
 from risk_management.service.problems import Problem
 from risk_management.service.route import Answer, Call, Route
@@ -80,7 +81,13 @@ ROUTES: Final = (
         refuses=(404,),
     ),
     Route(
-        "GET", "/manifest.json", None, "The page as an app", manifest, mimetype="application/manifest+json"
+        "GET",
+        "/manifest.json",
+        None,
+        "The page as an app",
+        manifest,
+        answers=Open,
+        mimetype="application/manifest+json",
     ),
 )
 HOME: Final = (Route("GET", "/", None, "To the page", home, status=(303,), mimetype="text/plain"),)
