@@ -42,7 +42,7 @@ from risk_management.core.facts import cash_event, unapproved_fill
 from risk_management.core.fill_report import FillReport
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.heartbeats import Heartbeats
-from risk_management.core.liquidation import plan_liquidation
+from risk_management.core.liquidation.plan import plan_liquidation
 from risk_management.core.order_desk import OrderDesk, OrderTicket
 from risk_management.core.peaks import fresh_start
 from risk_management.core.portfolio_heat import PortfolioHeatMonitor

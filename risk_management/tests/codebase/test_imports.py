@@ -28,7 +28,7 @@ LEVELS = {
     4: ("checks", "alerts", "market_data", "brokers", "store"),
     5: (
         "core.order_desk",
-        "core.liquidation_desk",
+        "core.liquidation.desk",
         "core.heartbeats",
         "core.protocol",
         "core.watch",
