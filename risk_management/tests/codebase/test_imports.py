@@ -32,6 +32,7 @@ LEVELS = {
         "core.heartbeats",
         "core.protocol",
         "core.watch",
+        "core.manager",
         "core.risk_manager",
     ),
     6: ("integration", "dashboard", "service", "replay", "simulate", "report", "plots", "cli", "demo"),
