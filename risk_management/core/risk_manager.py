@@ -21,9 +21,7 @@ from risk_management.core.assessment import RiskAssessment
 from risk_management.core.commit import Journal
 from risk_management.core.correlation_monitor import CorrelationMonitor
 from risk_management.core.emergency_rows import emergency_rows
-from risk_management.core.entry import (
-    checked_name,
-)
+from risk_management.core.entry import checked_name
 from risk_management.core.fill_report import FillReport
 from risk_management.core.foundation import Foundation, lay_foundation
 from risk_management.core.heartbeats import Heartbeats

@@ -11,23 +11,15 @@ from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAle
 from risk_management.calculators.risk_budget import RiskBudgetAllocator
 from risk_management.clock import Clock
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.entry import (
-    checked_name,
-    instrument_event,
-)
+from risk_management.core.entry import checked_name, instrument_event
 from risk_management.core.foundation import Foundation
 from risk_management.core.heartbeats import Heartbeats
 from risk_management.core.order_desk import OrderDesk
 from risk_management.core.protocol import EmergencyProtocol
 from risk_management.errors import InvalidRequest, shown
 from risk_management.model.broker import MarketState
-from risk_management.model.events import (
-    Event,
-)
-from risk_management.model.portfolio import (
-    OPERATOR,
-    PortfolioState,
-)
+from risk_management.model.events import Event
+from risk_management.model.portfolio import OPERATOR, PortfolioState
 
 if TYPE_CHECKING:
     from risk_management.core.book import Book

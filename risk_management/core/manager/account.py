@@ -37,12 +37,7 @@ from risk_management.model.events import (
 )
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import (
-    EXTERNAL,
-    OPERATOR,
-    PositionKey,
-    Rate,
-)
+from risk_management.model.portfolio import EXTERNAL, OPERATOR, PositionKey, Rate
 from risk_management.model.reconciliation import Reconciliation
 from risk_management.model.risk_model import RiskModel
 

@@ -5,28 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from risk_management.core.bot_limits import check_tightens
-from risk_management.core.entry import (
-    checked_bot,
-    checked_name,
-    checked_number,
-)
+from risk_management.core.entry import checked_bot, checked_name, checked_number
 from risk_management.core.manager._inside import Inside, library_actor
 from risk_management.core.peaks import fresh_start
 from risk_management.core.scopes import checked_scope
 from risk_management.errors import InvalidRequest, shown
 from risk_management.model.amend import amended
-from risk_management.model.events import (
-    BotChanged,
-    HoldReleased,
-    HoldSet,
-)
-from risk_management.model.portfolio import (
-    OPERATOR,
-    Bot,
-    Hold,
-    Scope,
-    TradingMode,
-)
+from risk_management.model.events import BotChanged, HoldReleased, HoldSet
+from risk_management.model.portfolio import OPERATOR, Bot, Hold, Scope, TradingMode
 
 if TYPE_CHECKING:
     pass

@@ -7,17 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType
-from risk_management.core.entry import (
-    checked_name,
-)
+from risk_management.core.entry import checked_name
 from risk_management.core.liquidation.plan import plan_liquidation
 from risk_management.core.manager._inside import Inside, library_actor
 from risk_management.core.protocol import Stopped
 from risk_management.model.broker import MarketState
 from risk_management.model.liquidation import EVERYTHING, Liquidation, LiquidationPlan, LiquidationScope
-from risk_management.model.portfolio import (
-    EMERGENCY_STOP,
-)
+from risk_management.model.portfolio import EMERGENCY_STOP
 
 if TYPE_CHECKING:
     pass
