@@ -11,6 +11,7 @@ from risk_management.alerts.outcome import Outcome
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType
 from risk_management.config.risk_config import AlertConfig
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.integration.reporting import Reporting
 from risk_management.model.alert import Alert
 
 __all__ = ["Alerting"]
@@ -31,6 +32,7 @@ class Alerting:
         self._lock = Lock()
         self._delivery: Delivery | None = None
         self._settings: AlertConfig | None = None
+        self._reporting = Reporting(manager)
         self._unsubscribe = manager.alert_manager.subscribe(self._told)
 
     @property
@@ -68,6 +70,12 @@ class Alerting:
         delivery = self._delivery
         if delivery is not None:
             delivery.settle_orphans(self._manager.alert_manager.in_process)
+
+    def report(self) -> None:
+        """Say the summaries that are due; the channels are woken."""
+        delivery = self._delivery
+        if delivery is not None and self._reporting.step():
+            delivery.wake()
 
     def in_trouble(self, channel: str, outcome: Outcome) -> None:
         """Tell the other channels, and everybody who looks."""
