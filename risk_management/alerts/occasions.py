@@ -52,9 +52,8 @@ def latest_occasions(settings: AlertConfig, now: datetime) -> tuple[Occasion, ..
 
 
 def _latest(kind: str, at: time, zone: ZoneInfo, now: datetime, weekday: int | None) -> Occasion:
-    day = now.astimezone(zone).date() + timedelta(
-        days=1
-    )  # one too many: an hour may be set back past midnight
+    # from the day after: clocks may be set back past midnight
+    day = now.astimezone(zone).date() + timedelta(days=1)
     while True:
         # of an hour that comes twice the first; one that is left out stands an hour later (PEP 495, fold 0)
         moment = datetime.combine(day, at, tzinfo=zone).astimezone(UTC)

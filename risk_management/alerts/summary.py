@@ -1,4 +1,4 @@
-"""What the daily summary and the weekly report say: made of a state and what was measured of it, nothing else."""
+"""What the daily summary and the weekly report say: made of a state and what was measured of it alone."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def summary_message(
 
 
 def moved(state: PortfolioState, start: float) -> str:
-    """What the book made since its value per unit was `start`, in money and as a fraction; flows count not."""
+    """What the book made since its value per unit was `start`, in money and as a fraction, without flows."""
     now = state.drawdown.value
     if not start > 0.0 or state.totals.equity is None:
         return "n/a"

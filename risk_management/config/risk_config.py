@@ -584,6 +584,10 @@ class AlertConfig(Settings):
     """Zone of these two times, such as ``Europe/Berlin``; by default that of `quiet_hours`, else UTC."""
     summary_channels: tuple[str, ...] = ()
     """Where both go; by default where the routes send an INFO."""
+    telegram_commands: bool = False
+    """Take commands from `telegram_chat_id`, see docs/telegram.md."""
+    telegram_users: tuple[int, ...] = ()
+    """Ids of the people who may give commands; empty: everybody in that chat."""
 
     _known_zone = field_validator("time_zone")(_zone_or_none)
     _plain_time = field_validator("daily_summary_at", "weekly_report_at")(_local_time)
@@ -830,8 +834,9 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
         ),
         (
             bool(unknown),
-            f"alert_config.routes, escalation_channels and summary_channels name {', '.join(unknown)}, which are "
-            f"no channels; there are {', '.join((*AlertChannel, *config.alert_config.named_urls()))}",
+            f"alert_config.routes, escalation_channels and summary_channels name {', '.join(unknown)}, "
+            "which are no channels; there are "
+            f"{', '.join((*AlertChannel, *config.alert_config.named_urls()))}",
         ),
         (
             config.broker_config.name is not None and config.broker_config.environment != config.environment,

@@ -168,9 +168,7 @@ def test_profit_is_counted_from_the_last_one_and_flows_are_none(book):
     whole = manager.state.equity - 1000.0 - before_equity
     line = next(line for line in text.splitlines() if line.startswith("Since the last one"))
     money = float(line.split("UTC) ")[1].split(" ")[0].replace(",", ""))
-    assert money == pytest.approx(
-        whole, abs=4.0
-    )  # per unit: what was paid in takes its part of the later gain
+    assert money == pytest.approx(whole, abs=0.02)
     assert money < 100.0  # the deposit is no profit
 
 
