@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -124,11 +123,10 @@ def _of_days(state: PortfolioState) -> Iterator[str]:
 def _of_risk(state: PortfolioState, seen: RiskAssessment) -> Iterator[str]:
     use = next((one for one in seen.limits if one.name == "drawdown"), None)
     limit = "" if use is None else f" of {amount(use.limit, use.unit)}"
-    var = seen.metrics["var_utilization"]
     yield (
         f"Drawdown {amount(state.drawdown.drawdown, 'fraction')}{limit}, "
         f"heat {amount(seen.metrics['portfolio_heat'], 'score')} of 100, "
-        f"VaR use {'n/a' if math.isnan(var) else f'{var:.0%}'}."
+        f"VaR use {amount(seen.metrics['var_utilization'], 'fraction', -2)}."
     )
     allowed = "new trades allowed" if seen.new_trades_allowed else "new trades stopped"
     yield f"Mode {seen.mode.value}, {allowed}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -32,7 +31,6 @@ def status_text(state: PortfolioState, seen: RiskAssessment, active: Sequence[Al
         Why the store can't be written; empty where it can.
     """
     equity = "unknown" if seen.equity is None else f"{seen.equity:,.2f} {state.base_currency}"
-    var = seen.metrics["var_utilization"]
     lines = [
         f"{state.environment}: {seen.mode.value}, "
         + ("new trades allowed" if seen.new_trades_allowed else "new trades stopped"),
@@ -41,7 +39,7 @@ def status_text(state: PortfolioState, seen: RiskAssessment, active: Sequence[Al
         f"Day {moved(state, state.drawdown.day_start)}",
         f"Week {moved(state, state.drawdown.week_start)}",
         f"Drawdown {amount(state.drawdown.drawdown, 'fraction')}",
-        f"VaR use {'n/a' if math.isnan(var) else f'{var:.0%}'}, "
+        f"VaR use {amount(seen.metrics['var_utilization'], 'fraction', -2)}, "
         f"heat {amount(seen.metrics['portfolio_heat'], 'score')} of 100",
         f"Score {seen.overall_risk_score:.0f} of 100, by {seen.score_driver}",
         f"Alerts: {len(active)}",

@@ -153,6 +153,12 @@ def test_it_says_how_the_book_stands(book):
     assert len(text) < 1500
 
 
+def test_an_empty_book_uses_nothing(make_manager):
+    text = said(*make_manager()).text
+    assert "Drawdown 0.00% of 15.00%, heat 0.0 of 100, VaR use 0%." in text
+    assert "No open risk." in text
+
+
 def test_profit_is_counted_from_the_last_one_and_flows_are_none(book):
     manager, clock = book
     first = said(manager, clock)
