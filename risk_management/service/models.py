@@ -425,14 +425,14 @@ class PlanAsked(Asked):
     """What is to be closed: ``everything``, ``bot:NAME``, ``cluster:SPY``, ``gross:0.5`` of equity, ..."""
 
     scope: Name = "everything"
-    """``everything``; ``bot:``, ``strategy:``, ``symbol:`` or ``cluster:`` a name; ``gross:0.5``; ``var:0.01``."""
+    """``everything``, ``bot:NAME``, ``strategy:NAME``, ``symbol:NAME``, ``cluster:SPY``, ``gross:0.5``."""
 
 
 class LiquidationAsked(Asked):
     """A plan that was seen, and why it is carried out."""
 
     scope: Name = "everything"
-    """``everything``; ``bot:``, ``strategy:``, ``symbol:`` or ``cluster:`` a name; ``gross:0.5``; ``var:0.01``."""
+    """``everything``, ``bot:NAME``, ``strategy:NAME``, ``symbol:NAME``, ``cluster:SPY``, ``gross:0.5``."""
     plan_id: Name
     """Of the plan that was looked at: another book than that is refused."""
     reason: Name
