@@ -120,6 +120,10 @@ class Outbox(Protocol):
         """The channels that have a row of this message."""
         ...
 
+    def newest(self, start: str) -> Message | None:
+        """The message with the greatest key that begins so, whatever became of it; None without one."""
+        ...
+
     def resume(self) -> None:
         """At a start: what is pending may be tried at once, whatever clock it was put off by."""
         ...
@@ -185,6 +189,12 @@ class MemoryOutbox:
         """The channels that have a row of this message."""
         with self._lock:
             return frozenset(channel for known, channel in self._rows if known == key)
+
+    def newest(self, start: str) -> Message | None:
+        """The message with the greatest key that begins so."""
+        with self._lock:
+            found = [message for _, message in self._rows.values() if message.key.startswith(start)]
+        return max(found, key=lambda message: message.key, default=None)
 
     def resume(self) -> None:
         """There is nothing from before."""

@@ -6,13 +6,24 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
+from risk_management.alerts.channels import configured
 from risk_management.config.risk_config import AlertConfig
 from risk_management.core.alert_book import STORM
 from risk_management.model.alert import ALWAYS, Alert, AlertSeverity, AlertState
 from risk_management.model.alert_book import AlertBook, ChannelLoad
 from risk_management.model.amend import amended
 
-__all__ = ["QUIET", "SILENCE", "STORMY", "addressed", "escalation_of", "is_stormy", "outside", "routed"]
+__all__ = [
+    "QUIET",
+    "SILENCE",
+    "STORMY",
+    "addressed",
+    "channels_of_info",
+    "escalation_of",
+    "is_stormy",
+    "outside",
+    "routed",
+]
 
 SILENCE: Final = "silence"
 QUIET: Final = "quiet"
@@ -48,6 +59,15 @@ def escalation_of(alert: Alert, settings: AlertConfig, reachable: Iterable[str])
     severities = list(AlertSeverity)
     louder = severities[min(alert.severity.rank + 1, len(severities) - 1)]
     return routed(amended(alert, severity=louder), (), settings, reachable)
+
+
+def channels_of_info(settings: AlertConfig) -> tuple[str, ...]:
+    """Channels of what is no alert, such as a summary: those of the settings, or where an INFO goes."""
+    if settings.summary_channels:
+        return outside(settings.summary_channels)
+    wide = (one for one in settings.routes if not one.alert_types and not one.bots)
+    route = next((one for one in wide if AlertSeverity.INFO in (one.severities or AlertSeverity)), None)
+    return configured(settings) if route is None else outside(route.channels)
 
 
 def outside(channels: Iterable[str]) -> tuple[str, ...]:

@@ -94,6 +94,12 @@ class SteadyOutbox:
         none: frozenset[str] = frozenset()
         return self._memory.carries(key) | self._read(lambda: self._durable.carries(key), none)
 
+    def newest(self, start: str) -> Message | None:
+        """The message with the greatest key that begins so, on disk or in memory."""
+        none: Message | None = None
+        both = (self._memory.newest(start), self._read(lambda: self._durable.newest(start), none))
+        return max((one for one in both if one is not None), key=lambda one: one.key, default=None)
+
     def resume(self) -> None:
         """What is pending may be tried at once."""
         self._write(self._durable.resume)

@@ -10,8 +10,12 @@ from rich.text import Text
 from risk_management.cli._options import Json, WrongUsage, options_of
 from risk_management.cli._screen import screen, show_json, table
 from risk_management.cli._store import Store, store_of
+from risk_management.cli._summaries import summaries_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from risk_management.alerts.message import Message
     from risk_management.alerts.outcome import Outcome, Sender
     from risk_management.clock import Clock
     from risk_management.dashboard.plain import Plain
@@ -30,15 +34,31 @@ app = typer.Typer(
 )
 Channel = Annotated[str | None, typer.Option("--channel", help="This channel alone.", show_default=False)]
 
+Summary = Annotated[
+    bool, typer.Option("--summary", help="Show what the summaries would say; nothing is sent.")
+]
+
 
 @app.command("test")
-def send_test(context: typer.Context, channel: Channel = None, as_json: Json = False) -> None:
+def send_test(
+    context: typer.Context,
+    channel: Channel = None,
+    summary: Summary = False,
+    store: Store = None,
+    as_json: Json = False,
+) -> None:
     """Send one message to every channel of the settings, and show what came back.
+
+    With --summary nothing is sent: it shows what the daily summary and the weekly report would say now, of
+    the book in the store, or of the example where there is none.
 
     [dim]risk alerts test --channel telegram[/dim]
 
     Ends with 1 when one did not arrive.
     """
+    if summary:
+        _show_summaries(summaries_of(options_of(context), store), as_json=as_json)
+        return
     from risk_management.alerts.secrets import guard_logs  # noqa: PLC0415 - help must be quick
     from risk_management.alerts.senders import senders_of  # noqa: PLC0415
     from risk_management.clock import SystemClock  # noqa: PLC0415
@@ -115,6 +135,14 @@ def _outbox(context: typer.Context, store: str | None) -> SqlOutbox:
     path = store_of(options_of(context), store)
     StoreReader.of_store(path).close()
     return SqlOutbox(path)
+
+
+def _show_summaries(found: Sequence[Message], *, as_json: bool) -> None:
+    if as_json:
+        show_json({"messages": [{"title": one.title, "text": one.text} for one in found]})
+        return
+    for one in found:
+        typer.echo(f"{one.title}\n{one.text}\n")
 
 
 def _tried(name: str, sender: Sender, clock: Clock, environment: str) -> Plain:

@@ -73,6 +73,11 @@ def _of_telegram(settings: AlertConfig) -> Iterator[str]:
         yield "alert_config.telegram_bot_token: no bot token; copy it whole from @BotFather"
     if chat is not None and not CHAT.match(chat):
         yield "alert_config.telegram_chat_id: a chat is a number such as -100123, or @channelname"
+    if settings.telegram_commands and (token is None or chat is None or chat.startswith("@")):
+        yield (
+            "alert_config.telegram_commands: commands need telegram_bot_token, and telegram_chat_id as "
+            "a number; set both, or take telegram_commands out"
+        )
 
 
 def _of_mail(settings: AlertConfig) -> Iterator[str]:

@@ -69,6 +69,9 @@ VaRMethod = Literal[
 """The methods that ship; the names stand in result keys such as ``historical_0.95_1d``."""
 
 
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
 def _zone(name: str) -> str:
     """The name of a time zone that exists."""
     try:
@@ -93,6 +96,16 @@ class RiskLevel(StrEnum):
     CONSERVATIVE = "conservative"
     MODERATE = "moderate"
     AGGRESSIVE = "aggressive"
+
+
+def _zone_or_none(name: str | None) -> str | None:
+    return None if name is None else _zone(name)
+
+
+def _local_time(moment: time | None) -> time | None:
+    if moment is not None and moment.tzinfo is not None:
+        raise ValueError("write a local time without an offset, such as 18:00; its zone is `time_zone`")
+    return moment
 
 
 class PortfolioLimits(Settings):
@@ -561,6 +574,28 @@ class AlertConfig(Settings):
     """Hosts on this machine or network that messages may go to; from the file, never from the environment."""
     delivery_tries: Annotated[int, Field(ge=1, le=100)] = 20
     """Tries before a message counts as failed: 20 are about three hours."""
+    daily_summary_at: time | None = None
+    """Local time of the daily summary, such as 18:00; without one there is none."""
+    weekly_report_on: Weekday | None = None
+    """Weekday of the weekly report, such as ``friday``; without one there is none."""
+    weekly_report_at: time = time(18, 0)
+    """Local time of the weekly report."""
+    time_zone: str | None = None
+    """Zone of these two times, such as ``Europe/Berlin``; by default that of `quiet_hours`, else UTC."""
+    summary_channels: tuple[str, ...] = ()
+    """Where both go; by default where the routes send an INFO."""
+    telegram_commands: bool = False
+    """Take commands from `telegram_chat_id`, see docs/telegram.md."""
+    telegram_users: tuple[int, ...] = ()
+    """Ids of the people who may give commands; empty: everybody in that chat."""
+
+    _known_zone = field_validator("time_zone")(_zone_or_none)
+    _plain_time = field_validator("daily_summary_at", "weekly_report_at")(_local_time)
+
+    def report_zone(self) -> ZoneInfo:
+        """The zone of the summary's and the report's times."""
+        of_quiet = None if self.quiet_hours is None else self.quiet_hours.timezone
+        return ZoneInfo(self.time_zone or of_quiet or "UTC")
 
     def named_urls(self) -> dict[str, SecretStr]:
         """The further channels by name: the kind of each, ``url:ntfy``, numbered where one stands twice.
@@ -738,10 +773,12 @@ class RiskManagementConfig(Settings):
 
 
 def _unknown_channels(alerts: AlertConfig) -> list[str]:
-    """Names that routes and escalation go to and that are no channel."""
+    """Names that routes, escalation and summaries go to and that are no channel."""
     known = {*AlertChannel, *alerts.named_urls()}
     named = [name for route in alerts.routes for name in route.channels]
-    return [name for name in (*named, *alerts.escalation_channels) if name not in known]
+    return [
+        name for name in (*named, *alerts.escalation_channels, *alerts.summary_channels) if name not in known
+    ]
 
 
 def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
@@ -797,8 +834,9 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
         ),
         (
             bool(unknown),
-            f"alert_config.routes and escalation_channels name {', '.join(unknown)}, which are no channels; "
-            f"there are {', '.join((*AlertChannel, *config.alert_config.named_urls()))}",
+            f"alert_config.routes, escalation_channels and summary_channels name {', '.join(unknown)}, "
+            "which are no channels; there are "
+            f"{', '.join((*AlertChannel, *config.alert_config.named_urls()))}",
         ),
         (
             config.broker_config.name is not None and config.broker_config.environment != config.environment,

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Mapping
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from risk_management.alerts.delivery import Delivery
 from risk_management.alerts.message import channels_of, message_of
 from risk_management.alerts.outcome import Outcome
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType
+from risk_management.clock import SystemClock
 from risk_management.config.risk_config import AlertConfig
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.integration.reporting import Reporting
 from risk_management.model.alert import Alert
+
+if TYPE_CHECKING:
+    from risk_management.integration.telegram.bot import TelegramBot
 
 __all__ = ["Alerting"]
 
@@ -31,6 +39,9 @@ class Alerting:
         self._lock = Lock()
         self._delivery: Delivery | None = None
         self._settings: AlertConfig | None = None
+        self._reporting = Reporting(manager)
+        self._bot: TelegramBot | None = None
+        self._ignored: Counter[str] = Counter()
         self._unsubscribe = manager.alert_manager.subscribe(self._told)
 
     @property
@@ -48,6 +59,9 @@ class Alerting:
         """End; a message on its way is waited for, all others stay in the outbox."""
         with self._lock:
             delivery, self._delivery = self._delivery, None
+            bot, self._bot = self._bot, None
+        if bot is not None:
+            bot.stop()
         if delivery is not None:
             delivery.stop()
 
@@ -63,11 +77,24 @@ class Alerting:
             if delivery is None:
                 return
             if self._manager.config.alert_config != self._settings:
+                if self._bot is not None:
+                    self._bot.stop()
                 delivery.stop()
                 self._begin()
         delivery = self._delivery
         if delivery is not None:
             delivery.settle_orphans(self._manager.alert_manager.in_process)
+
+    @property
+    def ignored_commands(self) -> Mapping[str, int]:
+        """Messages to the bot of the settings that were left aside, by reason."""
+        return dict(self._ignored)
+
+    def report(self) -> None:
+        """Say the summaries that are due; the channels are woken."""
+        delivery = self._delivery
+        if delivery is not None and self._reporting.step():
+            delivery.wake()
 
     def in_trouble(self, channel: str, outcome: Outcome) -> None:
         """Tell the other channels, and everybody who looks."""
@@ -98,6 +125,24 @@ class Alerting:
             label=manager.config.environment,
         )
         self._delivery.start()
+        self._bot = self._bot_of(settings)
+        if self._bot is not None:
+            self._bot.start()
+
+    def _bot_of(self, settings: AlertConfig) -> TelegramBot | None:
+        """A bot that takes commands, where the settings want one."""
+        token, chat = settings.telegram_bot_token, settings.telegram_chat_id
+        if not settings.telegram_commands or token is None or chat is None:
+            return None
+        from risk_management.alerts.telegram_api import TelegramApi  # noqa: PLC0415 - httpx is late
+        from risk_management.integration.telegram.bot import TelegramBot  # noqa: PLC0415
+
+        api = TelegramApi(
+            settings.telegram_api_url, token.get_secret_value(), SystemClock(), settings.private_hosts
+        )
+        return TelegramBot(
+            self._manager, api, int(chat), frozenset(settings.telegram_users), ignored=self._ignored
+        )
 
     def _told(self, alert: Alert) -> None:
         """A telling is on disk with its rows, or there is no disk; either way this returns at once."""

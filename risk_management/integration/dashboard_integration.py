@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -84,6 +84,12 @@ class RiskDashboardAPI:
         if isinstance(given, RiskClient):
             raise ConfigurationError("RISK_URL: the book is in another process; ask its own addresses")
         return given.risk_manager if isinstance(given, TradingSystemIntegration) else given
+
+    @property
+    def ignored_commands(self) -> Mapping[str, int]:
+        """Messages to the bot in a chat that were left aside, by reason."""
+        given = get_integration() if self._given is None else self._given
+        return given.alerting.ignored_commands if isinstance(given, TradingSystemIntegration) else {}
 
     def metrics(self) -> Plain:
         """Every metric with its unit, every limit with its use and room, score, mode, holds, drawdown."""

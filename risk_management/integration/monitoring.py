@@ -155,6 +155,8 @@ class Watcher:
     broker : callable, optional
         One step of the link to a broker; it comes every second and in a thread of its own, so that a slow
         broker keeps nothing else waiting.
+    report : callable, optional
+        Says the summaries that are due; in a thread of its own, so that one that fails stops nothing.
     """
 
     def __init__(
@@ -165,6 +167,7 @@ class Watcher:
         source: MarketDataSource | None,
         poll: float,
         broker: Callable[[], object] | None = None,
+        report: Callable[[], object] | None = None,
     ) -> None:
         self._manager = manager
 
@@ -184,6 +187,8 @@ class Watcher:
             rounds["risk-feed"] = Repeated(pull, poll, manager.clock, self._feed_failed, self._late)
         if broker is not None:
             rounds["risk-broker"] = Repeated(broker, 1.0, manager.clock, self._broker_failed, _unsaid)
+        if report is not None:
+            rounds["risk-reports"] = Repeated(report, interval, manager.clock, self._report_failed, _unsaid)
         self._rounds = rounds
 
     def start(self) -> None:
@@ -217,6 +222,14 @@ class Watcher:
         now = self._manager.clock.now()
         self._manager.alert_manager.raise_alert(
             AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key="feed"
+        )
+
+    def _report_failed(self, problem: Exception) -> None:
+        """Nobody trades on a summary: people are told, and the next round tries again."""
+        logger.error("a summary could not be made", exc_info=problem)
+        text = f"the summary could not be made: {type(problem).__name__}"
+        self._manager.alert_manager.raise_alert(
+            AlertType.SYSTEM_ERROR, AlertSeverity.WARNING, text, key="summary"
         )
 
     def _broker_failed(self, problem: Exception) -> None:

@@ -104,6 +104,7 @@ class TradingSystemIntegration:
             load_source(data) if is_living else None,
             data.poll_interval,
             None if self.broker_link is None else self.broker_link.step,
+            self.alerting.report,
         )
 
     # -- orders -------------------------------------------------------------------------------------

@@ -71,6 +71,12 @@ class _Book(Collector):
                 use.add_metric([row["name"], row["subject"]], row["use"])
         yield use
         yield from _of_bots(bots)
+        ignored = CounterMetricFamily(
+            "risk_telegram_ignored", "Messages to the bot that were left aside", labels=["reason"]
+        )
+        for reason, count in self._views.ignored_commands.items():
+            ignored.add_metric([reason], count)
+        yield ignored
         yield from _of_messages(manager.outbox.counts(), manager.clock.now().timestamp())
 
 

@@ -33,6 +33,11 @@ class Views(Protocol):
         """Whose book it is."""
         ...
 
+    @property
+    def ignored_commands(self) -> Mapping[str, int]:
+        """Messages to the bot in a chat that were left aside, by reason."""
+        ...
+
     def view(self, name: str) -> Plain:
         """A view by its name."""
         ...

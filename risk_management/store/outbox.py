@@ -20,7 +20,16 @@ from risk_management.store.database import clear_errors, connect, store_file
 from risk_management.store.reader import StoreReader
 from risk_management.store.schema import JOURNAL, OUTBOX
 
-__all__ = ["PUT", "SqlOutbox", "alert_rows", "channel_counts", "looked", "newest_rows", "outbox_row"]
+__all__ = [
+    "PUT",
+    "SqlOutbox",
+    "alert_rows",
+    "channel_counts",
+    "looked",
+    "newest_message",
+    "newest_rows",
+    "outbox_row",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +137,11 @@ class SqlOutbox:
     def carries(self, key: str) -> frozenset[str]:
         """The channels that have a row of this message."""
         return frozenset(row.channel for row in self._rows(select(C.channel).where(C.key == key)))
+
+    def newest(self, start: str) -> Message | None:
+        """The message with the greatest key that begins so."""
+        with self._reading() as connection:
+            return newest_message(connection, start)
 
     def resume(self) -> None:
         """What is pending may be tried at once."""
@@ -271,6 +285,16 @@ def _counted(connection: Connection, channel: str, found: dict[str, tuple[int, f
         last_error=connection.scalar(error) or "",
         lag=None if seconds is None else max(0.0, seconds),
     )
+
+
+def newest_message(connection: Connection, start: str) -> Message | None:
+    """The message with the greatest key that begins so; None without one that can be read."""
+    mine = C.key.startswith(start, autoescape=True)
+    body = connection.scalar(select(C.body).where(mine).order_by(C.key.desc()).limit(1))
+    try:
+        return None if body is None else Message.from_text(body)
+    except ValueError:
+        return None
 
 
 def newest_rows(connection: Connection, state: RowState, most: int) -> Sequence[Row]:

@@ -7,6 +7,7 @@ import json
 import math
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -46,7 +47,7 @@ class Reply:
     status : int
     headers : Mapping of str to str
     body : bytes
-        The first 64 KiB.
+        Its beginning: 64 KiB, unless the poster reads more.
     """
 
     status: int
@@ -71,19 +72,30 @@ class Poster:
     private_hosts : tuple of str
         Hosts that need not be on the open internet.
     timeouts : Timeouts
+    most_read : int
+        Bytes of an answer.
     """
 
     def __init__(
-        self, clock: Clock, private_hosts: tuple[str, ...] = (), timeouts: Timeouts | None = None
+        self,
+        clock: Clock,
+        private_hosts: tuple[str, ...] = (),
+        timeouts: Timeouts | None = None,
+        *,
+        most_read: int = MOST_READ,
     ) -> None:
         self.clock = clock
-        self._listed = private_hosts
+        self._listed, self._most_read = private_hosts, most_read
         self._timeouts = timeouts or Timeouts()
+        self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+        self._is_over = False
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Reply | Outcome:
         """The answer, or why there was none. It never raises the error of a library: that holds the URL."""
         try:
             return asyncio.run(self._within(url, content, headers))
+        except asyncio.CancelledError:
+            return retry("given up: it was told to end")
         except TimeoutError:
             return retry(f"no answer within {self._timeouts.total:g} s")
         except Blocked:
@@ -98,9 +110,25 @@ class Poster:
                 return refused("TLS failed: the certificate can't be verified", "check the certificate")
             return retry(f"no answer: {type(problem).__name__}", remedy="check the network and the address")
 
+    def give_up(self) -> None:
+        """End what is on its way, and send nothing any more; for a poster that one thread uses."""
+        self._is_over = True  # before the look at what runs, which looks here after it has begun
+        running = self._running
+        if running is not None:
+            loop, task = running
+            with suppress(RuntimeError):  # it came to its end meanwhile
+                loop.call_soon_threadsafe(task.cancel)
+
     async def _within(self, url: str, content: bytes, headers: Mapping[str, str]) -> Reply:
-        async with asyncio.timeout(self._timeouts.total):
-            return await self._sent(url, content, headers)
+        task = asyncio.current_task()
+        self._running = None if task is None else (asyncio.get_running_loop(), task)
+        try:
+            if self._is_over:
+                raise asyncio.CancelledError
+            async with asyncio.timeout(self._timeouts.total):
+                return await self._sent(url, content, headers)
+        finally:
+            self._running = None
 
     async def _sent(self, url: str, content: bytes, headers: Mapping[str, str]) -> Reply:
         parts = urlsplit(url)
@@ -120,7 +148,9 @@ class Poster:
             )
             answer = await client.send(request, stream=True, follow_redirects=False)
             try:
-                return Reply(answer.status_code, dict(answer.headers), await _start_of(answer))
+                return Reply(
+                    answer.status_code, dict(answer.headers), await _start_of(answer, self._most_read)
+                )
             finally:
                 await answer.aclose()
 
@@ -129,13 +159,13 @@ def _headers(netloc: str) -> dict[str, str]:
     return {"Host": netloc, "User-Agent": "risk-management", "Accept-Encoding": "identity"}
 
 
-async def _start_of(answer: httpx.Response) -> bytes:
+async def _start_of(answer: httpx.Response, most: int) -> bytes:
     body = b""
     async for part in answer.aiter_raw():  # as it came: nothing is unpacked
         body += part
-        if len(body) >= MOST_READ:
+        if len(body) >= most:
             break
-    return body[:MOST_READ]
+    return body[:most]
 
 
 @cache

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from risk_management.cli.main import app
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.store.outbox import SqlOutbox
 from risk_management.store.sql_journal import SqlJournal
 from risk_management.tests.alerts.services import http_service
 from risk_management.tests.store.world import small_foundation
@@ -96,3 +98,27 @@ def test_there_is_no_store(tmp_path):
         done = run(*words, "--store", tmp_path / "none.db")
         assert done.exit_code == 1
         assert "there is no store" in done.output
+
+
+def test_what_the_summaries_would_say(tmp_path):
+    """Of the book in the store, with what was decided since the last one; nothing is sent or written."""
+    store = str(tmp_path / "s.db")
+    foundation = small_foundation()
+    config = foundation.config.update(
+        alert_config={"webhook_url": "https://x.example", "daily_summary_at": "00:00"}
+    )
+    manager = AdvancedRiskManager.on(replace(foundation, config=config), journal=SqlJournal(store))
+    manager.register_bot("alpha")
+    manager.emergency_stop("a drill")
+    before = manager.outbox.counts()
+    manager.close()
+    result = run("test", "--summary", "--store", store)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("Daily summary, ")
+    assert "Weekly report, " in result.output
+    assert result.output.count("a drill") >= 2
+    said = json.loads(run("test", "--summary", "--store", store, "--json").output)
+    assert [one["title"].split(",")[0] for one in said["messages"]] == ["Daily summary", "Weekly report"]
+    again = SqlOutbox(store)
+    assert again.counts() == before
+    again.close()
