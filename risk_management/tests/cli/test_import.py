@@ -136,3 +136,19 @@ def test_what_fills_leave_by_hand():
     assert held_after([*bought, fill(-1, 20, 1)]) == []
     both = held_after([fill(1, 1, 10, bot="a"), fill(1, 1, 20, bot="b")])
     assert [(one.bot, one.price) for one in both] == [("a", 10.0), ("b", 20.0)]
+
+
+def test_the_store_of_the_settings_is_where_it_goes_and_what_only_looks_leaves_it_alone(
+    monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RISK_STORE", "mine.db")
+    (tmp_path / "positions.csv").write_text(POSITIONS)
+    for words in (["assess", "positions.csv"], ["check", "KO", "buy", "100"], ["heat", "positions.csv"]):
+        looked = CliRunner().invoke(app, words)
+        assert looked.exit_code in (0, 3), looked.output
+        assert not list(tmp_path.glob("mine.db*"))
+    asked = ["import", "positions.csv", "--portfolio-value", "25000", "--high-water-mark", "25000", "--yes"]
+    said = CliRunner().invoke(app, asked)
+    assert said.exit_code in (0, 3), said.output
+    assert (tmp_path / "mine.db").stat().st_size > 0

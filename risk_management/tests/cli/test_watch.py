@@ -121,7 +121,7 @@ class Terminal:
 
     def __init__(self, store: Path) -> None:
         self.side, inner = pty.openpty()
-        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 80, 0, 0))
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 120, 80, 0, 0))
         self.process = subprocess.Popen(
             [RISK, "watch", "--store", str(store)],
             stdin=inner,
