@@ -26,6 +26,7 @@ MEANINGS: Final = {
     "RATE_LIMIT": "too many orders in a minute",
     "REDUCING": "losses of a day, week or month: closing only",
     "RISK_PER_TRADE": "what one trade may lose",
+    "SCALED_DOWN": "a row of the settings: smaller",
     "SECTOR_LIMIT": "one sector",
     "SINGLE_NAME_LIMIT": "several bots want the same stock",
     "STRATEGY_LIMIT": "one strategy",

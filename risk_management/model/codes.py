@@ -49,6 +49,7 @@ class Code(StrEnum):
     RATE_LIMIT = auto()
     REDUCING = auto()
     RISK_PER_TRADE = auto()
+    SCALED_DOWN = auto()
     SECTOR_LIMIT = auto()
     SELF_MATCH = auto()
     SHORTS_NOT_ALLOWED = auto()

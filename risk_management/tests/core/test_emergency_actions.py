@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from risk_management.config.risk_config import load_risk_config
+from risk_management.config.risk_config import DrawdownConfig, load_risk_config
+from risk_management.core.drawdown import begin
 from risk_management.core.emergency import EmergencyAction, EmergencyRow, step
 from risk_management.core.emergency_rows import emergency_rows
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.reduction import best_value_first, cost_rate, cut_cluster, cut_to_var
 from risk_management.errors import ConfigurationError
+from risk_management.model.drawdown import Recovery
 from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import Scope, TradingMode
@@ -59,11 +62,33 @@ def test_scale_down_multiplies_sizes_while_it_holds(make_manager):
     after = decision.recommended_size
     assert decision.approved, decision.explain()
     assert after == pytest.approx(0.5 * before, rel=0.02)
+    assert "SCALED_DOWN" in decision.rejection_reasons
+    assert "DRAWDOWN_LIMIT" not in decision.rejection_reasons
+    assert "row mine holds: new positions stand at 50.00% of their size" in decision.explain()
     manager.desk.cancel("2")
     for price in (97.0, 94.0):
         manager.update_prices({"AAPL": price})
     manager.assess_overall_risk()
     assert manager.state.drawdown.effective_multiplier == 1.0
+
+
+@pytest.mark.parametrize(
+    ("tier", "tranche", "scales", "multiplier", "row_named"),
+    [
+        (1.0, None, (), 1.0, ""),
+        (1.0, None, (("a", 0.7), ("b", 0.5)), 0.5, "b"),
+        (0.5, None, (("a", 0.7),), 0.5, ""),
+        (0.5, None, (("a", 0.5),), 0.5, ""),
+        (0.0, None, (("a", 0.1),), 0.0, ""),
+        (0.0, 0.25, (("a", 0.1),), 0.1, "a"),
+        (0.0, 0.25, (("a", 0.5),), 0.25, ""),
+    ],
+)
+def test_of_tier_and_rows_the_smallest_is_said(tier, tranche, scales, multiplier, row_named):
+    begun = begin(10_000.0, datetime(2020, 3, 16, tzinfo=UTC), DrawdownConfig())
+    recovery = None if tranche is None else Recovery(tranche, 1.0, DAY)
+    drawdown = replace(begun, multiplier=tier, recovery=recovery, scales=scales)
+    assert (drawdown.effective_multiplier, drawdown.scaling_row) == (multiplier, row_named)
 
 
 def test_cancel_open_orders_keeps_what_protects(make_manager):
