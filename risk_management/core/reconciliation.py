@@ -84,7 +84,7 @@ def _by_symbol(values: object, field: str) -> dict[str, object]:
     return {checked_symbol(symbol): value for symbol, value in values.items()}
 
 
-def compared(  # noqa: PLR0913 - what is compared, and by whom
+def compared(
     state: PortfolioState,
     config: RiskManagementConfig,
     account_id: str,
