@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from risk_management.config.risk_config import DrawdownConfig, load_risk_config
+from risk_management.config.risk_config import DrawdownConfig, RiskManagementConfig, load_risk_config
 from risk_management.core.drawdown import begin
 from risk_management.core.emergency import EmergencyAction, EmergencyRow, step
 from risk_management.core.emergency_rows import emergency_rows
@@ -245,6 +245,55 @@ def test_rows_that_mean_nothing_are_refused(foundation, wrong):
 
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "emergencies.md"
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="the docs are not in the installed package")
+def test_the_page_says_the_figures_of_the_defaults():
+    config = RiskManagementConfig()
+    drawdown, emergency, correlation = (
+        config.drawdown_config,
+        config.emergency_config,
+        config.correlation_config,
+    )
+    lines = {
+        name: line
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+        for name in line.split("|")[1].replace("`", "").split(",")
+        for name in [name.strip()]
+    }
+
+    def has(name, *figures):
+        for figure in figures:
+            assert figure in lines[name], (name, figure)
+
+    def percent(value):
+        return f"{100.0 * value:g} %"
+
+    rows = {row.name: row for row in emergency_rows(config)}
+    assert rows.keys() <= lines.keys()
+    has("emergency_drawdown", percent(emergency.liquidation_drawdown), f"after {emergency.confirmations} ")
+    has("drawdown_trim", percent(drawdown.max_portfolio_drawdown), f"{100 * drawdown.hysteresis:g} points")
+    has("var_halt", percent(emergency.var_halt), percent(emergency.var_release), "two trading days")
+    has("var_trim", percent(emergency.var_trim), "three days")
+    assert (emergency.var_release_days, emergency.var_trim_days) == (2, 3)
+    has("correlation_spike", percent(correlation.spike_weight))
+    for level in (correlation.spike_pair, correlation.spike_rise, correlation.spike_average):
+        has("correlation_spike", f"{level:.2f}")
+    has("daily_loss", percent(drawdown.daily_loss_limit), percent(drawdown.weekly_loss_limit))
+    has("rolling_loss", percent(drawdown.rolling_loss_limit), percent(rows["rolling_loss"].release))
+    has("rolling_loss", f"{drawdown.rolling_days} trading days")
+    has("system_error", f"{emergency.max_check_errors} decisions")
+    levels = drawdown.tier_levels()
+    tiers = next(line for name, line in lines.items() if name.startswith("drawdown 5 %"))
+    for level, multiplier in levels:
+        assert percent(level) in tiers
+        assert multiplier == 0.0 or percent(multiplier) in tiers
+    has("a bot lost 15 % of what it may hold", percent(drawdown.max_bot_drawdown))
+    has("a strategy lost 15 % of its budget", percent(drawdown.max_strategy_drawdown))
+    orders = config.order_config
+    most = f"{orders.runaway_multiple * orders.max_orders_per_minute:g} times"
+    has(f"a bot asks more than {most} in a minute (3 x 20)", most)
 
 
 @pytest.mark.skipif(not PAGE.is_file(), reason="the docs are not in the installed package")
