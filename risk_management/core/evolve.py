@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import drawdown as drawdown_rules
-from risk_management.core import liquidation_life
 from risk_management.core.alert_book import alerts_after
 from risk_management.core.cash_tolerance import with_tolerated
 from risk_management.core.fills import book_fill
+from risk_management.core.liquidation import life as liquidation_life
 from risk_management.core.totals import (
     empty_totals,
     name_totals,

@@ -18,7 +18,7 @@ from risk_management.core.emergency import (
     step,
 )
 from risk_management.core.emergency_rows import emergency_rows
-from risk_management.core.liquidation_desk import LiquidationDesk
+from risk_management.core.liquidation.desk import LiquidationDesk
 from risk_management.core.order_desk import OrderDesk
 from risk_management.core.reduction import (
     CloseIntent,

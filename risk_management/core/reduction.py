@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from risk_management.config.risk_config import LiquidationConfig
-from risk_management.core.liquidation_cost import assumed_half_spread, impact_cost
+from risk_management.core.liquidation.cost import assumed_half_spread, impact_cost
 from risk_management.core.totals import exposure_of
 from risk_management.measures.tail import var_es
 from risk_management.model.money import SCALE

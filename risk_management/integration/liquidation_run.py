@@ -13,9 +13,9 @@ from typing import Final
 
 from risk_management.alerts.records import AlertSeverity, AlertType
 from risk_management.brokers.broker import Broker
-from risk_management.core.liquidation import plan_cuts
-from risk_management.core.liquidation_fills import booked_units, fill_events
-from risk_management.core.liquidation_life import cuts_left, order_id
+from risk_management.core.liquidation.fills import booked_units, fill_events
+from risk_management.core.liquidation.life import cuts_left, order_id
+from risk_management.core.liquidation.plan import plan_cuts
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import BrokerError, BrokerUnavailable, OrderRejected
 from risk_management.model.broker import BrokerFill, BrokerOrder, MarketState, OrderIntent, OrderKind

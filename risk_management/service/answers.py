@@ -52,36 +52,53 @@ class ChannelDelivery(Closed):
     """How one channel stands."""
 
     channel: str
+    """Its name."""
     configured: bool
+    """Whether somebody serves it."""
     pending: int
+    """Messages that wait."""
     sent: int
     """Of the last 10,000."""
     failed: int
+    """Messages that will not be tried again."""
     oldest_at: str | None
+    """Since when the oldest waits, UTC."""
     oldest_age_seconds: float | None
+    """The same as an age."""
     lag_seconds: float | None
     """From cause to delivery, of the newest message sent."""
     last_error: str
+    """What it said last, without secrets."""
 
 
 class FailedMessage(Closed):
     """A message that was given up on one channel."""
 
     key: str
+    """Of the message."""
     channel: str
+    """That did not take it."""
     title: str
+    """What it said."""
     at: str
+    """UTC."""
     tries: int
+    """How often it was tried."""
     error: str
+    """Why, without secrets."""
 
 
 class DeliveryAnswer(Closed):
     """What waits to be sent, was sent and failed."""
 
     channels: list[ChannelDelivery]
+    """Each channel."""
     pending: int
+    """Messages that wait, on all."""
     failed: int
+    """Messages that failed, on all."""
     newest_failed: list[FailedMessage]
+    """The last that failed."""
 
 
 class Open(BaseModel):
@@ -188,6 +205,7 @@ class WhatIfWhy(WhatIfAnswer):
     """The same with all that was measured."""
 
     findings: list[FindingAnswer]
+    """Of every check."""
 
 
 class TradeAnswer(WhatIfAnswer):
@@ -248,6 +266,7 @@ class StopAnswer(Closed):
     """All trading is stopped."""
 
     durable: bool
+    """Whether it will be known after a power cut."""
     cancelled: list[dict[str, str | float]]
     """Approved entries that were cancelled: request_id, symbol, side, amount."""
 
@@ -256,28 +275,41 @@ class PlanAnswer(Open):
     """How a part of the book would be closed: steps with their orders, what waits, cost, time, risk path."""
 
     plan_id: str
+    """Hand it back to carry out this plan."""
     scope: str
+    """What would be closed."""
     steps: list[dict[str, Any]]
+    """Orders in sequence, with the risk behind each."""
     left: list[dict[str, Any]]
+    """What stays, and why."""
     cost: float
+    """Money expected: spread and impact."""
     durable: bool
+    """Whether it will be known after a power cut."""
 
 
 class LiquidationAnswer(Open):
     """A liquidation that began, and how it stands."""
 
     liquidation_id: str
+    """Names it."""
     scope: str
+    """What is closed."""
     ended_at: str | None
+    """UTC; null while it goes on."""
     durable: bool
+    """Whether it will be known after a power cut."""
 
 
 class LiquidationsAnswer(Closed):
     """Those that go on, and the newest that have ended."""
 
     liquidations: list[dict[str, Any]]
+    """The newest, those that go on first."""
     has_broker: bool
+    """Without one, closes are booked at the marks."""
     durable: bool
+    """Whether it will be known after a power cut."""
 
 
 class PricesAnswer(Closed):

@@ -425,21 +425,27 @@ class PlanAsked(Asked):
     """What is to be closed: ``everything``, ``bot:NAME``, ``cluster:SPY``, ``gross:0.5`` of equity, ..."""
 
     scope: Name = "everything"
+    """``everything``, ``bot:NAME``, ``strategy:NAME``, ``symbol:NAME``, ``cluster:SPY``, ``gross:0.5``."""
 
 
 class LiquidationAsked(Asked):
     """A plan that was seen, and why it is carried out."""
 
     scope: Name = "everything"
+    """``everything``, ``bot:NAME``, ``strategy:NAME``, ``symbol:NAME``, ``cluster:SPY``, ``gross:0.5``."""
     plan_id: Name
+    """Of the plan that was looked at: another book than that is refused."""
     reason: Name
+    """Kept in the journal."""
 
 
 class HeartbeatGiven(Asked):
     """Who lives: a bot, a feed or an engine; a bot's token speaks for its bot."""
 
     kind: Name = "bot"
+    """``bot``, ``feed`` or ``engine``."""
     name: Name | None = None
+    """Whose."""
 
 
 class ReasonGiven(Asked):
@@ -453,6 +459,7 @@ class AlertTaken(Asked):
     """What is said to an alert that somebody takes on."""
 
     comment: Text = ""
+    """For those who look later."""
 
 
 class SilenceAsked(Asked):
@@ -461,11 +468,15 @@ class SilenceAsked(Asked):
     seconds: Money
     """From now on; 30 days at most."""
     reason: Name
+    """Kept."""
     rule_id: Text = ""
     """An EMERGENCY is silenced by its exact rule alone."""
     alert_type: Text = ""
+    """Only of this type."""
     bot: Text = ""
+    """Only of this bot."""
     symbol: Text = ""
+    """Only of this symbol."""
 
 
 class ConditionAsked(Asked):
@@ -484,15 +495,23 @@ class RuleAsked(Asked):
     """An alert rule."""
 
     rule_id: Name
+    """Letters, digits and ``_ . : @ -``."""
     name: Name
+    """For people."""
     condition: Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 256})]
     """Over the vocabulary, such as ``portfolio_heat > 80``."""
     alert_type: _members(AlertType, Code.INVALID_RULE) = AlertType.POSITION_LIMIT  # type: ignore[valid-type]
+    """What it is about."""
     severity: _members(AlertSeverity, Code.INVALID_RULE) = AlertSeverity.WARNING  # type: ignore[valid-type]
+    """How much it matters."""
     channels: Annotated[list[_CHANNEL], Field(max_length=7)] = []
+    """None: by the routes of the settings."""
     cooldown: NoLoss | None = None
+    """Seconds after a resolution before it may fire again."""
     repeat: NoLoss | None = None
+    """Seconds after which it is said again; 0: once."""
     hold: NoLoss = 0.0
+    """Seconds for which the condition must hold."""
     release: Annotated[str, WithJsonSchema({"type": "string", "maxLength": 256})] = ""
     """What ends it, where that is more than the condition's end."""
     scope: Text = "portfolio"
@@ -529,6 +548,7 @@ class AuditSearch(Asked):
     before: Annotated[int, Field(ge=0, le=10**15)] = 10**15
     """Number of the entry behind the first one wanted."""
     limit: Annotated[int, Field(ge=1, le=500)] = 100
+    """Entries of a page."""
 
 
 class LoginCode(Asked):

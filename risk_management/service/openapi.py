@@ -68,7 +68,7 @@ def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
 def _operation(path: str, route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     scope = "none" if route.access is None else route.access.value
     said: dict[str, Any] = {
-        "operationId": re.sub(r"[^a-z]+", "_", f"{route.method} {path}".lower()).strip("_"),
+        "operationId": _operation_id(route.method, path),
         "tags": [path.removeprefix(PREFIX).split("/")[1]],
         "summary": route.summary,
         "description": f"{(route.handle.__doc__ or '').strip()} Least scope: {scope}.".strip(),
@@ -85,6 +85,15 @@ def _operation(path: str, route: Route, schemas: dict[str, Any]) -> dict[str, An
     if route.asks is not None and route.changes:
         said["requestBody"] = {"required": True, "content": {JSON: {"schema": _named(route.asks)}}}
     return said
+
+
+def _operation_id(method: str, path: str) -> str:
+    """A name for generated clients: ``post_trades_executions``, ``get_trades_by_request_id``."""
+    parts = path.removeprefix(PREFIX).strip("/").split("/")
+    named = re.sub(r"\{(\w+)\}", r"by_\1", parts[-1])
+    place = () if path.startswith(PREFIX) else ("service",)
+    words = [method.lower(), *place, *(part for part in parts[:-1] if "{" not in part), named]
+    return re.sub(r"[^a-z]+", "_", "_".join(words)).strip("_")
 
 
 def _responses(route: Route) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class FigureLook(Asked):
     """How a figure looks."""
 
     theme: Literal["dark", "light"] = "dark"
+    """``dark`` or ``light``."""
 
 
 def known(call: Call) -> Answer:

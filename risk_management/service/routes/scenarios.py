@@ -25,6 +25,7 @@ class ScenarioAsked(Asked):
     """Shocks as fractions: -0.2 is a fall of 20 %."""
 
     name: Name
+    """For the answer."""
     shocks: dict[str, Shock] = Field(default={}, max_length=200)
     """Of symbols, sectors or asset classes."""
     market: Shock | None = None
@@ -35,7 +36,9 @@ class ReverseAsked(Asked):
     """Which limit is to be broken."""
 
     limit: Name = "drawdown"
+    """Which limit is to be broken."""
     horizon_days: Annotated[int, Field(ge=1, le=250)] = 1
+    """Trading days of the move."""
 
 
 def own(call: Call) -> Answer:

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -138,9 +139,11 @@ class Terminal:
 
     def read(self, until: bytes = b"") -> None:
         """What it says until a text comes, or until it ends."""
+        ends = time.monotonic() + 120
         while not until or until not in self.said:
-            if not select.select([self.side], [], [], 60)[0]:
-                pytest.fail(f"nothing more came after {self.said[-200:]!r}")
+            if time.monotonic() > ends or not select.select([self.side], [], [], 60)[0]:
+                self.process.kill()
+                pytest.fail(f"it did not come to that: {self.said[-200:]!r}")
             try:
                 self.said += os.read(self.side, 65536)
             except OSError:  # its end

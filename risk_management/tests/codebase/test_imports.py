@@ -28,10 +28,11 @@ LEVELS = {
     4: ("checks", "alerts", "market_data", "brokers", "store"),
     5: (
         "core.order_desk",
-        "core.liquidation_desk",
+        "core.liquidation.desk",
         "core.heartbeats",
         "core.protocol",
         "core.watch",
+        "core.manager",
         "core.risk_manager",
     ),
     6: ("integration", "dashboard", "service", "replay", "simulate", "report", "plots", "cli", "demo"),

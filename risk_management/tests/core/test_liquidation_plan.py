@@ -10,8 +10,8 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from risk_management.core.liquidation import plan_liquidation
-from risk_management.core.liquidation_cost import impact_cost
+from risk_management.core.liquidation.cost import impact_cost
+from risk_management.core.liquidation.plan import plan_liquidation
 from risk_management.errors import InvalidRequest
 from risk_management.model.broker import MarketState, MarketStatus
 from risk_management.model.liquidation import EVERYTHING, LiquidationScope, SentOrder

@@ -12,9 +12,9 @@ import pytest
 
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core import risk_manager
 from risk_management.core.answers import Answers
 from risk_management.core.fill_report import FillReport
+from risk_management.core.manager import account
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import ConfigurationError, InsufficientData, InvalidRequest, SharedBookError
@@ -724,7 +724,7 @@ def test_names_have_an_end(make_manager, monkeypatch):
     assert [a.approved for a in answers] == [True] * 3 + [False] * 2
     assert answers[-1].rejection_reasons[0] == "UNKNOWN_BOT"
     assert len(manager.state.bots) == 3
-    monkeypatch.setattr(risk_manager, "MOST_QUOTES", 4)
+    monkeypatch.setattr(account, "MOST_QUOTES", 4)
     manager.update_prices(dict.fromkeys(("A", "B", "C", "D"), 1.0))
     manager.update_prices(dict.fromkeys(("A", "B", "C", "D"), 1.01))
     with pytest.raises(InvalidRequest, match="OUT_OF_RANGE"):

@@ -77,6 +77,12 @@ def test_the_document_is_one_of_its_kind():
         assert name in made["components"]["schemas"]
     operations = [one["operationId"] for methods in made["paths"].values() for one in methods.values()]
     assert len(operations) == len(set(operations)) == len(API) + len(ROOT)
+    fields = {
+        (name, field): said
+        for name, schema in made["components"]["schemas"].items()
+        for field, said in schema.get("properties", {}).items()
+    }
+    assert [place for place, said in fields.items() if "description" not in said] == []
     trade = made["components"]["schemas"]["TradeAsked"]
     assert trade["additionalProperties"] is False
     assert trade["properties"]["size"]["exclusiveMinimum"] == 0

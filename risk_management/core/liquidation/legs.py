@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.liquidation_cost import assumed_half_spread, impact_cost, seconds_for, spread_cost
+from risk_management.core.liquidation.cost import assumed_half_spread, impact_cost, seconds_for, spread_cost
 from risk_management.core.reduction import marked
 from risk_management.model.broker import MarketState, MarketStatus
 from risk_management.model.instrument import Instrument

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.liquidation_legs import Leg, trading_problem
-from risk_management.core.liquidation_path import risk_of
+from risk_management.core.liquidation.legs import Leg, trading_problem
+from risk_management.core.liquidation.path import risk_of
 from risk_management.model.broker import MarketState
 from risk_management.model.instrument import notional
 from risk_management.model.liquidation import PlannedOrder

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.liquidation_hedge import hedge_order
-from risk_management.core.liquidation_legs import Leg, legs_of
-from risk_management.core.liquidation_path import Move, path, risk_of
-from risk_management.core.liquidation_scope import cuts_of, held_in
+from risk_management.core.liquidation.hedge import hedge_order
+from risk_management.core.liquidation.legs import Leg, legs_of
+from risk_management.core.liquidation.path import Move, path, risk_of
+from risk_management.core.liquidation.scope import cuts_of, held_in
 from risk_management.core.reduction import marked
 from risk_management.model.broker import MarketState, MarketStatus
 from risk_management.model.liquidation import (

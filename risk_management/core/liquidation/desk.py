@@ -8,8 +8,8 @@ from typing import Final
 
 from risk_management.clock import Clock
 from risk_management.core.book import Book
-from risk_management.core.liquidation_life import begun, cuts_left
-from risk_management.core.liquidation_scope import cuts_of, held_in, held_scope
+from risk_management.core.liquidation.life import begun, cuts_left
+from risk_management.core.liquidation.scope import cuts_of, held_in, held_scope
 from risk_management.core.order_desk import OrderDesk
 from risk_management.core.reduction import CloseIntent
 from risk_management.errors import InvalidRequest

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from risk_management.core.liquidation_scope import cuts_of, held_in
+from risk_management.core.liquidation.scope import cuts_of, held_in
 from risk_management.model.amend import amended
 from risk_management.model.broker import own_order_id
 from risk_management.model.events import (

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from risk_management.core.liquidation_legs import Leg
+from risk_management.core.liquidation.legs import Leg
 from risk_management.measures.tail import var_es
 from risk_management.model.risk_model import RiskModel
 

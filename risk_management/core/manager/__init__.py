@@ -1,0 +1,1 @@
+"""The parts of `AdvancedRiskManager`, one subject a file."""
