@@ -6,10 +6,13 @@ import random
 
 import pytest
 
+from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
+from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import InvalidRequest
 from risk_management.model.portfolio import EXTERNAL, Scope, TradingMode
+from risk_management.store.snapshot import snapshot_bytes, standing_from
 
 UNIT = 10**8
 
@@ -190,6 +193,18 @@ def test_a_small_difference_ends_the_hold_of_a_larger_one(held):
     assert manager.reconcile({"KO": 10.0}, cash=9399.0).tolerated
     assert manager.state.mode is TradingMode.ACTIVE
     assert not manager.state.breaks
+
+
+def test_what_was_tolerated_today_outlives_the_process(tmp_path):
+    config = RiskManagementConfig(store=str(tmp_path / "risk.db"))
+    with AdvancedRiskManager(config) as manager:
+        assert manager.reconcile({}, cash=9994.0).tolerated
+        kept = manager.state.tolerated_cash
+        standing = standing_from(snapshot_bytes(manager.book.standing), lambda _: manager.state.model)
+        assert standing.state.tolerated_cash == kept
+    with AdvancedRiskManager(config) as again:
+        assert again.state.tolerated_cash == kept
+        assert not again.reconcile({}, cash=9988.0).is_clean
 
 
 def test_what_has_no_price_holds_the_book(held):
