@@ -188,6 +188,9 @@ class LiquidationRunner:
 
     def _pause(self, known: Liquidation, symbol: str, held: Mapping[str, int]) -> str:
         """Why a symbol is left alone for now; empty where it is not."""
+        other = self._works_elsewhere(known, symbol)
+        if other:
+            return f"{symbol} waits: an order of the liquidation {other} works on it"
         ours = self._units(symbol)
         if abs(ours - held.get(symbol, 0)) > SAME:
             there = held.get(symbol, 0) / SCALE
@@ -203,6 +206,18 @@ class LiquidationRunner:
             if now - last < timedelta(seconds=settings.slow_pause):
                 return text
         return f"{symbol} waits: its last order filled nothing" if last >= self._began else ""
+
+    def _works_elsewhere(self, known: Liquidation, symbol: str) -> str:
+        """Another liquidation whose order in a symbol may still fill: both would close the same units."""
+        return next(
+            (
+                one.liquidation_id
+                for one in self._manager.state.liquidations.values()
+                if one.liquidation_id != known.liquidation_id
+                and any(order.symbol == symbol for order in one.working)
+            ),
+            "",
+        )
 
     def _units(self, symbol: str) -> int:
         """What the book holds of a symbol in the broker's account, net."""

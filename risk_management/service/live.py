@@ -62,8 +62,11 @@ class Live:
         """Streams that are open."""
         return self._listeners
 
-    def listen(self) -> Iterator[bytes] | None:
-        """A stream of events, the first at once; None where there are enough of them."""
+    def listen(self, allowed: Callable[[], bool] = lambda: True) -> Iterator[bytes] | None:
+        """A stream of events, the first at once; None where there are enough of them.
+
+        It ends when `allowed` says no: a right that was taken away ends what was begun with it.
+        """
         with self._changed:
             if self._is_closed or self._listeners >= self._most:
                 return None
@@ -73,7 +76,7 @@ class Live:
                 self._is_looking, self._digest = True, ""
                 heard = self._number  # what was told when somebody last listened is old
                 Thread(target=self._look, name="risk-live", daemon=True).start()
-        return _Stream(self._told(heard), self._left)
+        return _Stream(self._told(heard), self._left, allowed)
 
     def close(self) -> None:
         """End every stream: the server is about to stop."""
@@ -139,14 +142,17 @@ class Live:
 class _Stream:
     """What is told, with an end that is noticed even if nothing of it was ever read."""
 
-    def __init__(self, told: Iterator[bytes], left: Callable[[], None]) -> None:
-        self._told, self._left = told, left
+    def __init__(self, told: Iterator[bytes], left: Callable[[], None], allowed: Callable[[], bool]) -> None:
+        self._told, self._left, self._allowed = told, left, allowed
 
     def __iter__(self) -> _Stream:
         return self
 
     def __next__(self) -> bytes:
-        return next(self._told)
+        news = next(self._told)
+        if not self._allowed():
+            raise StopIteration
+        return news
 
     def close(self) -> None:
         """The listener is gone."""

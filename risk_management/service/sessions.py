@@ -28,6 +28,8 @@ LIFE: Final = 12 * 3600.0
 CODE_LIFE: Final = 600.0
 MOST: Final = 12
 """Sessions at once; they fit into the small file."""
+MOST_OF_ONE: Final = 4
+"""Sessions of one token."""
 BROWSER: Final = "browser"
 STEPPED: Final = timedelta(minutes=5)
 """A session that seems to have begun this far in the future: the clock was set back, and it ends."""
@@ -93,13 +95,20 @@ class Sessions:
         return self.begin(Token(BROWSER, BROWSER, Access.OPERATE, None, self._clock.now(), "login link"))
 
     def begin(self, who: Token) -> str:
-        """The cookie of a new session for whoever showed a token."""
+        """The cookie of a new session for whoever showed a token.
+
+        One token has only so many, and where all places are taken who may do least gives up his own: a
+        bot's token must not log the operators out.
+        """
         cookie, now = secrets.token_urlsafe(32), self._clock.now()
         session = Token(who.token_id, who.name, who.access, who.bot, now, who.created_by)
         with self._lock:
             self._open = {key: one for key, one in self._open.items() if _holds(one, now)}
+            mine = [k for k, one in self._open.items() if one.token_id == who.token_id != BROWSER]
+            for key in mine[: max(0, len(mine) - MOST_OF_ONE + 1)]:
+                del self._open[key]
             while len(self._open) >= MOST:
-                del self._open[next(iter(self._open))]
+                del self._open[min(self._open, key=lambda key: self._open[key].access.rank)]
             self._open[_hash(cookie)] = session
             self._keep()
         return cookie
@@ -120,6 +129,10 @@ class Sessions:
         if found[0].token_id != BROWSER and not self._is_valid(found[0].token_id):
             return None
         return Session(found[0], _csrf(cookie))
+
+    def allows(self, who: Token, cookie: str = "") -> bool:
+        """Whether somebody who was let in, by a cookie or by a token, would still be."""
+        return self.find(cookie) is not None if cookie else self._is_valid(who.token_id)
 
     def close(self) -> None:
         """Close the file."""

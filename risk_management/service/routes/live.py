@@ -26,11 +26,16 @@ def pulse(call: Call) -> Answer:
 
 def stream(call: Call) -> Answer:
     """The pulse whenever it says something new, as server-sent events, and a beat every 15 s."""
-    events = None if call.live is None else call.live.listen()
+    events = None if call.live is None else call.live.listen(lambda: _is_allowed(call))
     if events is None:
         said = "no more streams are open to pages; ask pulse every few seconds"
         raise Problem(Code.OVERLOADED, "", said, {"Retry-After": "30"})
     return Answer(events, headers=UNBUFFERED, mimetype="text/event-stream; charset=utf-8")
+
+
+def _is_allowed(call: Call) -> bool:
+    """Whether the token or session that asked still holds."""
+    return call.sessions is None or call.sessions.allows(call.who, call.cookie if call.csrf else "")
 
 
 ROUTES: Final = (

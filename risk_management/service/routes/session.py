@@ -35,6 +35,9 @@ def begin(call: Call) -> Answer:
     """A session for a browser, in the name of the token that is sent; it ends with the token."""
     if call.sessions is None:
         raise Problem(Code.NOT_FOUND, "", "there are no sessions here; send the token with every request")
+    if call.csrf:
+        said = "a session begins with a token: a session can't lengthen itself"
+        raise Problem(Code.NOT_ALLOWED, "", said)
     headers = {"Set-Cookie": _kept(call, call.sessions.begin(call.who))}
     return Answer({"name": call.who.name, "access": call.who.access}, headers=headers)
 

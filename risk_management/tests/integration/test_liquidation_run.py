@@ -223,3 +223,15 @@ def test_whatever_the_journal_holds_at_a_crash_another_process_goes_on(foundatio
     assert sum(order.filled for order in again.sent("KO")) == 100 * SCALE
     assert sum(order.filled for order in again.sent("SPY")) == 50 * SCALE
     again.manager.close()
+
+
+def test_two_liquidations_never_work_on_the_same_units(foundation):
+    world = World(foundation, Acknowledges)
+    world.hold(KO=100.0)
+    for scope in ("symbol:KO", "bot:a", "everything"):
+        liquidate(world, scope)
+    for _ in range(20):
+        world.rounds()
+        working = [order for order in world.sent("KO") if order.status.is_open]
+        assert sum(order.quantity - order.filled for order in working) <= 100 * SCALE
+        assert len(working) <= 1

@@ -215,6 +215,28 @@ def test_a_clock_that_is_set_back_ends_sessions():
     assert all(sessions.find(one) for one in cookies)
 
 
+def test_a_token_of_little_right_logs_nobody_out(service):
+    sessions = Sessions(ManualClock(service.clock.now()), is_valid=service.tokens.holds)
+    operator, _ = service.tokens.create("desk", Access.OPERATE, actor="test")
+    kept = [sessions.begin(operator), sessions.enter(sessions.code())]
+    readers = [service.tokens.create(f"r{n}", Access.READ, actor="test")[0] for n in range(5)]
+    cookies = [sessions.begin(reader) for reader in readers for _ in range(2 * MOST)]
+    assert all(sessions.find(cookie) for cookie in kept)
+    assert len([one for one in cookies if sessions.find(one)]) == MOST - len(kept)
+
+
+def test_a_stream_ends_with_the_right_to_it():
+    rights = [True]
+    live = Live(lambda: {"mode": "active"}, 2, heartbeat=0.01, every=0.01)
+    stream = live.listen(lambda: rights[0])
+    assert next(stream) == b"retry: 2000\n\n"
+    next(stream)
+    rights[0] = False
+    with pytest.raises(StopIteration):
+        next(stream)
+    stream.close()
+
+
 def test_a_session_of_a_token_over_http(service):
     begun = service.call("POST", "session", {}, "read")
     kept = begun.headers["Set-Cookie"]
@@ -226,6 +248,7 @@ def test_a_session_of_a_token_over_http(service):
     assert (me["access"], me["name"]) == ("read", "read")
     signed = {**cookie, "X-CSRF-Token": me["csrf"]}
     assert service.call("POST", "emergency-stop", {"reason": "x"}, None, headers=signed).code == "NOT_ALLOWED"
+    assert service.call("POST", "session", {}, None, headers=signed).code == "NOT_ALLOWED", "it renews itself"
     assert service.call("DELETE", "session", scope=None, headers=cookie).code == "BAD_CSRF"
     assert service.call("DELETE", "session", scope=None, headers=signed).status == 200
     assert service.call("GET", "session", scope=None, headers=cookie).status == 401
