@@ -201,7 +201,8 @@ def on_call_page() -> str:
         "# On call",
         "",
         "Every alert of the default rules and every emergency, with the figures of the moderate level.",
-        "Take an alert on by acknowledging it. To stop everything: `POST /api/risk/emergency-stop`.",
+        "Take an alert on: `risk alerts list`, then `risk alerts ack ID`. To stop everything: "
+        "`POST /api/risk/emergency-stop`.",
         "See [alerts](alerts.md) and [emergencies](emergencies.md).",
         "",
     ]

@@ -35,7 +35,7 @@ from risk_management.alerts.storms import fold_storms, watch_storms
 from risk_management.alerts.telling import Teller
 from risk_management.clock import Clock, SystemClock
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.alert_book import MOST_LIVES, STORM
+from risk_management.core.alert_book import MOST_LIVES, STORM, active_alerts, standing_silences
 from risk_management.core.book import Book
 from risk_management.core.subject_metrics import Subjects, subject_metrics
 from risk_management.errors import ConfigurationError, InvalidRequest, StoreUnavailable, shown
@@ -308,9 +308,7 @@ class RiskAlertManager:
     @property
     def active(self) -> tuple[Alert, ...]:
         """Alerts that hold now, with their counts; the most severe first."""
-        lives = self._keeper.alerts.lives.values()
-        alerts = [self._lives.counted(life) for life in lives if life.is_active]
-        return tuple(sorted(alerts, key=lambda alert: (-alert.severity.rank, alert.first_at)))
+        return active_alerts(self._keeper.alerts, self._lives.counted)
 
     @property
     def history(self) -> tuple[Alert, ...]:
@@ -330,9 +328,7 @@ class RiskAlertManager:
     @property
     def silences(self) -> tuple[Silence, ...]:
         """Those that stand now, the one that ends first first."""
-        now = self._clock.now()
-        standing = (s for s in self._keeper.alerts.silences.values() if s.until > now)
-        return tuple(sorted(standing, key=lambda silence: silence.until))
+        return standing_silences(self._keeper.alerts, self._clock.now())
 
     def silence(
         self,

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import httpx
 
 from risk_management.clock import SystemClock
+from risk_management.core.alert_book import active_alerts
 from risk_management.core.standing import Standing, folded
 from risk_management.core.watch import look_at
 from risk_management.dashboard.bots import bots_view
@@ -42,8 +43,6 @@ class Seen:
         Views of the dashboard.
     positions, decisions, alerts : list of Mapping
         The largest, newest and gravest first.
-    is_beside : bool
-        It was read from a store, which knows no alerts.
     """
 
     place: str
@@ -52,7 +51,6 @@ class Seen:
     positions: list[View]
     decisions: list[View]
     alerts: list[View]
-    is_beside: bool = False
 
 
 class Watched(Protocol):
@@ -157,8 +155,7 @@ class StoreWatched:
             _plain(bots_view(seen)),
             _plain(heatmap_view(seen))["positions"],
             [{**entry._asdict(), "body": json.loads(entry.body), "hash": ""} for entry in decided],
-            [],
-            is_beside=True,
+            [alert.as_dict() for alert in active_alerts(state.alerts)],
         )
 
     def close(self) -> None:

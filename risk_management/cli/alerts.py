@@ -1,4 +1,4 @@
-"""``risk alerts``: whether alerts reach people."""
+"""``risk alerts``: what is active and what is done about it, and whether alerts reach people."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
+from risk_management.cli._alert_desk import acknowledge, show_active, silence, unsilence
 from risk_management.cli._options import Json, WrongUsage, options_of
 from risk_management.cli._screen import screen, show_json, table
 from risk_management.cli._store import Store, store_of
@@ -28,10 +29,14 @@ FAILED: Final = 3
 MOST: Final = 20
 
 app = typer.Typer(
-    help="Whether alerts reach people: send a test, see what waits and what failed.\n\n"
-    "[dim]risk alerts test[/dim]",
+    help="What is active, taken on or silenced, and whether alerts reach people.\n\n"
+    "[dim]risk alerts list[/dim]",
     no_args_is_help=True,
 )
+app.command("list")(show_active)
+app.command("ack")(acknowledge)
+app.command("silence")(silence)
+app.command("unsilence")(unsilence)
 Channel = Annotated[str | None, typer.Option("--channel", help="This channel alone.", show_default=False)]
 
 Summary = Annotated[

@@ -22,11 +22,11 @@ def run(
     everything: Annotated[bool, typer.Option("--all", help="Show what passed too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Drive every limit of your configuration to its breach, on a copy, and name what can't fire.
+    """Drive every limit and alert rule of your configuration to its breach, on a copy; name what can't fire.
 
     [dim]risk selftest --config risk.toml[/dim]
 
-    Ends with 1 when a limit can't fire, or fires too early.
+    Ends with 1 when a limit or rule can't fire, or fires too early.
     """
     from risk_management.tests.integration_test import (  # noqa: PLC0415 - help must be quick
         run_full_integration_test,
@@ -63,5 +63,8 @@ def _show(results: IntegrationResults, *, everything: bool) -> None:
     style = "bold red" if results.failures else "green"
     console.print(Text(f"{results.passed} of {results.total} probes held.", style=style))
     if not results.failures:
-        said = "Every limit passes an order exactly at it and stops one just above; every emergency acts."
+        said = (
+            "Every limit passes an order exactly at it and stops one just above; every emergency acts; "
+            "every alert rule fires and ends."
+        )
         console.print(said)

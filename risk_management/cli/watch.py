@@ -249,8 +249,7 @@ def _alerts(seen: Seen) -> Text:
     for alert in seen.alerts[:MOST]:
         style = f"not bold {GRAVE.get(str(alert['severity']), '')}"
         said.append(f"{alert['severity']}: {alert['message']}\n", style=style)
-    none = "known to the service alone: RISK_URL" if seen.is_beside else "none"
-    return said if seen.alerts else said.append(f"{none}\n", style="not bold")
+    return said if seen.alerts else said.append("none\n", style="not bold")
 
 
 def _told(seen: Seen) -> dict[str, Any]:

@@ -665,6 +665,8 @@ class BrokerConfig(Settings):
     """The broker's name by ours, where they differ and can't be derived."""
     poll_interval: Annotated[float, Field(ge=1.0, le=3600.0)] = 30.0
     """Seconds between two reconciliations while monitoring runs."""
+    cash_tolerance: Annotated[float, Field(ge=0.0, le=0.05)] = 0.001
+    """Share of equity by which cash may differ, all of a trading day together, without a hold."""
     timeout: Annotated[float, Field(gt=0.0, le=120.0)] = 10.0
     """Seconds to wait for an answer."""
     options: dict[str, Any] = Field(default_factory=dict)

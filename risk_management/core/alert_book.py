@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -12,7 +12,7 @@ from risk_management.model.alert_book import AlertBook, AlertLife, ChannelLoad, 
 from risk_management.model.amend import amended
 from risk_management.model.events import AlertNoted, AlertTold, Event, RuleChanged, SilenceEnded, SilenceSet
 
-__all__ = ["MOST_LIVES", "MOST_RECENT", "STORM", "alerts_after"]
+__all__ = ["MOST_LIVES", "MOST_RECENT", "STORM", "active_alerts", "alerts_after", "standing_silences"]
 
 MOST_LIVES: Final = 1000
 """Alerts that are remembered; the idle ones go first."""
@@ -20,6 +20,20 @@ MOST_RECENT: Final = 100
 """Tellings of a channel whose times are kept."""
 STORM: Final = "alert_storm:"
 """What the key of a storm begins with; its channel follows."""
+
+
+def active_alerts(
+    book: AlertBook, counted: Callable[[AlertLife], Alert] = lambda life: life.alert
+) -> tuple[Alert, ...]:
+    """Alerts that hold now, the most severe first; their counts are those of the last telling."""
+    alerts = [counted(life) for life in book.lives.values() if life.is_active]
+    return tuple(sorted(alerts, key=lambda alert: (-alert.severity.rank, alert.first_at)))
+
+
+def standing_silences(book: AlertBook, now: datetime) -> tuple[Silence, ...]:
+    """Silences that stand at a moment, the one that ends first first."""
+    standing = (silence for silence in book.silences.values() if silence.until > now)
+    return tuple(sorted(standing, key=lambda silence: silence.until))
 
 
 def alerts_after(book: AlertBook, event: Event) -> AlertBook:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import drawdown as drawdown_rules
 from risk_management.core.alert_book import alerts_after
+from risk_management.core.cash_tolerance import with_tolerated
 from risk_management.core.fills import book_fill
 from risk_management.core.liquidation import life as liquidation_life
 from risk_management.core.totals import (
@@ -320,6 +321,8 @@ def _cash(state: PortfolioState, event: CashMoved, config: RiskManagementConfig)
     changed = amended(state, accounts=_with_cash_moved(state, event.account_id, event.amount))
     if event.kind.is_flow:
         changed = amended(changed, drawdown=drawdown_rules.flow(state.drawdown, event.amount / SCALE))
+    if event.tolerated:
+        changed = amended(changed, tolerated_cash=with_tolerated(state.tolerated_cash, event, config))
     return _settle(changed, event, config, [])
 
 

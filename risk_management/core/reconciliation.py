@@ -2,7 +2,7 @@
 
 A difference that approved orders explain is awaited. One that adds exposure counts at once. One that
 takes exposure away counts only when it is told twice, or settled by a person: until then the larger of
-both counts.
+both counts. A difference of cash as small as a fee is booked at once.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.cash_tolerance import is_tolerated
 from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol
 from risk_management.core.evolve import rate_of
 from risk_management.errors import InvalidRequest, shown
+from risk_management.model.amend import amended
 from risk_management.model.events import (
     BreaksSeen,
     CashKind,
@@ -23,6 +26,7 @@ from risk_management.model.events import (
     Filled,
     HoldReleased,
     HoldSet,
+    Noted,
     ReservationClosed,
 )
 from risk_management.model.money import SCALE, to_ledger
@@ -81,13 +85,21 @@ def _by_symbol(values: object, field: str) -> dict[str, object]:
 
 
 def compared(
-    state: PortfolioState, account_id: str, report: BrokerReport, now: datetime, *, settle: bool, actor: str
+    state: PortfolioState,
+    config: RiskManagementConfig,
+    account_id: str,
+    report: BrokerReport,
+    now: datetime,
+    *,
+    settle: bool,
+    actor: str,
 ) -> tuple[list[Event], Reconciliation]:
     """Hold a broker's report against the state.
 
     Parameters
     ----------
     state : PortfolioState
+    config : RiskManagementConfig
     account_id : str
     report : BrokerReport
     now : datetime
@@ -101,7 +113,7 @@ def compared(
         To be applied in this order.
     reconciliation : Reconciliation
     """
-    work = _Comparison(state, account_id, report, now, settle, actor)
+    work = _Comparison(state, config, account_id, report, now, settle, actor)
     work.orders()
     work.positions()
     work.cash()
@@ -111,6 +123,7 @@ def compared(
         tuple(work.adopted),
         tuple(work.awaited),
         tuple(work.settled),
+        tuple(work.tolerated),
     )
 
 
@@ -119,6 +132,7 @@ class _Comparison:
     """One comparison under way; never leaves this module."""
 
     state: PortfolioState
+    config: RiskManagementConfig
     account_id: str
     report: BrokerReport
     now: datetime
@@ -129,6 +143,7 @@ class _Comparison:
     adopted: list[Break] = field(default_factory=list)
     awaited: list[str] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
+    tolerated: list[Break] = field(default_factory=list)
     cash_moved: int = 0
 
     def orders(self) -> None:
@@ -159,15 +174,19 @@ class _Comparison:
         if abs(theirs - ours) <= SAME_MONEY:
             return
         found = self._break("cash", self.account_id, ours, theirs)
+        moved = CashMoved(self.now, self.actor, self.account_id, CashKind.ADJUSTMENT, theirs - ours)
+        if not self.settle and is_tolerated(self.state, self.config, moved):
+            self.tolerated.append(found)
+            self.events.append(Noted(self.now, self.actor, "CASH_TOLERATED", found.explain()))
+            self.events.append(amended(moved, tolerated=True))
+            return
         equity = to_ledger(max(self.state.equity or 0.0, 0.0))
         believed = abs(theirs - ours) <= BELIEVED * equity and self._was_told(found)
         if not (self.settle or believed):
             self.breaks.append(found)
             return
         self.adopted.append(found)
-        self.events.append(
-            CashMoved(self.now, self.actor, self.account_id, CashKind.ADJUSTMENT, theirs - ours)
-        )
+        self.events.append(moved)
 
     def holds(self) -> Iterator[Event]:
         """What is held while it differs, and let go once it does not."""

@@ -17,9 +17,10 @@ from risk_management.core.reduction import CloseIntent
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.demo.accounting import Account, CostModel, Fill
 from risk_management.demo.bots import BOTS, SLEEVE
+from risk_management.demo.course import Course
 from risk_management.demo.events import EventLog
 from risk_management.demo.market import STOCKS, Market
-from risk_management.demo.records import Event
+from risk_management.demo.records import AlertCourse, Event, MeasureCourse
 from risk_management.demo.simulation import Order, Path, Recorder, fill_of, orders_after
 from risk_management.market_data._series import close_moment
 from risk_management.model.money import SCALE, to_ledger
@@ -77,6 +78,8 @@ class GatedRun:
     path : Path
     decisions : tuple of Decided
     events : tuple of Event
+    alerts : tuple of AlertCourse
+    measures : tuple of MeasureCourse
     cancelled : int
         Approvals that an emergency took back before they were filled.
     protective : int
@@ -94,6 +97,8 @@ class GatedRun:
     path: Path
     decisions: tuple[Decided, ...]
     events: tuple[Event, ...]
+    alerts: tuple[AlertCourse, ...]
+    measures: tuple[MeasureCourse, ...]
     cancelled: int
     protective: int
     mode_days: dict[str, int]
@@ -150,7 +155,8 @@ class Gate:
             self.manager.register_bot(bot.name, bot.strategy, SLEEVE * capital)
         self.account = Account(capital, len(BOTS), len(STOCKS))
         self.decisions: list[Decided] = []
-        self.log = EventLog()
+        self.log, self.course = EventLog(), Course(self.manager.config)
+        self.manager.alert_manager.subscribe(self.course.hear)
         self.cancelled = self.protective = self.flags = self.closed_days = 0
         self.mode_days: dict[str, int] = {}
         self._approved: list[tuple[Order, TradeDecision]] = []
@@ -229,7 +235,9 @@ class Gate:
     def _assess(self, row: int) -> None:
         assessment = self.manager.assess_overall_risk()
         state = self.manager.state
-        self.log.see(str(self._market.dates[row]), assessment, state)
+        day = str(self._market.dates[row])
+        self.log.see(day, assessment, state)
+        self.course.see(day, state)
         self.closed_days += not assessment.new_trades_allowed
         label = assessment.mode.value
         if state.drawdown.effective_multiplier == 0.0:
@@ -287,6 +295,8 @@ def run_gated(
         path=recorder.path(),
         decisions=tuple(gate.decisions),
         events=tuple(gate.log.events),
+        alerts=gate.course.alerts,
+        measures=gate.course.measures,
         cancelled=gate.cancelled,
         protective=gate.protective,
         mode_days=gate.mode_days,

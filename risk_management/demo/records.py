@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ArmResult", "DemoResult", "Event", "Forgone", "PeriodResult", "Refusal", "Survivorship"]
+__all__ = [
+    "AlertCourse",
+    "ArmResult",
+    "DemoResult",
+    "Event",
+    "Forgone",
+    "MeasureCourse",
+    "PeriodResult",
+    "Refusal",
+    "Survivorship",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,56 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertCourse:
+    """One alert from its first telling on.
+
+    Parameters
+    ----------
+    day : str
+        ISO date of the first telling.
+    severity, alert_type, rule_id, name, message : str
+    days : int
+        Trading days at whose end it stood.
+    is_over : bool
+        False: it stands at the end of the period.
+    """
+
+    day: str
+    severity: str
+    alert_type: str
+    rule_id: str
+    name: str
+    message: str
+    days: int = 0
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureCourse:
+    """Something that the risk system did for a while: an emergency row, a drawdown tier, a bot stopped.
+
+    Parameters
+    ----------
+    day : str
+        ISO date of its first day.
+    name : str
+        The row, bot or strategy.
+    did : str
+        The row's action, or ``stopped``, or ``reopened`` for a recovery tranche.
+    days : int
+        Trading days at whose end it held.
+    is_over : bool
+        False: it holds at the end of the period.
+    """
+
+    day: str
+    name: str
+    did: str
+    days: int
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PeriodResult:
     """One period in all its arms.
 
@@ -133,6 +193,8 @@ class PeriodResult:
         The most frequent first.
     forgone : Forgone
     events : tuple of Event
+    alerts : tuple of AlertCourse
+    measures : tuple of MeasureCourse
     mode_days : Mapping of str to int
         Days that ended so.
     cancelled, protective : int
@@ -159,6 +221,8 @@ class PeriodResult:
     refusals: tuple[Refusal, ...]
     forgone: Forgone
     events: tuple[Event, ...]
+    alerts: tuple[AlertCourse, ...]
+    measures: tuple[MeasureCourse, ...]
     mode_days: dict[str, int]
     cancelled: int
     protective: int

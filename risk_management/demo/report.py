@@ -17,6 +17,7 @@ from rich.text import Text
 from risk_management.demo.bots import BOTS, SLEEVE
 from risk_management.demo.charts import curve, underwater
 from risk_management.demo.records import DemoResult, Event, PeriodResult
+from risk_management.demo.report_alerts import alerts_part
 from risk_management.demo.statistics import HINDSIGHT_DAYS
 from risk_management.demo.words import MEANINGS
 
@@ -53,7 +54,7 @@ def opening(capital: float) -> RenderableType:
 
 
 def period_report(result: PeriodResult, width: int) -> RenderableType:
-    """One period: arms, drawdowns, orders, what was forgone, what the risk system did."""
+    """One period: arms, drawdowns, orders, what was forgone, alerts, what the risk system did."""
     width = min(width, WIDEST)
     parts: list[RenderableType] = [
         Rule(
@@ -68,6 +69,8 @@ def period_report(result: PeriodResult, width: int) -> RenderableType:
         *_orders(result),
         _refusals(result),
         *_forgone(result),
+        Text(),
+        alerts_part(result),
         Text(),
         _events(result),
     ]

@@ -149,6 +149,8 @@ def _result(
         refusals=refusals(entries),
         forgone=forgone(market, entries),
         events=gated.events,
+        alerts=gated.alerts,
+        measures=gated.measures,
         mode_days=gated.mode_days,
         cancelled=gated.cancelled,
         protective=gated.protective,

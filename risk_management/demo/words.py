@@ -1,10 +1,10 @@
-"""What the codes of refusals mean in a few words, for the demo's table."""
+"""What codes of refusals and measures mean in a few words, for the demo's tables."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["MEANINGS"]
+__all__ = ["MEANINGS", "MEASURES"]
 
 MEANINGS: Final = {
     "BOT_DISABLED": "the bot lost too much of its own",
@@ -26,6 +26,7 @@ MEANINGS: Final = {
     "RATE_LIMIT": "too many orders in a minute",
     "REDUCING": "losses of a day, week or month: closing only",
     "RISK_PER_TRADE": "what one trade may lose",
+    "SCALED_DOWN": "a row of the settings: smaller",
     "SECTOR_LIMIT": "one sector",
     "SINGLE_NAME_LIMIT": "several bots want the same stock",
     "STRATEGY_LIMIT": "one strategy",
@@ -34,3 +35,19 @@ MEANINGS: Final = {
     "VAR_LIMIT": "value at risk of the book",
 }
 """By code; a code that is missing stands for itself."""
+
+MEASURES: Final = {
+    "warn": "people are told",
+    "scale_down": "new positions are smaller or none",
+    "cancel_open_orders": "approved entries are cancelled",
+    "halt_new_risk": "nothing that adds VaR is approved",
+    "reduce_only": "only closing passes",
+    "reduce_correlated": "the smaller one of the pair is closed, once a day",
+    "reduce_cluster": "the largest cluster is cut",
+    "trim": "the largest contributors are cut to the target",
+    "halt": "all trading stops",
+    "liquidate": "everything is closed, then all trading stops",
+    "stopped": "opens nothing more, for its own losses",
+    "reopened": "entries at a share of their size, with a loss budget",
+}
+"""By the action of a row, or what else held."""

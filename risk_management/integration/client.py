@@ -33,8 +33,8 @@ __all__ = ["RiskClient"]
 logger = logging.getLogger(__name__)
 
 PREFIX: Final = "/api/risk"
-LARGEST: Final = 2**20
-"""Bytes of an answer."""
+LARGEST: Final = 2**22
+"""Bytes of an answer: the alerts come with the last thousand tellings."""
 LOOPBACK: Final = re.compile(r"(localhost|127(\.\d{1,3}){3}|::1)\Z")
 FAILED: Final = 500
 """Statuses from here on are no answers: it may have been judged all the same."""
@@ -290,6 +290,47 @@ class RiskClient:
         words = {"reason": f"{actor}: {reason}"}
         return tuple(self._done("POST", "/emergency-release", words)["released"])
 
+    # -- alerts -------------------------------------------------------------------------------------
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Those that are active, the gravest first."""
+        return list(self._said("GET", "/alerts", None)["active"])
+
+    def acknowledge_alert(self, alert_id: str, comment: str = "") -> dict[str, Any]:
+        """Take an active alert on, in the name of the token: it repeats and escalates no more."""
+        words = {"comment": comment}
+        alert: dict[str, Any] = self._done("POST", f"/alerts/{_quoted(alert_id)}/acknowledge", words)["alert"]
+        return alert
+
+    def silences(self) -> list[dict[str, Any]]:
+        """Those that stand, the one that ends first first."""
+        return list(self._done("GET", "/silences", None)["silences"])
+
+    def silence(
+        self,
+        seconds: float,
+        reason: str,
+        *,
+        rule_id: str = "",
+        alert_type: str = "",
+        bot: str = "",
+        symbol: str = "",
+    ) -> list[dict[str, Any]]:
+        """Tell nobody of what matches all that is named, for a while; returns the silences that stand."""
+        words = {
+            "seconds": seconds,
+            "reason": reason,
+            "rule_id": rule_id,
+            "alert_type": alert_type,
+            "bot": bot,
+            "symbol": symbol,
+        }
+        return list(self._done("POST", "/silences", words)["silences"])
+
+    def end_silence(self, silence_id: str) -> list[dict[str, Any]]:
+        """End a silence before its time; returns those that still stand."""
+        return list(self._done("DELETE", f"/silences/{_quoted(silence_id)}", None)["silences"])
+
     # -- monitoring is the server's -----------------------------------------------------------------
 
     def start_monitoring(self) -> None:
@@ -318,7 +359,16 @@ class RiskClient:
     def _done(
         self, method: str, path: str, words: Mapping[str, Any] | None, *, patient: bool = True
     ) -> _Body:
-        """The answer, or what kept it away."""
+        """The answer to what is done or decided, or what kept it away."""
+        body = self._said(method, path, words, patient=patient)
+        if not isinstance(body["durable"], bool):  # all that this server does or decides says it
+            body.__missing__("durable")
+        return body
+
+    def _said(
+        self, method: str, path: str, words: Mapping[str, Any] | None, *, patient: bool = True
+    ) -> _Body:
+        """An answer as it came; a view says nothing of the disk."""
         given = None if words is None else {k: v for k, v in words.items() if v is not None}
         try:
             body = None if given is None else json.dumps(given, default=_number).encode()
@@ -326,8 +376,6 @@ class RiskClient:
             raise InvalidRequest("WRONG_TYPE", "", f"it can't be written as JSON: {problem}") from None
         reply = self._answered(method, path, body, patient=patient)
         if reply.status < 300:
-            if not isinstance(reply.body["durable"], bool):  # all that this server answers says it
-                reply.body.__missing__("durable")
             return reply.body
         error = reply.body["error"]
         code, text = str(error["code"]), str(error.get("message", reply.status))

@@ -49,6 +49,7 @@ class Code(StrEnum):
     RATE_LIMIT = auto()
     REDUCING = auto()
     RISK_PER_TRADE = auto()
+    SCALED_DOWN = auto()
     SECTOR_LIMIT = auto()
     SELF_MATCH = auto()
     SHORTS_NOT_ALLOWED = auto()
@@ -128,6 +129,7 @@ class Code(StrEnum):
     UNKNOWN_REQUEST = auto()
     WRONG_ENVIRONMENT = auto()
     # recorded: a fact, and what is odd about it
+    CASH_TOLERATED = auto()
     CLOCK_STEPPED = auto()
     LATE_FILL = auto()
     OFF_PRICE = auto()
@@ -242,6 +244,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.WRONG_ENVIRONMENT: "a fill of another environment",
     },
     "Recorded: a fact is kept, and this is odd about it (HTTP 200, or 202)": {
+        Code.CASH_TOLERATED: "cash that differed from the broker's by little was booked at once",
         Code.CLOCK_STEPPED: "the wall clock stepped: prices are stale until new ones come",
         Code.LATE_FILL: "a fill after expiry or cancel",
         Code.OFF_PRICE: "a fill further from our fresh price than an order may be",

@@ -101,6 +101,17 @@ class DrawdownState:
         return multiplier
 
     @property
+    def scaling_row(self) -> str:
+        """The emergency row whose multiplier is the one that counts; empty where the drawdown's own does."""
+        if not self.scales:
+            return ""
+        own = self.multiplier
+        if own == 0.0 and self.recovery is not None:
+            own = self.recovery.multiplier
+        name, scale = min(self.scales, key=lambda row: row[1])
+        return name if scale < own else ""
+
+    @property
     def daily_loss(self) -> float:
         """Loss since the trading day began, as a fraction; negative for a gain."""
         return 1.0 - self.value / self.day_start

@@ -205,12 +205,16 @@ class InstrumentDefined(Event):
 
 @dataclass(frozen=True, slots=True)
 class CashMoved(Event):
-    """Cash that came (positive) or went (negative), in ledger units of the base currency."""
+    """Cash that came (positive) or went (negative), in ledger units of the base currency.
+
+    `tolerated`: an adjustment to the broker's cash that was too small for a hold.
+    """
 
     account_id: str
     kind: CashKind
     amount: int
     symbol: str = ""
+    tolerated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

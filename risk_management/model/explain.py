@@ -53,6 +53,7 @@ SENTENCES: Final[dict[str, str]] = {
     "ES_LIMIT": "one-day expected shortfall at 97.5 % would be {measured} of equity, allowed are {limit}",
     "BUDGET_LIMIT": "strategy {subject} would risk {measured} of equity, its risk budget allows {limit}",
     "DRAWDOWN_LIMIT": "the drawdown is {measured}: new positions stand at {limit} of their size",
+    "SCALED_DOWN": "row {subject} holds: new positions stand at {limit} of their size",
     "LOW_CONFIDENCE": "a confidence of {measured} is below full confidence of {limit}",
     "KELLY_LIMIT": "bot {subject} would hold {measured}, its own record allows {limit}",
     "STRESS_LIMIT": "scenario {subject} would lose {measured} of equity, allowed are {limit}",

@@ -13,7 +13,7 @@ from risk_management.model.alert_book import NO_ALERTS, AlertBook
 from risk_management.model.budget import RiskAllocation, StrategyDay
 from risk_management.model.emergency import NO_MEMORY, EmergencyMemory
 from risk_management.model.money import SCALE
-from risk_management.model.reconciliation import Break
+from risk_management.model.reconciliation import NOTHING_TOLERATED, Break, ToleratedCash
 from risk_management.model.var_record import NO_RECORD, VarRecord
 
 if TYPE_CHECKING:
@@ -450,6 +450,8 @@ class PortfolioState:
         Those that go on, and the newest that have ended, by id.
     budget : RiskAllocation or None
         The risk budget in force.
+    tolerated_cash : ToleratedCash
+        Differences of cash that were booked without a hold.
     """
 
     version: int
@@ -481,6 +483,7 @@ class PortfolioState:
     alerts: AlertBook = NO_ALERTS
     liquidations: Mapping[str, Liquidation] = field(default_factory=_no_liquidations)
     budget: RiskAllocation | None = None
+    tolerated_cash: ToleratedCash = NOTHING_TOLERATED
 
     @property
     def is_sure(self) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import date, datetime
+from typing import Final, Literal
 
 from risk_management.model.money import SCALE
 
-__all__ = ["Break", "BrokerReport", "Reconciliation"]
+__all__ = ["NOTHING_TOLERATED", "Break", "BrokerReport", "Reconciliation", "ToleratedCash"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,25 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
+class ToleratedCash:
+    """Differences of cash that were booked without a hold, of one trading day.
+
+    Parameters
+    ----------
+    day : date or None
+        None before the first.
+    amount : int
+        Sum of their sizes over all accounts, ledger units of the base currency.
+    """
+
+    day: date | None = None
+    amount: int = 0
+
+
+NOTHING_TOLERATED: Final = ToleratedCash()
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciliation:
     """What a comparison found and did.
 
@@ -79,6 +98,8 @@ class Reconciliation:
         Symbols whose difference is that of approved orders; their reports are awaited.
     settled : tuple of str
         Ids of approvals past their time whose fate is known now.
+    tolerated : tuple of Break
+        Small differences of cash that were booked at once, without a hold.
     """
 
     account_id: str
@@ -86,6 +107,7 @@ class Reconciliation:
     adopted: tuple[Break, ...]
     awaited: tuple[str, ...]
     settled: tuple[str, ...]
+    tolerated: tuple[Break, ...] = ()
 
     @property
     def is_clean(self) -> bool:

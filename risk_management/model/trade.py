@@ -64,7 +64,7 @@ class TradeRequest:
 
 _FLOORS: Final = frozenset({"CASH_LIMIT", "LOW_CONFIDENCE", "MIN_TRADE_SIZE"})
 """Codes whose limit must not be fallen short of."""
-_APART: Final = frozenset({"DRAWDOWN_LIMIT", "DUPLICATE_INTENT", "SELF_MATCH"})
+_APART: Final = frozenset({"DRAWDOWN_LIMIT", "DUPLICATE_INTENT", "SCALED_DOWN", "SELF_MATCH"})
 """Codes that measure one thing and limit another."""
 
 

@@ -36,7 +36,7 @@ VOCABULARY: Final[dict[str, Word]] = {
     "daily_loss": Word("fraction", "Loss since the trading day began; negative for a gain."),
     "weekly_loss": Word("fraction", "Loss since the trading week began."),
     "rolling_loss": Word("fraction", "Loss over the rolling span."),
-    "position_multiplier": Word("fraction", "Share of the size that the drawdown allows new positions."),
+    "position_multiplier": Word("fraction", "Share of their size for new positions, by drawdown and rows."),
     "time_under_water": Word("count", "Trading days since the high-water mark."),
     "var_95": Word("fraction", "One-day VaR at 95 % by the default method, of equity."),
     "es_975": Word("fraction", "One-day expected shortfall at 97.5 %, of equity."),

@@ -33,7 +33,7 @@ from risk_management.model.portfolio import (
     Reservation,
     StrategyRecord,
 )
-from risk_management.model.reconciliation import Break
+from risk_management.model.reconciliation import NOTHING_TOLERATED, Break, ToleratedCash
 from risk_management.model.risk_model import RiskModel
 from risk_management.model.var_record import VarRecord
 from risk_management.store.codec import text_adapter, written
@@ -111,6 +111,7 @@ class _Snapshot:
     budget: RiskAllocation | None = None
     given: str = ""
     liquidations: tuple[Liquidation, ...] = ()
+    tolerated_cash: ToleratedCash = NOTHING_TOLERATED
 
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
@@ -147,6 +148,7 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         budget=state.budget,
         given=standing.given if standing.given != standing.config.as_text() else "",
         liquidations=tuple(state.liquidations.values()),
+        tolerated_cash=state.tolerated_cash,
     )
     return written(_adapter(), kept)
 
@@ -199,6 +201,7 @@ def standing_from(data: bytes, model_of: Callable[[str], RiskModel]) -> Standing
         alerts=kept.alerts.book(),
         liquidations=_named((one.liquidation_id, one) for one in kept.liquidations),
         budget=kept.budget,
+        tolerated_cash=kept.tolerated_cash,
     )
     return Standing.of(state, config, kept.given)
 

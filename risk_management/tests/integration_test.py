@@ -1,7 +1,8 @@
 """The self-test: drives every limit of a configuration to its breach, on a copy, and reports what can't fire.
 
 `risk selftest` runs it on a user's own settings. Each limit is met by an order exactly at it, which its
-check must let pass, and by one just above, which it must cut or refuse under its own code.
+check must let pass, and by one just above, which it must cut or refuse under its own code. Every alert
+rule is driven over its threshold and back.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from risk_management.alerts.risk_alerts import settled_rules
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.emergency import EmergencyRow, step
@@ -27,6 +29,7 @@ from risk_management.model.market import HistoryKind
 from risk_management.model.money import SCALE, TOLERANCE
 from risk_management.model.portfolio import Bot, BotRecord, Scope, TradingMode
 from risk_management.model.trade import Finding, TradeDecision
+from risk_management.tests.rule_probes import CANARY, fired_in_scenes, probed_rule
 
 __all__ = ["IntegrationResults", "Outcome", "run_full_integration_test"]
 
@@ -464,7 +467,7 @@ _PROBES: dict[str, Probe] = {
 
 
 def run_full_integration_test(config: RiskManagementConfig | None = None) -> IntegrationResults:
-    """Drive every limit, mode and emergency of a configuration on copies; nothing of the user's is touched.
+    """Drive every limit, mode, emergency and alert rule on copies; nothing of the user's is touched.
 
     Parameters
     ----------
@@ -475,6 +478,7 @@ def run_full_integration_test(config: RiskManagementConfig | None = None) -> Int
     outcomes = [_probed(name, probe, foundation) for name, probe in _PROBES.items()]
     outcomes += [_row(row, foundation) for row in emergency_rows(foundation.config)]
     outcomes += [_scene(name, scene, foundation) for name, scene in _SCENES.items()]
+    outcomes += _rules(foundation)
     return IntegrationResults(tuple(outcomes))
 
 
@@ -506,6 +510,23 @@ def _row(row: EmergencyRow, foundation: Foundation) -> Outcome:
     if quiet.acting or acted_at != row.confirmations:
         return Outcome(name, passed=False, detail="can't fire at its threshold, or fires below it")
     return Outcome(name, passed=True, detail=f"{row.action} at {row.metric} {row.threshold:g}")
+
+
+def _rules(foundation: Foundation) -> list[Outcome]:
+    """Every alert rule fires and ends: through the book where a scene reaches it, else by its metric."""
+    config = foundation.config
+    fired = fired_in_scenes(lambda: Lab(foundation), config)
+    is_judged = CANARY.rule_id in fired
+    said = (
+        "an assessment fires them" if is_judged else "no assessment of a book fires a rule that always holds"
+    )
+    return [
+        Outcome("alert rules are judged", is_judged, said),
+        *(
+            Outcome(f"alert rule {rule.rule_id}", *probed_rule(rule, fired.get(rule.rule_id)))
+            for rule in settled_rules(config)
+        ),
+    ]
 
 
 def _expect(condition: bool, text: str) -> None:

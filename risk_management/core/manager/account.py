@@ -366,8 +366,8 @@ class AccountFacts(Inside):
             The broker's marks, for symbols that we have no price of.
         account_id : str, optional
         settle : bool
-            Book every difference now; without it one that takes exposure or cash away waits for a second
-            report that says the same.
+            Book every difference now; without it one that takes exposure away, or cash beyond
+            `broker_config.cash_tolerance`, waits for a second report that says the same.
         actor : str, optional
 
         Returns
@@ -388,7 +388,7 @@ class AccountFacts(Inside):
             for symbol in report.positions:
                 self._know(symbol)
             now = self.clock.now()
-            events, found = compared(self.state, account, report, now, settle=settle, actor=who)
+            events, found = compared(self.state, self.config, account, report, now, settle=settle, actor=who)
             for event in events:
                 self.book.apply(event)
         for difference in found.breaks:

@@ -37,6 +37,7 @@ def reconcile(call: Call) -> Answer:
             "adopted": [_told(difference) for difference in found.adopted],
             "awaited": found.awaited,
             "settled": found.settled,
+            "tolerated": [_told(difference) for difference in found.tolerated],
             "durable": call.durable,
         }
     )

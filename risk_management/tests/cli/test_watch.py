@@ -83,6 +83,10 @@ def test_json_and_the_exit_code_of_a_breach(risk, store):
     assert said.exit_code == 3
     found = json.loads(said.stdout)
     assert "daily_loss" in found["breached"]
+    assert "daily_loss_critical" in {alert["rule_id"] for alert in found["alerts"]}
+    severities = [alert["severity"] for alert in found["alerts"]]
+    assert severities == sorted(severities, key=("emergency", "critical", "warning", "info").index)
+    assert "critical: The daily loss is 5.00% of equity" in risk("--store", store, "--once").output
     assert [one["body"]["request"]["request_id"] for one in found["decisions"]] == ["r-2", "r-1"]
 
 

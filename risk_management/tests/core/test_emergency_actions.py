@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from risk_management.config.risk_config import load_risk_config
+from risk_management.config.risk_config import DrawdownConfig, RiskManagementConfig, load_risk_config
+from risk_management.core.drawdown import begin
 from risk_management.core.emergency import EmergencyAction, EmergencyRow, step
 from risk_management.core.emergency_rows import emergency_rows
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.reduction import best_value_first, cost_rate, cut_cluster, cut_to_var
 from risk_management.errors import ConfigurationError
+from risk_management.model.drawdown import Recovery
 from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import Scope, TradingMode
@@ -59,11 +62,33 @@ def test_scale_down_multiplies_sizes_while_it_holds(make_manager):
     after = decision.recommended_size
     assert decision.approved, decision.explain()
     assert after == pytest.approx(0.5 * before, rel=0.02)
+    assert "SCALED_DOWN" in decision.rejection_reasons
+    assert "DRAWDOWN_LIMIT" not in decision.rejection_reasons
+    assert "row mine holds: new positions stand at 50.00% of their size" in decision.explain()
     manager.desk.cancel("2")
     for price in (97.0, 94.0):
         manager.update_prices({"AAPL": price})
     manager.assess_overall_risk()
     assert manager.state.drawdown.effective_multiplier == 1.0
+
+
+@pytest.mark.parametrize(
+    ("tier", "tranche", "scales", "multiplier", "row_named"),
+    [
+        (1.0, None, (), 1.0, ""),
+        (1.0, None, (("a", 0.7), ("b", 0.5)), 0.5, "b"),
+        (0.5, None, (("a", 0.7),), 0.5, ""),
+        (0.5, None, (("a", 0.5),), 0.5, ""),
+        (0.0, None, (("a", 0.1),), 0.0, ""),
+        (0.0, 0.25, (("a", 0.1),), 0.1, "a"),
+        (0.0, 0.25, (("a", 0.5),), 0.25, ""),
+    ],
+)
+def test_of_tier_and_rows_the_smallest_is_said(tier, tranche, scales, multiplier, row_named):
+    begun = begin(10_000.0, datetime(2020, 3, 16, tzinfo=UTC), DrawdownConfig())
+    recovery = None if tranche is None else Recovery(tranche, 1.0, DAY)
+    drawdown = replace(begun, multiplier=tier, recovery=recovery, scales=scales)
+    assert (drawdown.effective_multiplier, drawdown.scaling_row) == (multiplier, row_named)
 
 
 def test_cancel_open_orders_keeps_what_protects(make_manager):
@@ -220,6 +245,55 @@ def test_rows_that_mean_nothing_are_refused(foundation, wrong):
 
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "emergencies.md"
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="the docs are not in the installed package")
+def test_the_page_says_the_figures_of_the_defaults():
+    config = RiskManagementConfig()
+    drawdown, emergency, correlation = (
+        config.drawdown_config,
+        config.emergency_config,
+        config.correlation_config,
+    )
+    lines = {
+        name: line
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+        for name in line.split("|")[1].replace("`", "").split(",")
+        for name in [name.strip()]
+    }
+
+    def has(name, *figures):
+        for figure in figures:
+            assert figure in lines[name], (name, figure)
+
+    def percent(value):
+        return f"{100.0 * value:g} %"
+
+    rows = {row.name: row for row in emergency_rows(config)}
+    assert rows.keys() <= lines.keys()
+    has("emergency_drawdown", percent(emergency.liquidation_drawdown), f"after {emergency.confirmations} ")
+    has("drawdown_trim", percent(drawdown.max_portfolio_drawdown), f"{100 * drawdown.hysteresis:g} points")
+    has("var_halt", percent(emergency.var_halt), percent(emergency.var_release), "two trading days")
+    has("var_trim", percent(emergency.var_trim), "three days")
+    assert (emergency.var_release_days, emergency.var_trim_days) == (2, 3)
+    has("correlation_spike", percent(correlation.spike_weight))
+    for level in (correlation.spike_pair, correlation.spike_rise, correlation.spike_average):
+        has("correlation_spike", f"{level:.2f}")
+    has("daily_loss", percent(drawdown.daily_loss_limit), percent(drawdown.weekly_loss_limit))
+    has("rolling_loss", percent(drawdown.rolling_loss_limit), percent(rows["rolling_loss"].release))
+    has("rolling_loss", f"{drawdown.rolling_days} trading days")
+    has("system_error", f"{emergency.max_check_errors} decisions")
+    levels = drawdown.tier_levels()
+    tiers = next(line for name, line in lines.items() if name.startswith("drawdown 5 %"))
+    for level, multiplier in levels:
+        assert percent(level) in tiers
+        assert multiplier == 0.0 or percent(multiplier) in tiers
+    has("a bot lost 15 % of what it may hold", percent(drawdown.max_bot_drawdown))
+    has("a strategy lost 15 % of its budget", percent(drawdown.max_strategy_drawdown))
+    orders = config.order_config
+    most = f"{orders.runaway_multiple * orders.max_orders_per_minute:g} times"
+    has(f"a bot asks more than {most} in a minute (3 x 20)", most)
 
 
 @pytest.mark.skipif(not PAGE.is_file(), reason="the docs are not in the installed package")

@@ -6,10 +6,13 @@ import random
 
 import pytest
 
+from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
+from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import InvalidRequest
 from risk_management.model.portfolio import EXTERNAL, Scope, TradingMode
+from risk_management.store.snapshot import snapshot_bytes, standing_from
 
 UNIT = 10**8
 
@@ -135,12 +138,73 @@ def test_cash_far_off_needs_a_person(held):
     assert manager.state.mode is TradingMode.ACTIVE
 
 
-def test_cash_that_fees_took_is_booked_on_the_second_word(held):
+def test_cash_beyond_the_tolerance_is_booked_on_the_second_word(held):
     manager, _ = held
-    assert not manager.reconcile({"KO": 10.0}, cash=9398.5).is_clean
-    assert manager.reconcile({"KO": 10.0}, cash=9398.5).is_clean
-    assert manager.state.equity == pytest.approx(9998.5)
+    assert not manager.reconcile({"KO": 10.0}, cash=9388.5).is_clean
+    assert manager.state.mode is TradingMode.REDUCING
+    assert manager.reconcile({"KO": 10.0}, cash=9388.5).is_clean
+    assert manager.state.equity == pytest.approx(9988.5)
     assert manager.state.high_water_mark == pytest.approx(10_000.0)
+
+
+def test_cash_that_fees_took_is_booked_at_once_without_a_hold(held):
+    manager, _ = held
+    found = manager.reconcile({"KO": 10.0}, cash=9399.65)
+    assert found.is_clean
+    assert [(b.ours / UNIT, b.broker / UNIT) for b in found.tolerated] == [(9400.0, 9399.65)]
+    assert found.adopted == ()
+    assert manager.state.mode is TradingMode.ACTIVE
+    assert not manager.state.holds
+    assert not manager.alert_manager.active
+    assert manager.state.cash == 9399.65
+    assert manager.state.equity == pytest.approx(9999.65)
+    assert manager.state.high_water_mark == pytest.approx(10_000.0)  # a loss, no withdrawal
+
+
+def test_many_small_differences_of_a_day_are_a_leak(held):
+    """0.1 % of 10,000 is 10 money: three of 3 each pass, the fourth does not, whatever its sign."""
+    manager, clock = held
+    cash = 9400.0
+    for _ in range(3):
+        cash -= 3.0
+        assert manager.reconcile({"KO": 10.0}, cash=cash).tolerated
+    assert manager.state.tolerated_cash.amount == 9 * UNIT
+    assert not manager.reconcile({"KO": 10.0}, cash=cash + 3.0).is_clean
+    assert manager.state.mode is TradingMode.REDUCING
+    assert manager.reconcile({"KO": 10.0}, cash=cash + 3.0).adopted
+    assert manager.state.mode is TradingMode.ACTIVE
+    assert manager.state.tolerated_cash.amount == 9 * UNIT  # what was held and told twice does not count
+    assert manager.reconcile({"KO": 10.0}, cash=cash + 2.5).tolerated  # 9.50 is within the day's share
+    clock.advance(86_400.0)
+    assert manager.reconcile({"KO": 10.0}, cash=cash - 5.0).tolerated  # a new trading day
+    assert manager.state.tolerated_cash.amount == round(7.5 * UNIT)
+
+
+def test_the_tolerance_is_an_exact_share_of_equity_and_may_be_nothing(make_manager):
+    for share, passing, failing in ((0.001, 9_990.0, 9_989.99), (0.0, 9_999.99, 9_999.98)):
+        for cash, is_clean in ((passing, True), (failing, False)):
+            manager, _ = make_manager(environment="paper", broker_config={"cash_tolerance": share})
+            assert manager.reconcile({}, cash=cash).is_clean is is_clean
+
+
+def test_a_small_difference_ends_the_hold_of_a_larger_one(held):
+    manager, _ = held
+    assert not manager.reconcile({"KO": 10.0}, cash=9300.0).is_clean
+    assert manager.reconcile({"KO": 10.0}, cash=9399.0).tolerated
+    assert manager.state.mode is TradingMode.ACTIVE
+    assert not manager.state.breaks
+
+
+def test_what_was_tolerated_today_outlives_the_process(tmp_path):
+    config = RiskManagementConfig(store=str(tmp_path / "risk.db"))
+    with AdvancedRiskManager(config) as manager:
+        assert manager.reconcile({}, cash=9994.0).tolerated
+        kept = manager.state.tolerated_cash
+        standing = standing_from(snapshot_bytes(manager.book.standing), lambda _: manager.state.model)
+        assert standing.state.tolerated_cash == kept
+    with AdvancedRiskManager(config) as again:
+        assert again.state.tolerated_cash == kept
+        assert not again.reconcile({}, cash=9988.0).is_clean
 
 
 def test_what_has_no_price_holds_the_book(held):

@@ -66,6 +66,24 @@ def test_the_report_says_what_was_measured_and_fits(result, width):
     assert ("✓" if result.periods[0].beats_matched else "✗") in flat
 
 
+def test_alerts_and_measures_add_up_and_stand_on_screen(result):
+    crash = result.periods[0]
+    assert {alert.severity for alert in crash.alerts} >= {"emergency", "critical", "warning"}
+    assert all(0 <= one.days <= crash.days and one.day >= crash.start for one in crash.alerts)
+    flat = " ".join(printed(result, 100).split())
+    for period in result.periods:
+        assert f"Alerts {len(period.alerts):,} began" in flat
+    gravest = next(alert for alert in crash.alerts if alert.severity == "emergency")
+    assert f"{gravest.day} emergency" in flat
+    closing = [m for m in crash.measures if m.did == "reduce_only"]
+    assert closing
+    assert all(event.day <= crash.end for event in crash.events)
+    # a day on which a row held to its end is a day that ended in REDUCING, and the other way round
+    reducing = sum(days for mode, days in crash.mode_days.items() if mode.startswith("reducing"))
+    longest = max(measure.days for measure in closing)
+    assert longest <= reducing <= sum(measure.days for measure in closing)
+
+
 def test_json_is_plain_and_whole(result):
     content = plain_result(result)
     again = json.loads(json.dumps(content, allow_nan=False))
