@@ -153,7 +153,7 @@ class Terminal:
 @pytest.mark.parametrize("how", ["q", "Ctrl-C"])
 def test_in_a_terminal_it_ends_cleanly(store, how):
     terminal = Terminal(store)
-    terminal.read(b"Last decisions")
+    terminal.read(b"KO")
     if how == "q":
         os.write(terminal.side, b"q")
     else:
