@@ -51,6 +51,12 @@ def run(
             _carry_out(client, plan, scope, reason, as_json=as_json)
 
 
+NO_BROKER = (
+    "No broker is connected: nothing is sent. Carried out, the positions are booked as closed at our marks; "
+    "close them at your broker yourself."
+)
+
+
 def _carry_out(client: RiskClient, plan: dict[str, Any], scope: str, reason: str, *, as_json: bool) -> None:
     typed = typer.prompt(f"Type {scope} to carry it out", default="", show_default=False, err=True)
     if typed != scope:
@@ -96,5 +102,7 @@ def _show(plan: dict[str, Any]) -> None:
         f"{plan['before']['gross']:,.2f} -> {plan['after']['gross']:,.2f}, VaR "
         f"{plan['before']['var']:,.2f} -> {plan['after']['var']:,.2f}."
     )
+    if not plan["has_broker"]:
+        console.print(NO_BROKER, style="bold red")
     for text in (*(one["text"] for one in plan["left"]), *plan["notes"]):
         console.print(text, style="dim")

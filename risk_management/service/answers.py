@@ -284,6 +284,8 @@ class PlanAnswer(Open):
     """What stays, and why."""
     cost: float
     """Money expected: spread and impact."""
+    has_broker: bool
+    """False: nothing would be sent; the positions would be booked as closed at our marks."""
     durable: bool
     """Whether it will be known after a power cut."""
 

@@ -29,9 +29,9 @@ export async function flatten(scope = "everything", name = "everything") {
   try { plan = await send("POST", "liquidation/plan", { scope }); } catch (refused) { toast(refused.message, "bad"); return; }
   const orders = plan.steps.reduce((sum, step) => sum + step.orders.length, 0);
   act(ROUTE, name === "everything" ? "Flatten everything" : `Close ${name}`, {
-    danger: true, word: name, label: "Close it", done: `The liquidation began: ${orders} orders are to be sent.`, extra: html`<${Preview} plan=${plan} />`,
-    does: [`Close ${name === "everything" ? "every position" : `all of ${name}`} by the plan below; if positions are others by then, nothing begins.`, ...(plan.cancels.length ? [`Cancel ${plan.cancels.length} orders and approvals first.`] : [])],
-    still: [...(plan.protective.length ? [`${plan.protective.length} protective orders stay until their position is closed.`] : []), "It goes on through a restart, until the broker says flat.", "Bots go on: halt or reduce first, or they may open again."],
+    danger: true, word: name, label: "Close it", done: plan.has_broker === false ? "Booked as closed at our marks; nothing was sent." : `The liquidation began: ${orders} orders are to be sent.`, extra: html`<${Preview} plan=${plan} />`,
+    does: [...(plan.has_broker === false ? ["Send nothing: no broker is connected. The positions are only booked as closed, at our marks."] : []), `Close ${name === "everything" ? "every position" : `all of ${name}`} by the plan below; if positions are others by then, nothing begins.`, ...(plan.cancels.length ? [`Cancel ${plan.cancels.length} orders and approvals first.`] : [])],
+    still: [...(plan.protective.length ? [`${plan.protective.length} protective orders stay until their position is closed.`] : []), plan.has_broker === false ? "Your broker: none is connected, so nothing is sent there. Close the positions there yourself." : "It goes on through a restart, until the broker says flat.", "Bots go on: halt or reduce first, or they may open again."],
     run: (reason) => send("POST", "liquidation", { scope, plan_id: plan.plan_id, reason }),
   });
 }

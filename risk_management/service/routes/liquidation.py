@@ -18,7 +18,8 @@ __all__ = ["ROUTES"]
 def preview(call: Call) -> Answer:
     """A plan; nothing is sent by asking for it."""
     made = call.manager.plan_liquidation(call.body.scope)
-    return Answer({**_plan(made), "durable": call.durable})
+    has_broker = call.manager.protocol.closing.has_broker
+    return Answer({**_plan(made), "has_broker": has_broker, "durable": call.durable})
 
 
 def begin(call: Call) -> Answer:

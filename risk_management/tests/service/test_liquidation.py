@@ -31,6 +31,7 @@ def test_a_plan_is_seen_with_its_path_and_changes_nothing(fresh):
     assert [o["symbol"] for step in made["steps"] for o in step["orders"]] == ["KO", "SPY"]
     assert made["before"]["gross"] == pytest.approx(980.0)
     assert made["after"]["gross"] == pytest.approx(0.0, abs=0.01)
+    assert made["has_broker"] is False
     assert service.manager.state.version == version
     assert plan(service, "bot:nobody").code == "UNKNOWN_BOT"
     assert plan(service, "all").code == "INVALID_SCOPE"
@@ -95,6 +96,7 @@ def test_the_client_and_the_command(fresh, monkeypatch):
     shown = risk(f"bot:{BOT}", "--plan")
     assert shown.exit_code == 0
     assert "sell 10 KO" in shown.output
+    assert "No broker is connected: nothing is sent." in shown.output
     assert risk("everything", "--execute").exit_code == 2  # a reason is needed
     refused = risk("everything", "--execute", "--reason", "x", typed="yes\n")
     assert refused.exit_code == 1
