@@ -61,7 +61,8 @@ def carried_over(given_before: str, used_before: str, given: RiskManagementConfi
     given_before, used_before : str
         What the last run was started with, and what it used in the end.
     given : RiskManagementConfig
-        What this one is started with. Where it differs from what was given before, it is the later word.
+        What this one is started with. Where it writes another value than before it is the later word; what
+        only follows from another level is not.
     """
     changes = changed(given_before, used_before)
     if not changes:
@@ -71,7 +72,7 @@ def carried_over(given_before: str, used_before: str, given: RiskManagementConfi
     for name, (_, used) in changes.items():
         if name not in now or now[name] == used:
             continue
-        if now[name] == before[name]:
+        if now[name] == before[name] or not _is_given(given, name):
             kept[name] = (now[name], used)
         else:
             overruled[name] = (used, now[name])
@@ -79,6 +80,13 @@ def carried_over(given_before: str, used_before: str, given: RiskManagementConfi
         return Carried(_with(given, kept), kept, overruled)
     except ConfigurationError as problem:
         return Carried(given, overruled=overruled, conflict=f"{', '.join(kept)}: {problem}")
+
+
+def _is_given(config: RiskManagementConfig, name: str) -> bool:
+    """Whether a setting was written down, and does not only follow from the level or a default."""
+    section, _, leaf = name.rpartition(".")
+    group: Settings = getattr(config, section) if section else config
+    return leaf in group.model_fields_set
 
 
 def _with(config: RiskManagementConfig, kept: Mapping[str, tuple[Any, Any]]) -> RiskManagementConfig:

@@ -323,16 +323,17 @@ class LiquidationRunner:
         text = f"{said} by the broker's own positions, {len(known.orders)} orders{dust}"
         now, alerts = self._manager.clock.now(), self._manager.alert_manager
         self._manager.protocol.closing.end(known, text)
-        for word in ("waits", "stuck", "refused", "broker"):
-            alerts.resolve(f"liquidation:{known.liquidation_id}:{word}", now)
+        for word in ("", ":waits", ":stuck", ":refused", ":broker"):
+            alerts.resolve(f"liquidation:{known.liquidation_id}{word}", now)
         text = f"liquidation of {known.scope} ({known.cause}) is {text}"
         alerts.raise_alert(
             AlertType.SYSTEM_ERROR,
             AlertSeverity.WARNING,
             text,
             now,
-            key=f"liquidation:{known.liquidation_id}",
+            key=f"liquidation:{known.liquidation_id}:ended",
         )
+        alerts.resolve(f"liquidation:{known.liquidation_id}:ended", now)  # told, and nothing that lasts
         logger.warning("%s", text)
 
     def _marks(self, held: Mapping[str, int]) -> dict[str, float]:

@@ -116,7 +116,7 @@ class Guard:
             raise Problem(Code.NOT_ALLOWED, "", f"this takes a token of the scope {route.access} or higher")
         if csrf and route.changes and call.headers.get("X-CSRF-Token") != csrf:
             raise Problem(Code.BAD_CSRF, "", "send the csrf of GET session in the header X-CSRF-Token")
-        if who.bot is not None and who.bot not in self._views.manager.state.bots:
+        if route.changes and who.bot is not None and who.bot not in self._views.manager.state.bots:
             self._views.manager.register_bot(who.bot, actor=who.actor)
         return Admitted(route, who, csrf)
 

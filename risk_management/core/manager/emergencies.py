@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Emergencies"]
 
+RELEASED = (
+    "emergency_stop",
+    "emergency:emergency_drawdown",
+    "emergency:system_error",
+    "system_error",
+    "ledger",
+)
+"""Alerts that a release ends."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -67,7 +76,7 @@ class Emergencies(Inside):
         self.desk.failed_in_a_row = 0
         for text in said:
             logger.warning("released by %s (%s): %s", actor, reason, text)
-        for key in ("emergency_stop", "emergency:emergency_drawdown", "emergency:system_error"):
+        for key in RELEASED:
             self.alert_manager.resolve(key, self.clock.now())
         return said
 

@@ -61,6 +61,13 @@ def test_a_level_comes_back_whole_and_can_be_taken_back():
     assert found.config.update(risk_level="moderate").as_text() == before.as_text()
 
 
+def test_another_level_in_the_file_takes_no_tightening_back():
+    before, used = RiskManagementConfig(), with_limits(max_single_position=0.05)
+    found = carried_over(before.as_text(), used.as_text(), RiskManagementConfig(risk_level="aggressive"))
+    assert found.kept == {SINGLE: (0.25, 0.05)}
+    assert (single(found.config), found.config.portfolio_limits.max_sector_exposure) == (0.05, 0.50)
+
+
 def test_a_setting_that_only_one_version_knows_is_no_change():
     text = RiskManagementConfig().as_text()
     older = text.replace('"max_single_position":0.15,', "", 1)

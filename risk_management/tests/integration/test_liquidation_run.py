@@ -37,6 +37,9 @@ def test_everything_is_closed_in_one_round_where_the_market_fills_at_once(founda
     assert world.broker.positions() == {}
     assert not world.state.positions
     assert world.liquidation.outcome.startswith("flat by the broker's own positions")
+    assert not [a for a in world.manager.alert_manager.active if "liquidation" in a.rule_id]
+    told = [a.message for a in world.manager.alert_manager.history]
+    assert any("is flat by the broker's own positions" in text for text in told)
     assert world.state.mode is TradingMode.ACTIVE
     paid = world.broker.fills(world.liquidation.started_at)
     assert world.state.cash - cash == pytest.approx(
