@@ -166,11 +166,13 @@ def fill_event(
     duplicate, conflict = _seen(state, event, report, known, is_open=is_open)
     if duplicate:
         return Booking(event, duplicate, conflict, ())
-    flags = _flags(reservation, event, config, is_open=is_open)
+    is_off = _is_off(state, reservation, report, config, now)
+    by_units = is_off or report.quantity is not None
+    flags = _flags(reservation, event, config, is_open=is_open, by_units=by_units)
     is_late = "LATE_FILL" in flags and reservation.status is not ReservationStatus.FILLED
     if is_late and "OVERFILL" not in flags and _turns(state, event):
         flags = (*flags, "OVERFILL")
-    if _is_off(state, reservation, report, config, now):
+    if is_off:
         flags = (*flags, "OFF_PRICE")
     return Booking(event, duplicate, conflict, flags)
 
@@ -337,16 +339,22 @@ def _turns(state: PortfolioState, event: Filled) -> bool:
 
 
 def _flags(
-    reservation: Reservation, event: Filled, config: RiskManagementConfig, *, is_open: bool
+    reservation: Reservation, event: Filled, config: RiskManagementConfig, *, is_open: bool, by_units: bool
 ) -> tuple[str, ...]:
-    """Late, or more than was approved, with the collar as tolerance: slippage is no overfill."""
+    """Late, or more than was approved, with the collar as tolerance: slippage is no overfill.
+
+    Held against the approved units where the report counts them, or where its price is far off ours, so that
+    a low one makes no more of them out of the approved money. Else against the money alone: whoever spends
+    just that when the market has fallen got more for it.
+    """
     flags = [] if is_open and event.at <= reservation.valid_until else ["LATE_FILL"]
     collar = 1.0 + config.order_config.price_collar
     if is_open:
         closes_too_much = event.used_quantity > reservation.closing_quantity
-        # in units too: a low price must not make many of them out of the approved money
-        units = abs(event.quantity) - event.used_quantity
-        opened = max(event.used_opening, _approved_money(reservation, units, 0.0))
+        opened = event.used_opening
+        if by_units:
+            units = abs(event.quantity) - event.used_quantity
+            opened = max(opened, _approved_money(reservation, units, 0.0))
         over = closes_too_much or opened > reservation.opening * collar + to_ledger(SAME)
     else:
         # what was left when it was closed is not known any more: all fills together tell

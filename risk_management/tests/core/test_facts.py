@@ -342,6 +342,18 @@ def test_a_low_price_does_not_make_many_units_of_the_approved_money(manager):
     assert manager.state.mode_of(Scope.BOT, "a") is TradingMode.ACTIVE
 
 
+@pytest.mark.parametrize(("quantity", "flags"), [(None, ()), (1000.0 / 92.0, ("OVERFILL",))])
+def test_the_approved_money_spent_in_a_market_that_fell_is_no_overfill(manager, quantity, flags):
+    """Ten units were approved at 100; at 92 the same money buys 10.87 of them."""
+    manager.update_prices({"KO": 100.0})
+    asked = order(manager, "KO", "buy", 1000.0)
+    for _ in range(2):
+        manager.update_prices({"KO": 92.0})
+    report = FillReport(asked.request_id, 1000.0, 92.0, quantity=quantity)
+    assert manager.execute_trade(report).flags == flags
+    assert (manager.state.mode_of(Scope.BOT, "a") is TradingMode.ACTIVE) is (flags == ())
+
+
 def test_a_first_quote_far_from_a_fill_of_today_is_doubted(manager):
     asked = order(manager, "AAPL", "buy", 1000.0)
     manager.execute_trade(FillReport(asked.request_id, 1000.0, 18.0))
