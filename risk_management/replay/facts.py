@@ -59,7 +59,10 @@ def bot(event: BotChanged, was: PortfolioState, other: PortfolioState) -> BotCha
     before, here = was.bots.get(event.bot.name), other.bots.get(event.bot.name)
     if here is None:
         return event
-    changed = amended(event.bot, record=here.record)
+    record = here.record
+    if before is not None and event.bot.record.forgiven != before.record.forgiven:  # its losses are forgiven
+        record = amended(record, forgiven=record.closed_trades)
+    changed = amended(event.bot, record=record)
     if before is not None and before.enabled == event.bot.enabled:
         changed = amended(changed, enabled=here.enabled, disabled_reason=here.disabled_reason)
     return amended(event, bot=changed)
