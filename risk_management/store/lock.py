@@ -49,6 +49,11 @@ class StoreLock:
         """Give it back; a second call changes nothing."""
         self._file.close()
 
+    def __del__(self) -> None:
+        """Whoever forgot to give it back does so with its end."""
+        if hasattr(self, "_file"):
+            self._file.close()
+
 
 def holder(path: Path) -> str | None:
     """Who holds a lock file that is there, None where nobody does. Nothing is changed."""

@@ -267,6 +267,6 @@ def test_positions_are_closed_after_a_look_at_the_plan(visit, service):
     assert not service.manager.state.liquidations
     visitor.fill(reason="leaving", confirm="everything")
     dialog.get_by_role("button", name="Close it").click()
-    page.get_by_text("The liquidation began").wait_for()
+    page.get_by_text("Booked as closed at our marks").wait_for()
     begun = next(iter(service.manager.state.liquidations.values()))
     assert (begun.reason, begun.actor) == ("leaving", "browser (token browser)")

@@ -199,7 +199,9 @@ def test_a_session_outlives_a_restart_and_ends_with_its_token_or_its_time(servic
     assert again.find(link) is None
     again.close()
     file.write_text("torn")
-    assert Sessions(clock, file=file).find(link) is None
+    anew = Sessions(clock, file=file)
+    assert anew.find(link) is None
+    anew.close()
 
 
 def test_a_clock_that_is_set_back_ends_sessions():

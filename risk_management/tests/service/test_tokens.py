@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from risk_management.cli.main import app
 from risk_management.clock import ManualClock
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import InvalidRequest
 from risk_management.model.access import Access
 from risk_management.store.sql_journal import SqlJournal
@@ -128,6 +130,8 @@ def test_the_command(tmp_path):
     def risk(*words):
         return CliRunner().invoke(app, ["token", *words, "--store", str(tmp_path / "risk.db")])
 
+    assert risk("create", "--bot", "RSI2").exit_code == 1, "there is no store to write it to"
+    AdvancedRiskManager(RiskManagementConfig(store=str(tmp_path / "risk.db"))).close()
     made = risk("create", "--bot", "RSI2", "--json")
     assert made.exit_code == 0
     row = json.loads(made.stdout)
