@@ -22,7 +22,6 @@ from rich.text import Text
 from risk_management import _HOMES
 from risk_management.alerts.default_rules import default_rules
 from risk_management.cli._entries import ROUTINE
-from risk_management.config import risk_config
 from risk_management.config._base import Settings
 from risk_management.config.risk_config import RiskLevel, RiskManagementConfig
 from risk_management.core.emergency import EmergencyAction
@@ -181,7 +180,7 @@ def _shown(value: object) -> str:
 
 def _field_docs(kind: type[Settings]) -> dict[str, str]:
     """The string that stands below each field."""
-    body = ast.parse(inspect.getsource(risk_config)).body
+    body = ast.parse(inspect.getsource(sys.modules[kind.__module__])).body
     node = next(n for n in body if isinstance(n, ast.ClassDef) and n.name == kind.__name__)
     found = {}
     for field, text in zip(node.body, node.body[1:], strict=False):

@@ -50,7 +50,7 @@ class Names:
         is_swap: bool,
         instrument: Callable[[str], Instrument | None],
     ) -> None:
-        self._named, self._markets, self._quote = dict(named), markets, quote
+        self._named, self._markets = dict(named), markets
         self._end = f"/{quote}:{quote}" if is_swap else f"/{quote}"
         self._instrument = instrument
         self._ours = {theirs: ours for ours, theirs in named.items()}

@@ -16,7 +16,8 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from risk_management.brokers import _alpaca_words as words
-from risk_management.brokers._amounts import as_text, from_decimal, on_tick
+from risk_management.brokers._amounts import as_text, from_decimal, on_tick, to_be_sent
+from risk_management.brokers._cancelling import OneByOne
 from risk_management.brokers._rest import Refusal, Rest, checked_url
 from risk_management.brokers.broker import BrokerSettings, Surroundings
 from risk_management.config._base import Settings, readable_errors
@@ -66,7 +67,7 @@ class AlpacaOptions(Settings):
     """Of stock prices; ``sip`` needs a subscription, and alone tells a whole day's volume."""
 
 
-class AlpacaBroker:
+class AlpacaBroker(OneByOne):
     """One account at Alpaca.
 
     Parameters
@@ -221,11 +222,7 @@ class AlpacaBroker:
 
     def _wanted(self, intent: OrderIntent) -> dict[str, Any]:
         """The body of an order."""
-        quantity = intent.quantity
-        if intent.reduce_only:
-            quantity = min(quantity, max(0, -intent.side * self._held(intent.symbol)))
-            if quantity == 0:
-                raise OrderRejected("NOT_REDUCING", f"nothing of {intent.symbol} is held to be reduced")
+        quantity = to_be_sent(intent, self._held)
         body: dict[str, Any] = {
             "client_order_id": intent.client_order_id,
             "symbol": self._symbols.there(intent.symbol),
@@ -267,21 +264,6 @@ class AlpacaBroker:
         held = self.positions() if any("stop" in order.type for order in found.values()) else {}
         symbols = {key: self._symbols.here(one.symbol, one.asset_class) for key, one in found.items()}
         return [self._told(order, held.get(symbols[key], 0)) for key, order in found.items()]
-
-    def cancel(self, client_order_id: str) -> BrokerOrder | None:
-        """Ask for a cancellation."""
-        known = self.order(client_order_id)
-        if known is None or not known.status.is_open:
-            return known
-        self._drop(known)
-        return self.order(client_order_id)
-
-    def cancel_all(self, *, protective: bool = False) -> tuple[str, ...]:
-        """Ask to cancel what works, one by one: Alpaca's own call for all would take the stops too."""
-        chosen = [order for order in self.open_orders() if protective or not order.is_protective]
-        for order in chosen:
-            self._drop(order)
-        return tuple(order.client_order_id for order in chosen)
 
     def arm_cancel_all(self, seconds: float) -> bool:  # noqa: ARG002 - Alpaca has no such timer
         """There is none."""

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from risk_management.brokers._amounts import as_text, from_decimal, on_tick
+from risk_management.brokers._amounts import as_text, from_decimal, on_tick, to_be_sent
+from risk_management.brokers._cancelling import OneByOne
 from risk_management.brokers._ccxt_client import Connection, exchange_options
 from risk_management.brokers._ccxt_words import Names, as_fill, as_order, decimal_of, moment_of
 from risk_management.brokers.broker import BrokerSettings, Surroundings
@@ -36,7 +37,7 @@ BY_ID: Final = frozenset({"kraken"})
 PAGES: Final = 100
 
 
-class ExchangeBroker:
+class ExchangeBroker(OneByOne):
     """One account at an exchange.
 
     Parameters
@@ -190,14 +191,10 @@ class ExchangeBroker:
         return None
 
     def _wanted(self, intent: OrderIntent, there: str) -> tuple[Any, ...]:
-        quantity = intent.quantity
+        quantity = to_be_sent(intent, lambda symbol: self.positions().get(symbol, 0))
         params: dict[str, Any] = {"clientOrderId": intent.client_order_id}
-        if intent.reduce_only:
-            quantity = min(quantity, max(0, -intent.side * self.positions().get(intent.symbol, 0)))
-            if quantity == 0:
-                raise OrderRejected("NOT_REDUCING", f"nothing of {intent.symbol} is held to be reduced")
-            if self._is_swap:
-                params["reduceOnly"] = True
+        if intent.reduce_only and self._is_swap:
+            params["reduceOnly"] = True
         if intent.time_in_force is TimeInForce.IOC and intent.kind is OrderKind.LIMIT:
             params["timeInForce"] = "IOC"
         facts = self._client.markets[there]
@@ -232,21 +229,6 @@ class ExchangeBroker:
         found = self._line.ask("fetch_open_orders")
         held = self.positions() if any(_is_stop(order) for order in found) else {}
         return [self._told(order, held) for order in found]
-
-    def cancel(self, client_order_id: str) -> BrokerOrder | None:
-        """Ask for a cancellation."""
-        known = self.order(client_order_id)
-        if known is None or not known.status.is_open:
-            return known
-        self._drop(known)
-        return self.order(client_order_id)
-
-    def cancel_all(self, *, protective: bool = False) -> tuple[str, ...]:
-        """Ask to cancel what works, one by one: an exchange's own call for all would take the stops too."""
-        chosen = [order for order in self.open_orders() if protective or not order.is_protective]
-        for order in chosen:
-            self._drop(order)
-        return tuple(order.client_order_id for order in chosen)
 
     def arm_cancel_all(self, seconds: float) -> bool:
         """Have the exchange cancel everything unless it hears again."""

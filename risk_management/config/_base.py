@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from datetime import time
 from difflib import get_close_matches
 from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -19,7 +22,30 @@ from pydantic import (
 
 from risk_management.errors import ConfigurationError
 
-__all__ = ["Fraction", "Leverage", "PositiveMoney", "Seconds", "Settings", "readable_errors"]
+__all__ = [
+    "Fraction",
+    "Leverage",
+    "LocalTime",
+    "PositiveMoney",
+    "Seconds",
+    "Settings",
+    "ZoneName",
+    "readable_errors",
+]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"no time zone is called {name!r}; write one like 'Europe/Berlin'") from None
+    return name
+
+
+def _without_offset(moment: time) -> time:
+    if moment.tzinfo is not None:
+        raise ValueError("write a local time without an offset, such as 18:00; its zone is set beside it")
+    return moment
 
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -30,6 +56,10 @@ PositiveMoney = Annotated[float, Field(gt=0.0, le=1e13)]
 """Money in the base currency, above 0."""
 Seconds = Annotated[float, Field(ge=0.0, le=1e8)]
 """A span of time in seconds."""
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+"""A time zone that exists, such as ``Europe/Berlin``."""
+LocalTime = Annotated[time, AfterValidator(_without_offset)]
+"""A time of day on the wall of a zone."""
 
 
 class _SealedDict(dict[Any, Any]):

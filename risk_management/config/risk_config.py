@@ -11,23 +11,30 @@ from datetime import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError
 
-from risk_management.config._alerting import AlertRoute, QuietHours
+from risk_management.config._alerting import AlertConfig
 from risk_management.config._base import (
     Fraction,
     Leverage,
+    LocalTime,
     PositiveMoney,
     Seconds,
     Settings,
+    ZoneName,
     readable_errors,
 )
 from risk_management.config._channels import channel_problems
+from risk_management.config._emergencies import (
+    EmergencyConfig,
+    EmergencyRowConfig,
+    HeartbeatConfig,
+    LiquidationConfig,
+)
 from risk_management.config._levels import LEVELS
 from risk_management.errors import ConfigurationError
-from risk_management.model.alert import AlertChannel, AlertSeverity
+from risk_management.model.alert import AlertChannel
 
 __all__ = [
     "AlertConfig",
@@ -69,18 +76,6 @@ VaRMethod = Literal[
 """The methods that ship; the names stand in result keys such as ``historical_0.95_1d``."""
 
 
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-
-
-def _zone(name: str) -> str:
-    """The name of a time zone that exists."""
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"no time zone is called {name!r}; write one like 'Europe/Berlin'") from None
-    return name
-
-
 def _checked_tiers(tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
     shares, multipliers = [t[0] for t in tiers], [t[1] for t in tiers]
     fine = shares == sorted(set(shares)) and multipliers == sorted(set(multipliers), reverse=True)
@@ -90,22 +85,16 @@ def _checked_tiers(tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float,
     return tiers
 
 
+Tiers = Annotated[tuple[tuple[float, float], ...], AfterValidator(_checked_tiers)]
+"""Pairs of a rising share and a falling multiplier."""
+
+
 class RiskLevel(StrEnum):
     """How much risk the account takes; sets every limit that was not set by hand."""
 
     CONSERVATIVE = "conservative"
     MODERATE = "moderate"
     AGGRESSIVE = "aggressive"
-
-
-def _zone_or_none(name: str | None) -> str | None:
-    return None if name is None else _zone(name)
-
-
-def _local_time(moment: time | None) -> time | None:
-    if moment is not None and moment.tzinfo is not None:
-        raise ValueError("write a local time without an offset, such as 18:00; its zone is `time_zone`")
-    return moment
 
 
 class PortfolioLimits(Settings):
@@ -243,7 +232,7 @@ class DrawdownConfig(Settings):
 
     max_portfolio_drawdown: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
     """Drawdown at which nothing is opened and the book is trimmed; the tiers scale with it."""
-    tiers: tuple[tuple[float, float], ...] = ((1 / 3, 0.75), (8 / 15, 0.50), (11 / 15, 0.25), (1.0, 0.0))
+    tiers: Tiers = ((1 / 3, 0.75), (8 / 15, 0.50), (11 / 15, 0.25), (1.0, 0.0))
     """Pairs of share of `max_portfolio_drawdown` and position multiplier from there on."""
     hysteresis: Fraction = 0.02
     """How far back inside a tier the drawdown must come before its multiplier is lifted."""
@@ -261,9 +250,9 @@ class DrawdownConfig(Settings):
     """The same for a strategy."""
     quarantine_jump: Fraction = 0.10
     """Change of equity in one step, without fills, cash or prices to explain it, that is not believed."""
-    timezone: str = "America/New_York"
+    timezone: ZoneName = "America/New_York"
     """Zone of the trading day."""
-    day_roll: time = time(18, 0)
+    day_roll: LocalTime = time(18, 0)
     """Local time at which a trading day ends; closes of 21:00 UTC then belong to it all year round."""
     trades_weekends: bool = False
     """Whether Saturday and Sunday are trading days of their own; else they belong to Monday."""
@@ -273,25 +262,6 @@ class DrawdownConfig(Settings):
     """Multiplier of the first recovery tranche."""
     recovery_loss_budget: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
     """Loss from the tranche's start that closes it; every such gain doubles the tranche."""
-
-    @field_validator("tiers")
-    @classmethod
-    def _ordered(cls, tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-        return _checked_tiers(tiers)
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        return _zone(name)
-
-    @field_validator("day_roll")
-    @classmethod
-    def _plain_time(cls, moment: time) -> time:
-        if moment.tzinfo is not None:
-            raise ValueError(
-                "day_roll is a local time without an offset, such as 18:00; its zone is `timezone`"
-            )
-        return moment
 
     def tier_levels(self) -> tuple[tuple[float, float], ...]:
         """Pairs of drawdown (a fraction) and position multiplier, rising."""
@@ -399,7 +369,7 @@ class BudgetConfig(Settings):
     """Whether a strategy may use what others leave: first come first served, or each in proportion."""
     borrow_cap: Leverage = 0.5
     """Most that a strategy may borrow, as a multiple of its own budget."""
-    drawdown_tiers: tuple[tuple[float, float], ...] = (
+    drawdown_tiers: Tiers = (
         (1 / 3, 0.75),
         (8 / 15, 0.50),
         (11 / 15, 0.25),
@@ -412,203 +382,6 @@ class BudgetConfig(Settings):
     """Days of its own that a strategy needs before its record is measured; else its present positions are."""
     rebalance_days: Annotated[int, Field(ge=1, le=1000)] = 20
     """Trading days from one split to the next."""
-
-    @field_validator("drawdown_tiers")
-    @classmethod
-    def _ordered(cls, tiers: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-        return _checked_tiers(tiers)
-
-
-class EmergencyRowConfig(Settings):
-    """A user's own emergency: when `metric` reaches `threshold`, do `action`."""
-
-    name: Annotated[str, Field(min_length=1, max_length=64)]
-    metric: Annotated[str, Field(min_length=1, max_length=64)]
-    """A word of the vocabulary, such as ``drawdown`` or ``var_utilization``."""
-    threshold: float
-    action: Literal[
-        "warn",
-        "scale_down",
-        "halt_new_risk",
-        "reduce_only",
-        "cancel_open_orders",
-        "reduce_correlated",
-        "reduce_cluster",
-        "trim",
-        "halt",
-        "liquidate",
-    ]
-    confirmations: Annotated[int, Field(ge=1, le=100)] = 1
-    """Fresh assessments in a row that must show it, or trading days with `by_day`."""
-    scope: Literal["portfolio", "strategy", "bot", "symbol"] = "portfolio"
-    """What is measured and acted on."""
-    subject: Annotated[str, Field(max_length=128)] = ""
-    """Name of the strategy, bot or symbol; empty: each one for itself."""
-    amount: Annotated[float | None, Field(ge=0.0, le=20.0)] = None
-    """Multiplier of ``scale_down``; the fraction of equity that ``trim`` and ``reduce_cluster`` cut to."""
-    cooldown: Seconds = 0.0
-    """Seconds after it acted in which it does not act again."""
-    release: float | None = None
-    """It ends below this; by default below `threshold`."""
-    release_after: Annotated[int, Field(ge=1, le=100)] = 1
-    """Assessments, or trading days with `by_day`, in a row below `release`."""
-    by_day: bool = False
-    """Count trading days instead of assessments."""
-    once_a_day: bool = False
-    """Once it acted, it waits for the next trading day."""
-
-
-class EmergencyConfig(Settings):
-    """The automatic emergency protocols."""
-
-    liquidation_drawdown: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25
-    """Drawdown at which the book is closed."""
-    confirmations: Annotated[int, Field(ge=1, le=100)] = 3
-    """Fresh assessments in a row before a liquidation; 1 on daily bars."""
-    var_halt: Annotated[float, Field(gt=0.0, le=2.0)] = 0.95
-    """Use of the VaR limit at which nothing that increases VaR is approved."""
-    var_release: Annotated[float, Field(gt=0.0, le=2.0)] = 0.85
-    """Use of the VaR limit below which that ends, after `var_release_days`."""
-    var_release_days: Annotated[int, Field(ge=1, le=100)] = 2
-    """Trading days below `var_release`."""
-    var_trim: Annotated[float, Field(ge=1.0, le=10.0)] = 1.20
-    """Use of the VaR limit at which the book is trimmed, after `var_trim_days`."""
-    var_trim_days: Annotated[int, Field(ge=1, le=100)] = 3
-    """Trading days above `var_trim`."""
-    max_check_errors: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Failures of a check in a row that stop all trading."""
-    rows: tuple[EmergencyRowConfig, ...] = ()
-    """Further rows."""
-
-
-class HeartbeatConfig(Settings):
-    """The dead man's switch: seconds of silence after which only closing passes; 0 watches nobody."""
-
-    bots: dict[str, Seconds] = Field(default_factory=dict)
-    """By name of the bot, or ``*`` for all; a bot's requests are heartbeats."""
-    feeds: Seconds = 60.0
-    """Of a feed that was heard of once; its prices are heartbeats."""
-    engine: Seconds = 60.0
-    """Of the monitoring, once it was started."""
-    halt_after: Annotated[float, Field(ge=1.0, le=1000.0)] = 3.0
-    """Multiple of those seconds after which nothing passes any more until a person puts it back."""
-    cancel_timer: Seconds = 0.0
-    """Seconds after which the broker itself cancels all orders unless the monitoring goes on; 0: no timer."""
-
-
-class LiquidationConfig(Settings):
-    """How positions are closed when an emergency or a person wants them closed."""
-
-    volume_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.10
-    """Share of a symbol's volume that is taken while it is closed, spread over its trading day."""
-    max_slices: Annotated[int, Field(ge=1, le=1000)] = 20
-    """Most slices of one symbol."""
-    crypto_slices: Annotated[int, Field(ge=1, le=1000)] = 4
-    """Least slices of one coin, where each is more than the smallest order."""
-    widest_spread: Annotated[float, Field(ge=1.0, le=1000.0)] = 5.0
-    """Multiple of a symbol's normal spread from which on it waits."""
-    half_spread: dict[str, Fraction] = Field(
-        default_factory=lambda: {"equity": 0.0005, "index_fund": 0.0002, "crypto": 0.0010, "other": 0.0010}
-    )
-    """Half the spread that is reckoned with where none is told, a fraction of the price by asset class."""
-    impact: Annotated[float, Field(ge=0.0, le=10.0)] = 1.0
-    """Impact in daily volatilities of an order as large as a day's volume; it falls with the square root."""
-    hedge_symbol: Annotated[str, Field(max_length=32)] = ""
-    """Sold or bought against what can't be traded now; empty: nothing is hedged."""
-    limit_tries: Annotated[int, Field(ge=0, le=100)] = 2
-    """Orders at the price collar that may fill nothing before a market order is sent."""
-    max_tries: Annotated[int, Field(ge=1, le=1000)] = 8
-    """Orders of one symbol in a row that may fill nothing before people are called; it goes on, slower."""
-    order_patience: Annotated[float, Field(gt=0.0, le=86_400.0)] = 10.0
-    """Seconds that an order may fill nothing before it is cancelled and planned anew."""
-    slow_pause: Annotated[float, Field(gt=0.0, le=86_400.0)] = 60.0
-    """Seconds between two tries of a symbol after `max_tries`."""
-
-
-class AlertConfig(Settings):
-    """Alerts and where they go; the channels' secrets come from the environment."""
-
-    enabled: bool = True
-    cooldown: Seconds = 300.0
-    """Seconds before an alert that was resolved may fire again."""
-    repeat: Seconds = 3600.0
-    """Seconds after which an alert that goes on is said again."""
-    telegram_bot_token: SecretStr | None = None
-    telegram_chat_id: str | None = None
-    discord_webhook_url: SecretStr | None = None
-    slack_webhook_url: SecretStr | None = None
-    webhook_url: SecretStr | None = None
-    smtp_server: str | None = None
-    smtp_port: Annotated[int, Field(ge=1, le=65535)] = 587
-    smtp_username: str | None = None
-    smtp_password: SecretStr | None = None
-    email_to: str | None = None
-    """Recipient of e-mail, by default `smtp_username`."""
-    urls: tuple[SecretStr, ...] = ()
-    """Further channels, as Apprise URLs."""
-    routes: tuple[AlertRoute, ...] = ()
-    """Where alerts go whose rule names no channel; the first that matches counts, else all channels."""
-    quiet_hours: QuietHours | None = None
-    """Hours in which INFO and WARNING wait."""
-    acknowledge_within: dict[AlertSeverity, Seconds] = Field(
-        default_factory=lambda: {AlertSeverity.CRITICAL: 900.0, AlertSeverity.EMERGENCY: 300.0}
-    )
-    """Seconds in which somebody should acknowledge an alert, by severity; then further people are told."""
-    escalation_channels: tuple[str, ...] = ()
-    """Who is told then; without any, those to whom the next severity goes."""
-    storm_alerts: Annotated[int, Field(ge=1, le=100)] = 20
-    """Messages that a channel gets within `storm_window`; further ones become one, with their number."""
-    storm_window: Seconds = 60.0
-    """Seconds of that; 0: nothing is ever folded. An EMERGENCY never is."""
-    rules_file: Path | None = None
-    """A TOML file of further rules, see `risk rules check`."""
-    webhook_signing_key: SecretStr | None = None
-    """Signs what goes to `webhook_url`: HMAC-SHA256 in the header ``X-Risk-Signature``."""
-    telegram_api_url: str = "https://api.telegram.org"
-    """Where the Bot API is; a server of one's own may stand there."""
-    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
-    """How the way to the mail server is kept private; ``tls`` is usual at port 465."""
-    email_from: str | None = None
-    """Sender of e-mail, by default `smtp_username`, or the first recipient."""
-    private_hosts: tuple[str, ...] = ()
-    """Hosts on this machine or network that messages may go to; from the file, never from the environment."""
-    delivery_tries: Annotated[int, Field(ge=1, le=100)] = 20
-    """Tries before a message counts as failed: 20 are about three hours."""
-    daily_summary_at: time | None = None
-    """Local time of the daily summary, such as 18:00; without one there is none."""
-    weekly_report_on: Weekday | None = None
-    """Weekday of the weekly report, such as ``friday``; without one there is none."""
-    weekly_report_at: time = time(18, 0)
-    """Local time of the weekly report."""
-    time_zone: str | None = None
-    """Zone of these two times, such as ``Europe/Berlin``; by default that of `quiet_hours`, else UTC."""
-    summary_channels: tuple[str, ...] = ()
-    """Where both go; by default where the routes send an INFO."""
-    telegram_commands: bool = False
-    """Take commands from `telegram_chat_id`, see docs/telegram.md."""
-    telegram_users: tuple[int, ...] = ()
-    """Ids of the people who may give commands; empty: everybody in that chat."""
-
-    _known_zone = field_validator("time_zone")(_zone_or_none)
-    _plain_time = field_validator("daily_summary_at", "weekly_report_at")(_local_time)
-
-    def report_zone(self) -> ZoneInfo:
-        """The zone of the summary's and the report's times."""
-        of_quiet = None if self.quiet_hours is None else self.quiet_hours.timezone
-        return ZoneInfo(self.time_zone or of_quiet or "UTC")
-
-    def named_urls(self) -> dict[str, SecretStr]:
-        """The further channels by name: the kind of each, ``url:ntfy``, numbered where one stands twice.
-
-        A name tells nothing of the address, which holds secrets.
-        """
-        named: dict[str, SecretStr] = {}
-        for url in self.urls:
-            kind = url.get_secret_value().partition(":")[0].lower()
-            name = f"url:{kind if kind.isascii() and kind.isalnum() and len(kind) <= 16 else 'other'}"
-            same = sum(known.partition("-")[0] == name for known in named)
-            named[f"{name}-{same + 1}" if same else name] = url
-        return named
 
 
 class MarketDataConfig(Settings):

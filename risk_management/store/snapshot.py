@@ -116,9 +116,9 @@ class _Snapshot:
 
 def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
     """The state as JSON text; `model` is the digest of its market model, where it is known already."""
-    state = standing.state
+    state, config = standing.state, standing.config.as_text()
     kept = _Snapshot(
-        config=standing.config.as_text(),
+        config=config,
         model=model or model_digest(state.model),
         version=state.version,
         as_of=state.as_of,
@@ -146,7 +146,7 @@ def snapshot_bytes(standing: Standing, model: str | None = None) -> bytes:
         prices_since=state.prices_since,
         alerts=_Alerts.of(state.alerts),
         budget=state.budget,
-        given=standing.given if standing.given != standing.config.as_text() else "",
+        given=standing.given if standing.given != config else "",
         liquidations=tuple(state.liquidations.values()),
         tolerated_cash=state.tolerated_cash,
     )
