@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -55,20 +56,18 @@ def hedge_order(
     waits = sum(abs(leg.exposure) for leg in stuck)
     if abs(money) < max(LEAST * waits, market.min_notional) or units == 0:
         return None
-    if (
-        money < 0.0
-        and held + money < 0.0
-        and not (config.portfolio_limits.allow_shorts and instrument.shortable)
-    ):
+    may_short = config.portfolio_limits.allow_shorts and instrument.shortable
+    if money < 0.0 and held + money < 0.0 and not may_short:
         return None
     if any(new > old for new, old in zip(risk_of(pnl + money * row), risk_of(pnl), strict=True)):
         return None
+    signed = units if money > 0.0 else -units
     leg = Leg(
         key.account_id,
         symbol,
-        ((key, units if money > 0.0 else -units),),
-        units if money > 0.0 else -units,
-        units if money > 0.0 else -units,
+        ((key, signed),),
+        signed,
+        signed,
         unit / SCALE,
         market.mid or quote.price,
         state.model.column(symbol, instrument.asset_class),
@@ -76,16 +75,4 @@ def hedge_order(
         units,
         market.lot,
     )
-    order = leg.order(leg.quantity, state, config, market)
-    return PlannedOrder(
-        order.account_id,
-        order.symbol,
-        order.quantity,
-        order.parts,
-        order.price,
-        order.limit_price,
-        order.notional,
-        order.spread_cost,
-        order.impact_cost,
-        reduce_only=False,
-    )
+    return replace(leg.order(leg.quantity, state, config, market), reduce_only=False)

@@ -126,7 +126,7 @@ class Terminal:
     def __init__(self, store: Path) -> None:
         self.side, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 80, 0, 0))
-        # a worker of the tests may name another size in its variables, and they come before the terminal's own
+        # a worker of the tests may name another size in its variables, and that would count
         env = {name: text for name, text in os.environ.items() if name not in ("LINES", "COLUMNS")}
         self.process = subprocess.Popen(
             [RISK, "watch", "--store", str(store)],
