@@ -462,7 +462,9 @@ def _address(url: str) -> SplitResult | None:
         is_port = parts.port is None or parts.port > 0
     except (ValueError, AttributeError):
         return None
-    is_plain = not (parts.username or parts.query or parts.fragment)
+    # urlsplit drops line ends and blanks at the edges without a word
+    is_clean = url.isascii() and url.isprintable() and " " not in url
+    is_plain = is_clean and not (parts.username or parts.query or parts.fragment)
     is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
     return parts if is_whole and is_plain and is_port else None
 
