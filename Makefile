@@ -24,7 +24,7 @@ demo: $(READY)  ## four bots trade through real crises, with the risk system bet
 	$(BIN)/risk demo
 
 test: $(TESTS) check  ## lint, types and the whole test suite
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadscope --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadscope --durations=25 --cov --cov-report=term:skip-covered
 
 check: lint types
 
