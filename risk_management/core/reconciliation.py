@@ -2,7 +2,8 @@
 
 A difference that approved orders explain is awaited. One that adds exposure counts at once. One that
 takes exposure away counts only when it is told twice, or settled by a person: until then the larger of
-both counts. A difference of cash as small as a fee is booked at once.
+both counts. A difference of cash as small as a fee is booked at once. What a report does not tell stays as
+it was found before.
 """
 
 from __future__ import annotations
@@ -145,10 +146,14 @@ class _Comparison:
     settled: list[str] = field(default_factory=list)
     tolerated: list[Break] = field(default_factory=list)
     cash_moved: int = 0
+    has_compared_cash: bool = False
 
     def orders(self) -> None:
         """Orders that work at the broker and that nobody asked for."""
-        for order in sorted(self.report.orders or ()):
+        if self.report.orders is None:
+            self._keep("order")
+            return
+        for order in sorted(self.report.orders):
             if order not in self.state.reservations:
                 self.breaks.append(self._break("order", order, 0, 0))
 
@@ -168,7 +173,9 @@ class _Comparison:
     def cash(self) -> None:
         """Cash, once no fill is on its way."""
         if self.report.cash is None or self.awaited:
+            self._keep("cash")
             return
+        self.has_compared_cash = True
         ours = self.state.accounts[self.account_id].cash + self.cash_moved
         theirs = to_ledger(self.report.cash)
         if abs(theirs - ours) <= SAME_MONEY:
@@ -190,9 +197,11 @@ class _Comparison:
 
     def holds(self) -> Iterator[Event]:
         """What is held while it differs, and let go once it does not."""
-        if tuple(self.breaks) or self._known():
+        if tuple(self.breaks) != self._known():
             yield BreaksSeen(self.now, self.actor, self.account_id, tuple(self.breaks))
-        wanted = {self._scope(found) for found in self.breaks if found.kind != "order"}
+        accounts = self.state.breaks.items()
+        others = [found for name, known in accounts if name != self.account_id for found in known]
+        wanted = {self._scope(found) for found in (*self.breaks, *others) if found.kind != "order"}
         ours = {(h.scope, h.name) for h in self.state.holds.values() if h.cause == RECONCILIATION}
         for scope, name in sorted(wanted - ours):
             text = f"{name or 'the account'} differs from what the broker says"
@@ -201,9 +210,14 @@ class _Comparison:
         for scope, name in sorted(ours - wanted):
             yield HoldReleased(self.now, self.actor, scope, name, RECONCILIATION, "the broker says the same")
         is_held = (Scope.PORTFOLIO, "", UNRECONCILED) in self.state.holds
-        if is_held and not self.breaks and not self._unpriced():
+        if is_held and self._is_whole() and not (self.breaks or others):
             said = "positions, cash and prices were compared with the broker"
             yield HoldReleased(self.now, self.actor, Scope.PORTFOLIO, "", UNRECONCILED, said)
+
+    def _is_whole(self) -> bool:
+        """Whether all was compared that a book waits for, in the account that it waits for."""
+        account = self.config.broker_config.account_id or self.config.account_id
+        return self.has_compared_cash and self.account_id == account and not self._unpriced()
 
     # -- a symbol -----------------------------------------------------------------------------------
 
@@ -324,6 +338,10 @@ class _Comparison:
         before = next(same, None)
         since = self.now if before is None else before.since
         return Break(kind, subject, ours, broker, since)  # type: ignore[arg-type]
+
+    def _keep(self, kind: str) -> None:
+        """Differences of a kind that nobody looked at this time stay open."""
+        self.breaks += [found for found in self._known() if found.kind == kind]
 
     def _known(self) -> tuple[Break, ...]:
         return self.state.breaks.get(self.account_id, ())
