@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.accounts import broker_account
 from risk_management.core.cash_tolerance import is_tolerated
 from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol
 from risk_management.core.evolve import rate_of
@@ -216,13 +217,18 @@ class _Comparison:
 
     def _is_whole(self) -> bool:
         """Whether all was compared that a book waits for, in the account that it waits for."""
-        account = self.config.broker_config.account_id or self.config.account_id
-        return self.has_compared_cash and self.account_id == account and not self._unpriced()
+        is_awaited = self.account_id == broker_account(self.config)
+        return self.has_compared_cash and is_awaited and not self._unpriced()
 
     # -- a symbol -----------------------------------------------------------------------------------
 
     def _explained(self, symbol: str, difference: int) -> int:
-        """What is left of a difference after the orders that are approved and not reported."""
+        """What is left of a difference after the orders that are approved, or our own, and not reported."""
+        for own in self._own_orders(symbol):
+            units = own if abs(own) < abs(difference) else difference
+            if units * own > 0:
+                self.awaited.append(symbol)
+                difference -= units
         for waiting in self._reservations(symbol):
             units = min(_units_left(waiting), max(0, difference * waiting.side)) * waiting.side
             if abs(difference - units) <= SLACK * abs(difference):
@@ -319,6 +325,12 @@ class _Comparison:
         held = {p.symbol for p in self.state.positions.values() if p.key.account_id == self.account_id}
         held |= {symbol for symbol, units in self.report.positions.items() if units}
         return sorted(held - self.state.quotes.keys() - self.report.prices.keys())
+
+    def _own_orders(self, symbol: str) -> list[int]:
+        """Signed units of the system's own orders in a symbol that may fill: it books them by their ids."""
+        working = [o for one in self.state.liquidations.values() if one.is_open for o in one.working]
+        mine = [o for o in working if o.symbol == symbol and o.parts[0][0].account_id == self.account_id]
+        return [order.quantity for order in mine]
 
     def _reservations(self, symbol: str | None = None) -> list[Reservation]:
         """Approvals of the account, those past their time first."""
