@@ -235,7 +235,12 @@ def _notes(legs: Sequence[Leg], markets: Mapping[str, MarketState], state: Portf
     untold = sorted({leg.symbol for leg in legs if leg.symbol not in markets})
     if untold:
         yield f"no market is told of {_some(untold)}: taken as open, half the spread by setting"
-    unsaid = sorted(s for s, m in markets.items() if m.status is MarketStatus.UNKNOWN)
+    unknown = {leg.symbol: markets[leg.symbol] for leg in legs if leg.symbol in markets}
+    unknown = {symbol: one for symbol, one in unknown.items() if one.status is MarketStatus.UNKNOWN}
+    unpriced = sorted(symbol for symbol, one in unknown.items() if one.mid is None)
+    if unpriced:
+        yield f"the broker has no price of {_some(unpriced)} now, nor says whether it is open: taken as open"
+    unsaid = sorted(unknown.keys() - set(unpriced))
     if unsaid:
         yield f"the broker does not say whether {_some(unsaid)} is open: taken as open"
     volumes = [
