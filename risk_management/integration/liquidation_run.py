@@ -14,6 +14,7 @@ from typing import Final
 from risk_management.alerts.records import AlertSeverity, AlertType
 from risk_management.brokers.broker import Broker
 from risk_management.core.accounts import broker_account
+from risk_management.core.liquidation.desk import alert_keys
 from risk_management.core.liquidation.life import cuts_left, hedges_left
 from risk_management.core.liquidation.plan import plan_cuts
 from risk_management.core.liquidation.scope import is_inside
@@ -231,8 +232,8 @@ class LiquidationRunner:
     def _end(self, known: Liquidation, outcome: str) -> None:
         now, alerts = self._manager.clock.now(), self._manager.alert_manager
         self._manager.protocol.closing.end(known, outcome)
-        for word in ("", ":waits", ":stuck", ":refused", ":broker"):
-            alerts.resolve(f"liquidation:{known.liquidation_id}{word}", now)
+        for key in alert_keys(known):
+            alerts.resolve(key, now)
         text = f"liquidation of {known.scope} ({known.cause}) is {outcome}"
         alerts.raise_alert(
             AlertType.SYSTEM_ERROR,

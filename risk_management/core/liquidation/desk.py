@@ -39,7 +39,7 @@ from risk_management.model.portfolio import (
     TradingMode,
 )
 
-__all__ = ["LiquidationDesk", "liquidations_over"]
+__all__ = ["LiquidationDesk", "alert_keys", "liquidations_over"]
 
 CAUSE: Final = "liquidation"
 """Of the hold under which a part of the book is closed."""
@@ -214,6 +214,12 @@ class LiquidationDesk:
             now = self._clock.now()
             hold = Hold(*held, CAUSE, TradingMode.REDUCING, one.actor, _hold_text(one), now)
             self._book.apply(HoldSet(at=now, actor=one.actor, hold=hold))
+
+
+def alert_keys(one: Liquidation) -> tuple[str, ...]:
+    """Keys under which people are told of a liquidation while it goes on."""
+    words = ("", ":waits", ":stuck", ":refused", ":broker")
+    return tuple(f"liquidation:{one.liquidation_id}{word}" for word in words)
 
 
 def liquidations_over(state: PortfolioState, scope: Scope, name: str) -> tuple[Liquidation, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType
 from risk_management.core.accounts import broker_account
 from risk_management.core.entry import checked_name
+from risk_management.core.liquidation.desk import alert_keys
 from risk_management.core.liquidation.plan import plan_liquidation
 from risk_management.core.manager._inside import Inside, library_actor
 from risk_management.core.protocol import Stopped
@@ -172,7 +173,8 @@ class Emergencies(Inside):
         if was_open:
             logger.warning("%s ends the liquidation %s of %s: %s", actor, liquidation_id, one.scope, reason)
         if not one.is_open:
-            self.alert_manager.resolve(f"liquidation:{liquidation_id}", self.clock.now())
+            for key in alert_keys(one):
+                self.alert_manager.resolve(key, self.clock.now())
         return one
 
     def _deactivate_emergency_mode(self, reason: str) -> tuple[str, ...]:
