@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -128,16 +128,16 @@ class LiquidationOrders:
 
     def _clear_the_way(self, order: SentOrder) -> None:
         """Cancel what may keep a close from being taken: stops that hold its units, entries against it."""
-        self.cancel_stops([order.symbol])
+        self.cancel_stops(lambda stop: stop.symbol == order.symbol)
         self._manager.desk.cancel_openings(
             f"{order.symbol} is closed, and the broker refuses the close beside this entry",
             lambda r: r.key.symbol == order.symbol and r.side * order.quantity < 0,
         )
 
-    def cancel_stops(self, symbols: Sequence[str]) -> None:
-        """Cancel the stops of some symbols."""
+    def cancel_stops(self, which: Callable[[BrokerOrder], bool]) -> None:
+        """Cancel the stops that are chosen."""
         for order in self._broker.open_orders():
-            if order.is_protective and order.symbol in symbols:
+            if order.is_protective and which(order):
                 logger.warning("cancelling the stop %s of %s", order.client_order_id, order.symbol)
                 self._broker.cancel(order.client_order_id)
 

@@ -203,11 +203,22 @@ class LiquidationRunner:
             logger.warning("entries at the broker were not cancelled: %s", problem)
 
     def _drop_stops(self, known: Liquidation, held: Mapping[str, int]) -> None:
-        """Stops stand until their position is flat, and not longer: they would open the other side."""
-        touched = {order.symbol for order in known.orders}
-        flat = [symbol for symbol in touched if abs(held.get(symbol, 0)) <= SAME]
-        if flat:
-            self._orders.cancel_stops(flat)
+        """Stops stand until their position is flat, and not longer: they would open the other side.
+
+        That is the account's position, or that of the owner whose approval the stop is.
+        """
+        state = self._manager.state
+        touched = {key for order in known.orders for key, _ in order.parts}
+        gone = touched - state.positions.keys()
+        flat = {key.symbol for key in touched if abs(held.get(key.symbol, 0)) <= SAME}
+
+        def is_idle(stop: BrokerOrder) -> bool:
+            name = stop.client_order_id
+            asked = state.reservations.get(name) or state.settled.get(name)
+            return stop.symbol in flat or (asked is not None and asked.key in gone)
+
+        if gone or flat:
+            self._orders.cancel_stops(is_idle)
 
     def _entries_left(self, known: Liquidation) -> list[str]:
         """Entries of the scope that were cancelled here and still work at the broker: they may yet fill."""

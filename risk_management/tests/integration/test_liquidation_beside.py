@@ -216,6 +216,24 @@ def test_a_bot_is_closed_though_another_holds_the_other_side(foundation):
     assert world.broker.positions() == {"KO": -130 * SCALE}
 
 
+def test_the_stop_of_an_owner_who_is_flat_does_not_stay_for_another_s_position(foundation):
+    world = World(foundation)
+    world.manager.register_bot("a", "")
+    world.hold("a", KO=30.0)
+    world.hold("b", KO=50.0)
+    ticket = OrderTicket("KO", "sell", 3000, "", "a", request_id="stopKO", reduce_only=True)
+    assert world.manager.request_trade(ticket).approved
+    world.stop_at_broker("KO", 30.0)
+    world.broker.set_market("KO", MarketStatus.AUCTION)
+    world.manager.liquidate("bot:a", "x", actor="ann")
+    world.rounds(2)
+    assert len(world.broker.open_orders()) == 1
+    world.broker.set_market("KO", MarketStatus.OPEN)
+    world.rounds(2)
+    assert world.broker.positions() == {"KO": 50 * SCALE}
+    assert not world.broker.open_orders()
+
+
 def test_a_hedge_of_a_part_is_taken_off_with_what_it_hedged_and_takes_nothing_of_others(foundation):
     world = World(foundation, liquidation_config={"hedge_symbol": "SPY"})
     world.hold("a", AAPL=100.0)
