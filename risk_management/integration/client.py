@@ -281,6 +281,13 @@ class RiskClient:
         words = {"scope": scope, "plan_id": plan_id, "reason": reason}
         return self._done("POST", "/liquidation", words)
 
+    def end_liquidation(self, liquidation_id: str, reason: str) -> dict[str, Any]:
+        """End a liquidation; takes an operator's token.
+
+        What works is cancelled first: `ended_at` is None until then. What is held stays.
+        """
+        return self._done("DELETE", f"/liquidation/{_quoted(liquidation_id)}", {"reason": reason})
+
     def liquidations(self) -> list[dict[str, Any]]:
         """Those that go on, and the newest that have ended."""
         return list(self._done("GET", "/liquidation", None)["liquidations"])

@@ -112,6 +112,7 @@ class Code(StrEnum):
     UNKNOWN_LIMIT = auto()
     UNKNOWN_FIGURE = auto()
     UNKNOWN_GROUP = auto()
+    UNKNOWN_LIQUIDATION = auto()
     UNKNOWN_METHOD = auto()
     UNKNOWN_RULE = auto()
     UNKNOWN_SILENCE = auto()
@@ -121,6 +122,7 @@ class Code(StrEnum):
     WRONG_TYPE = auto()
     # at odds with what is known
     EXECUTION_CONFLICT = auto()
+    LIQUIDATION_GOES_ON = auto()
     PLAN_CHANGED = auto()
     PRICE_OUTLIER = auto()
     REQUEST_ID_REUSED = auto()
@@ -225,6 +227,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.UNKNOWN_LIMIT: "no limit of this name",
         Code.UNKNOWN_FIGURE: "no figure of this name (404)",
         Code.UNKNOWN_GROUP: "positions and components group by other words; the text names them",
+        Code.UNKNOWN_LIQUIDATION: "no liquidation of this id goes on or has just ended (404)",
         Code.UNKNOWN_METHOD: "no VaR method, or way or measure of a risk budget, of this name",
         Code.UNKNOWN_RULE: "no alert rule of this id (404)",
         Code.UNKNOWN_SILENCE: "no silence of this id stands; it may have ended (404)",
@@ -235,6 +238,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
     },
     "At odds with what is known (HTTP 409 unless said otherwise)": {
         Code.EXECUTION_CONFLICT: "an execution id with other numbers, or another symbol or side; told",
+        Code.LIQUIDATION_GOES_ON: "a part of the book can't trade while it is being closed",
         Code.PLAN_CHANGED: "a liquidation's plan rests on other positions than there are now",
         Code.PRICE_OUTLIER: "a fill at a price beyond belief: recorded, not booked, told",
         Code.REQUEST_ID_REUSED: "a request id with another request",

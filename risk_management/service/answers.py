@@ -298,7 +298,9 @@ class LiquidationAnswer(Open):
     scope: str
     """What is closed."""
     ended_at: str | None
-    """UTC; null while it goes on."""
+    """UTC; null while it goes on, also while the orders of one that a person ends are being cancelled."""
+    stopped_by: str
+    """The person who ends it; empty where nobody does."""
     durable: bool
     """Whether it will be known after a power cut."""
 

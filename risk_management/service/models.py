@@ -449,7 +449,7 @@ class HeartbeatGiven(Asked):
 
 
 class ReasonGiven(Asked):
-    """Why everything is stopped, or let go on; it is kept."""
+    """Why everything is stopped, or let go on, or a liquidation is ended; it is kept."""
 
     reason: Name
     """For people who look later."""

@@ -255,6 +255,20 @@ def test_a_server_that_is_gone_is_said_and_comes_back(visit, service):
     page.locator(".verdict.warning").wait_for()
 
 
+def test_what_is_being_closed_is_ended_on_the_page(visit, service):
+    manager = service.manager
+    manager.protocol.closing.has_broker = True
+    name = manager.liquidate("everything", "a mistake", actor="ann").liquidation_id
+    visitor = visit(service).enter(service)
+    visitor.page.goto(f"{visitor.address}/api/risk/dashboard#/heatmap")
+    visitor.page.locator("[data-panel=closing]").get_by_role("button", name="End").click()
+    visitor.fill(reason="the wrong book", confirm="everything")
+    visitor.page.get_by_role("dialog").get_by_role("button", name="End it").click()
+    visitor.page.locator("[data-panel=closing]").get_by_text("ends it").wait_for()
+    one = manager.state.liquidations[name]
+    assert (one.stop_reason, one.stopped_by) == ("the wrong book", "browser (token browser)")
+
+
 def test_positions_are_closed_after_a_look_at_the_plan(visit, service):
     visitor = visit(service).enter(service)
     page = visitor.page
