@@ -105,7 +105,11 @@ class AlertConfig(Settings):
     telegram_api_url: str = "https://api.telegram.org"
     """Where the Bot API is; a server of one's own may stand there."""
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
-    """How the way to the mail server is kept private; ``tls`` is usual at port 465."""
+    """How the way to the mail server is kept private.
+
+    ``starttls`` (usual at port 587), ``tls`` (at port 465), or ``none`` for a relay on this machine or
+    network; with a password that one has to stand in `private_hosts`.
+    """
     email_from: str | None = None
     """Sender of e-mail, by default `smtp_username`, or the first recipient."""
     private_hosts: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import smtplib
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -75,10 +76,9 @@ class Email:
         mail.set_content(message.text.encode("utf-8", "replace").decode())
         try:
             return self._hand_in(mail)
-        except smtplib.SMTPNotSupportedError:
+        except smtplib.SMTPNotSupportedError:  # of what is handed in: SMTPUTF8
             return refused(
-                "the mail server offers no STARTTLS or no login",
-                "set alert_config.smtp_security to what the server does (tls is usual at port 465)",
+                "the mail server takes no address with letters beyond ASCII", "check ALERT_EMAIL_TO"
             )
         except smtplib.SMTPAuthenticationError as problem:
             return _of_code(problem.smtp_code, "the login", "check SMTP_USERNAME and SMTP_PASSWORD")
@@ -105,15 +105,31 @@ class Email:
             else smtplib.SMTP(server.host, server.port, timeout=server.seconds)
         )
         try:
-            if server.security == "starttls":
-                connection.starttls(context=context)
-            if server.password:
-                connection.login(server.username, server.password)
+            if server.security == "starttls" and not _worked(lambda: connection.starttls(context=context)):
+                return refused(
+                    "the mail server offers no STARTTLS",
+                    "set alert_config.smtp_security to what the server does: tls is usual at port 465",
+                )
+            if server.password and not _worked(lambda: connection.login(server.username, server.password)):
+                return refused(
+                    "the mail server offers no login on this way",
+                    "take SMTP_PASSWORD out if it needs none; many offer a login only with "
+                    "alert_config.smtp_security starttls or tls",
+                )
             connection.send_message(mail, self._sender, self._recipients)
             return DELIVERED
         finally:
             with contextlib.suppress(smtplib.SMTPException, OSError):  # it has been taken, or it has not
                 connection.quit()
+
+
+def _worked(step: Callable[[], object]) -> bool:
+    """Whether the server offers a step at all."""
+    try:
+        step()
+    except smtplib.SMTPNotSupportedError:
+        return False
+    return True
 
 
 def _of_code(code: int, what: str, remedy: str) -> Outcome:
