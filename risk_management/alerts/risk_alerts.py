@@ -33,6 +33,7 @@ from risk_management.alerts.rule_file import rules_in
 from risk_management.alerts.silences import new_silence
 from risk_management.alerts.storms import fold_storms
 from risk_management.alerts.telling import Teller
+from risk_management.alerts.trail import Trail
 from risk_management.clock import Clock, SystemClock
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.alert_book import STORM, active_alerts, standing_silences
@@ -121,6 +122,8 @@ class RiskAlertManager:
         """What the memory channel took, the newest last."""
         self.failed = self._teller.failed
         """What a channel did not take, the newest last."""
+        self.trail = Trail()
+        """What the metrics did lately."""
         self.reconfigure(self._config)
 
     # -- rules --------------------------------------------------------------------------------------
@@ -227,6 +230,8 @@ class RiskAlertManager:
             What was told: firing, repeated, escalated and resolved.
         """
         moment = now or self._clock.now()
+        if self._config.alert_config.charts:
+            self.trail.add(moment, metrics)
         return self._kept(lambda: self._evaluated(metrics, moment, subjects)) or []
 
     def raise_alert(

@@ -114,6 +114,11 @@ class AlertConfig(Settings):
     """Sender of e-mail, by default `smtp_username`, or the first recipient."""
     private_hosts: tuple[str, ...] = ()
     """Hosts on this machine or network that messages may go to; from the file, never from the environment."""
+    charts: bool = True
+    """Put a picture of the metric against its limit to alerts by e-mail, Telegram and Discord.
+
+    It needs the extra ``charts``; without that no picture is made.
+    """
     delivery_tries: Annotated[int, Field(ge=1, le=100)] = 20
     """Tries before a message counts as failed: 20 are about three hours."""
     daily_summary_at: LocalTime | None = None

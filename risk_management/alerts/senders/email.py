@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime
+from html import escape
 from typing import Final, Literal
 
+from risk_management.alerts.chart import Picture
 from risk_management.alerts.message import Message
 from risk_management.alerts.outcome import DELIVERED, Cap, Outcome, refused, retry
 from risk_management.alerts.senders._text import cut
@@ -66,6 +68,10 @@ class Email:
 
     def send(self, message: Message) -> Outcome:
         """Plain text. The ``Message-ID`` is that of the message: a mailbox may drop what comes twice."""
+        return self.send_with(message, None)
+
+    def send_with(self, message: Message, picture: Picture | None) -> Outcome:
+        """Plain text; with a picture the same as HTML besides, which shows it."""
         mail = EmailMessage()
         mail["From"] = self._sender
         mail["To"] = ", ".join(self._recipients)
@@ -73,7 +79,10 @@ class Email:
         mail["Date"] = format_datetime(self._clock.now())
         mail["Message-ID"] = f"<{message.key}@{self._sender.rpartition('@')[2] or 'risk'}>"
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(message.text.encode("utf-8", "replace").decode())
+        text = message.text.encode("utf-8", "replace").decode()
+        mail.set_content(text)
+        if picture is not None:
+            _illustrate(mail, text, picture, f"{message.key}.png")
         try:
             return self._hand_in(mail)
         except smtplib.SMTPNotSupportedError:  # of what is handed in: SMTPUTF8
@@ -121,6 +130,19 @@ class Email:
         finally:
             with contextlib.suppress(smtplib.SMTPException, OSError):  # it has been taken, or it has not
                 connection.quit()
+
+
+def _illustrate(mail: EmailMessage, text: str, picture: Picture, name: str) -> None:
+    """Add the text as HTML with the picture below it; a reader of plain text sees what it shows in words."""
+    mail.set_content(f"{text}\n\n{picture.text}\n")
+    said = escape(text).replace("\n", "<br>\n")
+    shown = f'<img src="cid:{name}@chart" alt="{escape(picture.text)}" width="704" height="352">'
+    mail.add_alternative(f"<html><body><p>{said}</p>\n<p>{shown}</p></body></html>\n", subtype="html")
+    parts = mail.get_payload()
+    html = parts[-1] if isinstance(parts, list) else None
+    if isinstance(html, EmailMessage):
+        inline = f"<{name}@chart>"
+        html.add_related(picture.png, "image", "png", cid=inline, filename=name, disposition="inline")
 
 
 def _worked(step: Callable[[], object]) -> bool:
