@@ -10,9 +10,9 @@ import json
 import logging
 import os
 import re
+import secrets
 import ssl
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -157,7 +157,7 @@ class RiskClient:
         InvalidRequest
             Malformed, or the token does not reach that far; nothing was judged.
         """
-        chosen = request_id if request_id is not None else uuid.uuid4().hex
+        chosen = request_id if request_id is not None else secrets.token_hex(9)
         words = {
             "bot_name": bot_name,
             "symbol": symbol,
@@ -200,7 +200,7 @@ class RiskClient:
         InvalidRequest
             Malformed, or at odds with what is known.
         """
-        chosen = execution_id if execution_id is not None else uuid.uuid4().hex
+        chosen = execution_id if execution_id is not None else secrets.token_hex(9)
         words = {
             "executed_size": executed_size,
             "executed_price": executed_price,
@@ -468,7 +468,9 @@ def _address(url: str) -> SplitResult | None:
         is_port = parts.port is None or parts.port > 0
     except (ValueError, AttributeError):
         return None
-    is_plain = not (parts.username or parts.query or parts.fragment)
+    # urlsplit drops line ends and blanks at the edges without a word
+    is_clean = url.isascii() and url.isprintable() and " " not in url
+    is_plain = is_clean and not (parts.username or parts.query or parts.fragment)
     is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
     return parts if is_whole and is_plain and is_port else None
 

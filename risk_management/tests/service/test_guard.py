@@ -152,6 +152,10 @@ def test_another_bots_token(service):
         ),
     ):
         assert (answer.status, answer.code) == (403, "NOT_YOUR_BOT")
+    reused = service.ask(other, request_id="mine", size=55)  # the same words from another bot
+    assert (reused.status, reused.code) == (409, "REQUEST_ID_REUSED")
+    assert "recommended_size" not in reused.json
+    assert "RSI2" not in reused.data.decode()
     assert service.call("GET", "trades/mine", scope="trade").json["status"] == "reserved"
     assert service.ask(other, size=66).json["bot_name"] == "other"
 
