@@ -138,14 +138,17 @@ class AlertRule:
 
     @classmethod
     def of(cls, facts: RuleFacts) -> AlertRule:
-        """The rule that was written down.
+        """The rule that was written down; a repeat shorter than one may be by now is the shortest.
 
         Raises
         ------
         ConfigurationError
             It can't be used, such as one of an earlier version with other words.
         """
-        return cls(**{f.name: getattr(facts, f.name) for f in fields(cls)})
+        values = {f.name: getattr(facts, f.name) for f in fields(cls)}
+        if facts.repeat is not None and 0.0 < facts.repeat < LEAST_REPEAT:
+            values["repeat"] = LEAST_REPEAT
+        return cls(**values)
 
     def facts(self) -> RuleFacts:
         """The rule as it is written down."""

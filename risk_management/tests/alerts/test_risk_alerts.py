@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import math
@@ -362,6 +363,7 @@ def test_the_specified_snippet_runs() -> None:
         ({"channels": "email"}, "channels is a list"),
         ({"cooldown": -1.0}, "cooldown"),
         ({"repeat": math.nan}, "repeat"),
+        ({"repeat": 59.9}, "repeat is 0 .never. or at least 60 seconds"),
         ({"hold": None}, "hold"),
         ({"hold": True}, "hold"),
         ({"message": "{moon}"}, "which is no metric"),
@@ -610,6 +612,11 @@ def test_a_warning_that_stands_is_said_once_and_a_critical_until_somebody_takes_
     assert set(said.values()) == {1}
     assert {name for name, _ in said} == {"heat_warning", "heat_critical"}
     assert {alert.rule_id for alert in alerts.active} == {"heat_warning", "heat_critical", "disk"}
+
+
+def test_a_rule_of_an_earlier_version_that_repeats_too_often_is_watched_all_the_same() -> None:
+    facts = rule(repeat=60.0).facts()
+    assert AlertRule.of(dataclasses.replace(facts, repeat=5.0)) == AlertRule.of(facts)
 
 
 def test_a_warning_ends_a_little_below_where_it_began() -> None:
