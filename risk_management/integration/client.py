@@ -309,6 +309,12 @@ class RiskClient:
         alert: dict[str, Any] = self._done("POST", f"/alerts/{_quoted(alert_id)}/acknowledge", words)["alert"]
         return alert
 
+    def resolve_alert(self, alert_id: str, comment: str = "") -> dict[str, Any]:
+        """End an alert that was raised and is over, in the name of the token."""
+        words = {"comment": comment}
+        alert: dict[str, Any] = self._done("POST", f"/alerts/{_quoted(alert_id)}/resolve", words)["alert"]
+        return alert
+
     def silences(self) -> list[dict[str, Any]]:
         """Those that stand, the one that ends first first."""
         return list(self._done("GET", "/silences", None)["silences"])

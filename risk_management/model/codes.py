@@ -65,6 +65,7 @@ class Code(StrEnum):
     VAR_LIMIT = auto()
     VOLUME_SHARE = auto()
     # malformed: nothing was judged
+    ALERT_OF_RULE = auto()
     BODY_NOT_OBJECT = auto()
     BODY_TOO_LARGE = auto()
     DUPLICATE_FIELD = auto()
@@ -180,6 +181,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         for code, text in sorted(SENTENCES.items())
     },
     "Malformed: nothing was judged, the id is not consumed (HTTP 400 unless said otherwise)": {
+        Code.ALERT_OF_RULE: "an alert that its cause ends by itself; acknowledge or silence it (409)",
         Code.BODY_NOT_OBJECT: "the body is JSON, but no object",
         Code.BODY_TOO_LARGE: "the body is larger than 64 KiB (413)",
         Code.DUPLICATE_FIELD: "a field stands twice",

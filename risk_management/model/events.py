@@ -440,10 +440,14 @@ class AlertNoted(Event):
 
 @dataclass(frozen=True, slots=True)
 class RuleChanged(Event):
-    """An alert rule was added at run time or, without one, taken out."""
+    """An alert rule was added at run time or, without one, taken out.
+
+    `is_settled` says that it is one of the settings, which would bring it back at the next start.
+    """
 
     rule_id: str
     rule: RuleFacts | None
+    is_settled: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -456,7 +456,7 @@ class ReasonGiven(Asked):
 
 
 class AlertTaken(Asked):
-    """What is said to an alert that somebody takes on."""
+    """What is said to an alert that somebody takes on or ends."""
 
     comment: Text = ""
     """For those who look later."""

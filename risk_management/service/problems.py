@@ -13,6 +13,7 @@ __all__ = ["Problem", "status_of"]
 STATUS: Final[dict[str, HTTPStatus]] = {
     Code.BODY_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Code.NOT_JSON: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Code.ALERT_OF_RULE: HTTPStatus.CONFLICT,
     Code.EXECUTION_CONFLICT: HTTPStatus.CONFLICT,
     Code.LIQUIDATION_GOES_ON: HTTPStatus.CONFLICT,
     Code.PLAN_CHANGED: HTTPStatus.CONFLICT,

@@ -141,6 +141,8 @@ class Emergencies(Inside):
         text = f"{who} closes {wanted}: {reason}" + (f"; {one.outcome}" if one.outcome else "")
         key = f"liquidation:{one.liquidation_id}"
         self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, text, key)
+        if not one.is_open:  # without a broker it is over already: told, and nothing that lasts
+            self.alert_manager.resolve(key, self.clock.now())
         return one
 
     def end_liquidation(self, liquidation_id: str, *, actor: str, reason: str) -> Liquidation:

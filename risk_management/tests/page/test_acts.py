@@ -119,9 +119,17 @@ def test_a_held_bot_is_let_go(visit, service):
     assert not service.manager.state.holds
 
 
-def test_a_rule_is_added_and_a_wrong_one_is_named(visit, service):
+def test_an_alert_is_resolved_and_a_rule_is_added_and_a_wrong_one_is_named(visit, service):
+    service.manager.alert_manager.raise_alert("system_error", "critical", "a lost order", key="order")
     visitor = visit(service).enter(service)
     page = visitor.go("alerts")
+    row = page.locator("[data-panel=active] li", has_text="a lost order")
+    assert "seen once · told by" in row.inner_text()
+    row.get_by_role("button", name="Resolve").click()
+    visitor.fill(reason="found at the broker")
+    page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
+    row.wait_for(state="hidden")
+    assert last(service, "AlertTold")["alert"]["message"].endswith(": found at the broker).")
     page.get_by_role("button", name="New rule").click()
     condition = page.get_by_label("Condition")
     visitor.fill(rule_id="mine", name="Mine")
