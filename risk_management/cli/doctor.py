@@ -76,6 +76,7 @@ def _examine(options: Options, store: str | None, port: int) -> Iterator[Found]:
         yield failed("settings", str(problem), "mend what is named; 'risk config check' tells whether it is")
         return
     yield from _prices(config, path, clock)
+    yield from _broker(config)
     yield from _channels(config)
     drawdown = config.drawdown_config
     yield from of_clock(clock, drawdown.timezone, f"{drawdown.day_roll:%H:%M}")
@@ -134,6 +135,17 @@ def _prices(config: RiskManagementConfig, store: str, clock: Clock) -> Iterator[
     if quoted is not None and settings.source != "sample":
         yield fine(
             "prices", f"the newest in the store came {_span((clock.now() - quoted).total_seconds())} ago"
+        )
+
+
+def _broker(config: RiskManagementConfig) -> Iterator[Found]:
+    """A paper account in memory is empty at the next start, and the kept book then agrees with nothing."""
+    settings = config.broker_config
+    if settings.name == "paper" and "path" not in settings.options:
+        yield warning(
+            "broker",
+            "the paper account lives in memory and is empty again at the next start",
+            'set broker_config.options.path, such as "paper.db"',
         )
 
 

@@ -120,10 +120,17 @@ def _answers(
     found["market_data_config"] = market
     if _knows_brokers():
         name = ask(f"Broker ({', '.join(BROKERS)})", broker, "none", _one_of(BROKERS))
-        found |= {} if name == "none" else {"broker_config": {"name": name}}
+        found |= {} if name == "none" else {"broker_config": _broker(name, found["store"])}
     elif broker is not None:
         raise WrongUsage("this version knows no broker; leave --broker out")
     return found
+
+
+def _broker(name: str, store: str) -> dict[str, Any]:
+    """A paper account lives as long as the book: one in memory would be empty at the next start."""
+    if name != "paper":
+        return {"name": name}
+    return {"name": name, "options": {"path": str(Path(store).with_name(f"{Path(store).stem}-paper.db"))}}
 
 
 def _channels(ask: _Asker, given: list[str] | None) -> list[str]:

@@ -161,17 +161,24 @@ def _say(
     address: str,
     path: str,
 ) -> None:
+    from risk_management.model.portfolio import Scope, TradingMode  # noqa: PLC0415 - help must be quick
+
     state = integration.risk_manager.state
     lines = [
         f"Serving {address}/api/risk, store {path}.",
         f"{state.environment} book, {state.mode.value}, {len(state.positions)} held, entry {state.version}.",
     ]
+    if state.mode is not TradingMode.ACTIVE:
+        whole = [hold for hold in state.holds.values() if hold.scope is Scope.PORTFOLIO]
+        lines += [f"{hold.mode.value}: {hold.reason}." for hold in whole]
     if state.model.matrix.is_sample:
         until = f"{state.model.matrix.as_of:%Y-%m-%d}"
         lines.append(
             f"Prices: embedded sample data, for demonstration; the clock runs on from its last day, {until}. "
             "For real time: risk init, or set market_data_config.source."
         )
+    if integration.risk_manager.send_to_paper is not None:
+        lines.append("Paper account: bots trade on it with trade_on_paper, and report nothing themselves.")
     if not any(token.revoked_at is None for token in tokens.tokens()):
         lines.append("There is no token yet: risk token create --bot NAME")
     if code is not None:

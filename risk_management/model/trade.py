@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
-__all__ = ["Action", "Execution", "Finding", "TradeDecision", "TradeRequest"]
+__all__ = ["Action", "Execution", "Finding", "PaperTrade", "TradeDecision", "TradeRequest"]
 
 Action = Literal["buy", "sell"]
 
@@ -243,3 +243,33 @@ class Execution:
     duplicate: bool = False
     flags: tuple[str, ...] = ()
     durable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTrade:
+    """What became so far of an approval that was sent to the paper account. Its fills are booked already.
+
+    Parameters
+    ----------
+    request_id : str
+    status : str
+        ``accepted``, ``partial``, ``filled`` or ``cancelled``.
+    quantity : float
+        Units ordered.
+    executed_quantity : float
+        Units filled.
+    executed_price : float or None
+        Average of what was filled.
+    fee : float
+        Money.
+    reason : str
+        Why it was cancelled.
+    """
+
+    request_id: str
+    status: str
+    quantity: float
+    executed_quantity: float
+    executed_price: float | None
+    fee: float
+    reason: str = ""
