@@ -42,8 +42,6 @@ def run(
     """The whole book at once: score, every limit with its headroom, every position.
 
     [dim]risk assess positions.csv --portfolio-value 25000[/dim]
-
-    Ends with 3 when a limit is breached.
     """
     from risk_management.dashboard.heatmap import heatmap_view  # noqa: PLC0415 - help must be quick
 

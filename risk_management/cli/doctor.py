@@ -38,7 +38,7 @@ def run(
 
     [dim]risk doctor --config risk.toml[/dim]
 
-    Ends with 1 where something failed. No message is sent, nothing is changed.
+    No message is sent, nothing is changed.
     """
     with screen(stderr=True).status("Looking ..."):
         found = list(_examine(options_of(context), store, port))

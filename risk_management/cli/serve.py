@@ -49,8 +49,6 @@ def run(
     """Serve the risk system over HTTP: every order of every bot, in any process, asks it first.
 
     [dim]risk serve[/dim], then [dim]risk token create --bot RSI2[/dim]
-
-    Ends with 73 when the store is in use, 65 or 74 when it can't be read, 69 when the port is taken.
     """
     log_to_stderr(log_level)
     address, path = _checked(context, host, store)

@@ -72,8 +72,6 @@ def run(
     risk stress positions.csv --scenario covid_crash_2020
     risk stress positions.csv --given SPY=-0.10
     risk stress positions.csv --reverse drawdown[/dim]
-
-    Ends with 3 when a scenario loses more than is allowed.
     """
     book = options_of(context).book(file, example=example, value=value, command="stress")
     seen, tester = book.look(), book.manager.stress_tester

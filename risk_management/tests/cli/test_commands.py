@@ -67,13 +67,6 @@ def test_help_names_every_command_and_exit_code(risk):
     assert "3 a limit is breached" in answer.output
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_each_teaches_by_example(risk, command):
-    answer = risk(command, "--help")
-    assert answer.exit_code == 0
-    assert f"risk {command}" in answer.output.replace("Usage: risk", "")
-
-
 def test_the_shell_completes_commands():
     asked = {"_RISK_COMPLETE": "complete_bash", "COMP_WORDS": "risk au", "COMP_CWORD": "1"}
     risk = str(Path(sys.executable).with_name("risk"))
@@ -177,6 +170,37 @@ def test_commands_without_a_file(risk, words, code, said):
     assert answer.exit_code == code, answer.output
     assert said in answer.output
     assert "Traceback" not in answer.output
+
+
+def test_settings_of_the_folder_are_found_and_said_once(risk, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("risk.toml").write_text('risk_level = "conservative"\nstore = "mine.db"\n')
+    Path("other.toml").write_text('risk_level = "aggressive"\n')
+    found = risk("config", "show", "--json")
+    assert json.loads(found.stdout)["risk_level"] == "conservative"
+    assert found.stderr == "Settings: risk.toml of this folder, store mine.db; --config names others.\n"
+    assert json.loads(risk("config", "show", "--json", "--level", "moderate").stdout)["store"] == "mine.db"
+    named = risk("config", "show", "--json", "--config", "other.toml")
+    assert (json.loads(named.stdout)["risk_level"], named.stderr) == ("aggressive", "")
+    monkeypatch.setenv("RISK_CONFIG", "other.toml")
+    of_the_environment = risk("config", "show", "--json")
+    assert json.loads(of_the_environment.stdout)["risk_level"] == "aggressive"
+    assert of_the_environment.stderr == ""
+    monkeypatch.delenv("RISK_CONFIG")
+    (tmp_path / "deeper").mkdir()
+    monkeypatch.chdir("deeper")
+    assert json.loads(risk("config", "show", "--json").stdout)["risk_level"] == "moderate"
+
+
+def test_settings_that_somebody_else_may_write_are_not_found_but_refused(risk, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("risk.toml").write_text("")
+    Path("risk.toml").chmod(0o666)
+    refused = risk("config", "show")
+    assert refused.exit_code == USAGE
+    assert "name it with --config" in refused.output
+    assert risk("config", "show", "--config", "risk.toml").exit_code == FINE
+    assert risk("--help").exit_code == FINE
 
 
 @pytest.mark.parametrize("command", OF_A_BOOK)
