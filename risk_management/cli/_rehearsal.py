@@ -54,8 +54,8 @@ def _same_book(config: RiskManagementConfig, store: str) -> None:
     changes = changes_of_book(store, config)
     if changes:
         raise ConfigurationError(
-            f"the book in {store} was kept under other settings: {'; '.join(changes)}; start with the settings "
-            "of that book, or serve with --accept-new-settings"
+            f"the book in {store} was kept under other settings: {'; '.join(changes)}; start with the "
+            "settings of that book, or serve with --accept-new-settings"
         )
 
 

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from risk_management import __version__
+from risk_management.calculators.scenarios import load_scenarios
 from risk_management.cli.main import app
 from risk_management.config.risk_config import RiskManagementConfig, load_risk_config
 from risk_management.model.vocabulary import VOCABULARY
@@ -155,6 +156,7 @@ def test_commands_on_a_file(risk, book, words, code, said):
         (["assess", "--example", "--portfolio-value", "0"], WRONG, "portfolio_value"),
         (["stress", "--example", "-s", "market_crsh_2008"], WRONG, "did you mean market_crash_2008"),
         (["stress", "--example", "-s", "black_monday"], FINE, "Black Monday"),
+        (["stress", "--example", "-s", "ten days of 2008"], FINE, "The worst ten days of 2008"),
         (["stress", "--example", "-s", "covid"], USAGE, "covid_crash_2020, covid_monday_2020"),
         (["var", "--example", "--horizon", "0"], WRONG, "error:"),
         (["config", "check", "--level", "reckless"], WRONG, "risk_level"),
@@ -223,6 +225,25 @@ def test_no_line_is_wider_than_the_screen(risk, words, width):
     assert answer.exit_code in (FINE, BREACHED), answer.output
     assert max(map(len, answer.output.splitlines())) <= width
     assert "\x1b[" not in answer.output
+
+
+def test_scenarios_have_their_names_and_nothing_is_cut_off_at_80_columns(risk, book):
+    said = risk("stress", "--example", "--portfolio-value", 900, width=80).output
+    assert "The dot-com bust," in said
+    ids = [one for one in load_scenarios() if "_" in one]
+    assert not [one for one in ids if one in said]
+    rows = [line for line in said.splitlines() if "report -50%" in line or "gate -25%" in line]
+    assert len(rows) == 31
+    assert {row.rstrip().rpartition("%")[2].strip() for row in rows} == {"critical", "passed"}
+    assert "result" in said
+    assessed = risk("assess", book, "--portfolio-value", 3000, width=120).output
+    assert not [one for one in ids if one in assessed]
+
+
+def test_a_breach_says_which_trades_pass(risk, book):
+    said = " ".join(risk("assess", book, "--portfolio-value", 3000).output.split())
+    assert "What adds to that is refused; other trades pass, and what closes." in said
+    assert "New trades are allowed" not in said
 
 
 KEYS = {
