@@ -41,7 +41,7 @@ def check(
 ) -> None:
     """What the account holds, what works there, and what the broker can. It places no order.
 
-    [dim]risk broker check SPY[/dim]
+    [dim]risk broker check AAPL[/dim]
     """
     config = options_of(context).config()
     broker = _broker(config)

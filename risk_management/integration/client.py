@@ -26,7 +26,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from risk_management.clock import SystemClock
 from risk_management.errors import ConfigurationError, InvalidRequest, Unanswered, shown
 from risk_management.integration.trade_response import TradeResponse
-from risk_management.model.trade import Execution
+from risk_management.model.trade import Execution, PaperTrade
 
 __all__ = ["RiskClient"]
 
@@ -224,6 +224,29 @@ class RiskClient:
             duplicate=said["duplicate"],
             flags=tuple(said["flags"]),
             durable=said["durable"],
+        )
+
+    def trade_on_paper(self, request_id: str) -> PaperTrade:
+        """Have the paper account of the server trade an approval; its fills are booked, report nothing.
+
+        A second call changes nothing and says how the order stands.
+
+        Raises
+        ------
+        InvalidRequest
+            ``NO_PAPER_ACCOUNT``, ``NO_APPROVAL``, or why the account took no order; the approval then stands.
+        Unanswered
+            Call again: it is sent once.
+        """
+        said = self._done("POST", f"/trades/{_quoted(request_id)}/paper", {})
+        return PaperTrade(
+            said["request_id"],
+            said["status"],
+            said["quantity"],
+            said["executed_quantity"],
+            said["executed_price"],
+            said["fee"],
+            said["reason"],
         )
 
     def cancel_trade(self, request_id: str, reason: str = "") -> None:  # noqa: ARG002 - the token tells who

@@ -124,6 +124,8 @@ class Code(StrEnum):
     # at odds with what is known
     EXECUTION_CONFLICT = auto()
     LIQUIDATION_GOES_ON = auto()
+    NO_APPROVAL = auto()
+    NO_PAPER_ACCOUNT = auto()
     PLAN_CHANGED = auto()
     PRICE_OUTLIER = auto()
     REQUEST_ID_REUSED = auto()
@@ -241,6 +243,8 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
     "At odds with what is known (HTTP 409 unless said otherwise)": {
         Code.EXECUTION_CONFLICT: "an execution id with other numbers, or another symbol or side; told",
         Code.LIQUIDATION_GOES_ON: "a part of the book can't trade while it is being closed",
+        Code.NO_APPROVAL: "nothing of a request may be sent: refused, cancelled, reported or past its time",
+        Code.NO_PAPER_ACCOUNT: "no paper account takes the order; the bot gives it to its own broker",
         Code.PLAN_CHANGED: "a liquidation's plan rests on other positions than there are now",
         Code.PRICE_OUTLIER: "a fill at a price beyond belief: recorded, not booked, told",
         Code.REQUEST_ID_REUSED: "a request id with another request",
@@ -262,7 +266,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.RUNAWAY_BOT: "a bot that asked far beyond its rate was switched off",
         Code.UNAPPROVED_FILL: "a broker's fill that nobody approved",
     },
-    "Refused by the broker: it took no order (the error of the risk system's own orders)": {
+    "Refused by the broker: it took no order (HTTP 409 of an approval sent to the paper account)": {
         Code.BROKER_REFUSED: "for another reason; the text holds the broker's words",
         Code.INSUFFICIENT_FUNDS: "too little cash, margin or units for it",
         Code.MARKET_NOT_OPEN: "closed, halted or in auction",

@@ -24,6 +24,7 @@ __all__ = [
     "LiquidationAnswer",
     "LiquidationsAnswer",
     "Open",
+    "PaperAnswer",
     "PlanAnswer",
     "PricesAnswer",
     "Readiness",
@@ -244,6 +245,27 @@ class ExecutionAnswer(Closed):
     """Codes of what was unusual, such as OVERFILL or LATE_FILL."""
     durable: bool
     """Whether it will be known after a power cut."""
+
+
+class PaperAnswer(Closed):
+    """How the order of an approval stands at the paper account. Its fills are booked already."""
+
+    request_id: str
+    """Of the approval, and of its order."""
+    status: str
+    """accepted, partial, filled or cancelled."""
+    quantity: float
+    """Units ordered."""
+    executed_quantity: float
+    """Units filled so far."""
+    executed_price: float | None
+    """Average of what was filled."""
+    fee: float
+    """Money."""
+    reason: str
+    """Why it was cancelled."""
+    durable: bool
+    """Whether what was booked will be known after a power cut."""
 
 
 class CancelAnswer(Closed):

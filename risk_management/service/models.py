@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from risk_management.alerts.records import AlertChannel, AlertSeverity, AlertType
+from risk_management.config.mistakes import in_words
 from risk_management.core.entry import (
     HIDDEN,
     checked_bot,
@@ -596,4 +597,4 @@ def _said(problem: ValidationError) -> Problem:
         return Problem(code, field, f"{field} is no field of this request")
     if code is Code.MISSING_FIELD:
         return Problem(code, field, f"{field} is missing")
-    return Problem(code, field, f"{field}: {first['msg']}")
+    return Problem(code, field, f"{field}: {in_words(first)}")
