@@ -237,7 +237,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.UNKNOWN_SILENCE: "no silence of this id stands; it may have ended (404)",
         Code.UNKNOWN_STRATEGY: "no strategy of this name is held or traded here: its mode was not set (404)",
         Code.UNKNOWN_THEME: "a figure is dark or light",
-        Code.UNKNOWN_SYMBOL: "no symbol of this name is known to the book: its mode was not set (404)",
+        Code.UNKNOWN_SYMBOL: "no symbol of this name is known here: nothing was set or shown (404)",
         Code.WRONG_TYPE: "a value of another type: text for a number, a number for true or false",
     },
     "At odds with what is known (HTTP 409 unless said otherwise)": {

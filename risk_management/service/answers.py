@@ -145,6 +145,8 @@ class FindingAnswer(Closed):
     """``money``, ``fraction``, ``score``, ``count``, ``seconds`` or ``price``."""
     subject: str
     """The symbol, sector, bot or scenario that is meant."""
+    tier: float | None
+    """Of the drawdown: where the size that `limit` names begins, or full size ends."""
     room: float | None
     """What is left until the limit."""
     message: str
@@ -559,3 +561,7 @@ class SessionAnswer(Closed):
     bot: str | None
     """Of a trade token."""
     csrf: str = Field(description="For the header X-CSRF-Token; empty for a token.")
+    by_link: bool
+    """True for whoever came by a printed link, who may say a name."""
+    is_named: bool
+    """False for whoever came by a printed link and has not said who it is."""

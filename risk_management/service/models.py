@@ -57,6 +57,7 @@ __all__ = [
     "Prices",
     "ReasonGiven",
     "RuleAsked",
+    "SessionName",
     "SilenceAsked",
     "TradeAsked",
     "read",
@@ -66,6 +67,7 @@ __all__ = [
 M = TypeVar("M", bound=BaseModel)
 
 LARGEST: Final = 1e12
+LONGEST_PERSON: Final = 40
 WHOLE: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 PRINTABLE: Final = f"^[^{HIDDEN}]+$"
 CODES: Final[dict[str, Code]] = {
@@ -557,6 +559,26 @@ class LoginCode(Asked):
 
     code: Annotated[str, Field(min_length=1, max_length=64)]
     """Good for one use."""
+
+
+def _person(value: object, info: ValidationInfo) -> str:
+    """A name of letters, digits and `' . -`: none that could be taken for the token that stands beside it."""
+    name = checked_name(_given(value, info), "name").strip()
+    if len(name) <= LONGEST_PERSON and name and all(one.isalnum() or one in " .'-" for one in name):
+        return name
+    said = f"a name has up to {LONGEST_PERSON} letters, digits, spaces and . ' -; got {shown(value)}"
+    raise Problem(Code.OUT_OF_RANGE, "name", said)
+
+
+class SessionName(Asked):
+    """Who came by a printed link."""
+
+    name: Annotated[
+        str,
+        BeforeValidator(_person),
+        WithJsonSchema({"type": "string", "maxLength": LONGEST_PERSON, "pattern": "^[A-Za-z0-9]+$"}),
+    ]
+    """Stands in the journal beside the link."""
 
 
 def read_query(model: type[M], query: dict[str, list[str]]) -> M:

@@ -33,7 +33,7 @@ export default function Positions({ words, zone }) {
   const widest = Math.max(...shares.map(([, share]) => Math.abs(share)), 1e-9);
   const pick = (point) => { const symbol = rows.find((row) => row.symbol === point.label || point.customdata?.includes?.(row.symbol) || String(point.id ?? "").includes(row.symbol))?.symbol; if (symbol) say({ symbol }); };
   return html`<div class="grid"><${Closing} zone=${zone} />
-    ${rows.length > 0 && html`<${FiguresOf} names=${["positions", "heat"]} figures=${figures} leans=${leans} onPick=${pick} rows=${() => rows} data=${() => data} height=${380} />`}
+    ${rows.length > 0 && html`<${FiguresOf} of=${{ view: "heatmap", version: data.state_version }} names=${["positions", "heat"]} figures=${figures} leans=${leans} onPick=${pick} rows=${() => rows} data=${() => data} height=${380} />`}
     ${chosen.map((row) => html`<${Chosen} key=${row.symbol + row.bot} row=${row} zone=${zone} />`)}
     <${Panel} wide id="positions" title="Positions" note=${`Largest ${data.largest_position || DASH}; like ${number(data.effective_names, 1)} equal positions`} rows=${() => rows} data=${() => rows} leans=${leans}>
       ${rows.length ? html`<${Table} caption="Positions" rows=${rows} keyOf=${(row) => [row.account, row.symbol, row.strategy, row.bot].join("|")} selected=${(row) => row.symbol === words.symbol} onRow=${(row) => say({ symbol: row.symbol })} columns=${[
@@ -41,7 +41,7 @@ export default function Positions({ words, zone }) {
         ["value", "Value", (row) => money(row.value), "n"], ["weight", "Weight", (row) => percent(row.weight), "n"],
         ["pnl", "Profit", (row) => html`<span class=${tone(row.pnl)}>${signed(row.pnl)}</span>`, "n"], ["pnl_pct", "%", (row) => html`<span class=${tone(row.pnl)}>${signed(row.pnl_pct, percent)}</span>`, "n"],
         ["risk", "Risk", (row) => money(row.risk), "n"], ["stop", "Stop", (row) => (row.has_stop ? (row.stop_verified ? "at the broker" : html`<${Badge} kind="warning">unverified<//>`) : html`<em>none</em>`)],
-        ["sector", "Sector", (row) => row.sector], ["bot", "Bot", (row) => row.bot],
+        ["sector", "Sector", (row) => row.sector || html`<em>unknown</em>`], ["strategy", "Strategy", (row) => (row.strategy ? spoken(row.strategy) : html`<em>none</em>`)], ["bot", "Bot", (row) => row.bot],
       ]} />` : html`<${Empty} title="Nothing is held">A position shows here when an approved order was filled.<//>`}<//>
     <${Panel} id="groups" title="Shares of equity" rows=${() => shares.map(([name, share]) => ({ name, share }))} data=${() => data.groups}
       tools=${html`<div class="ranges" role="group" aria-label="Grouped by">${GROUPS.map((one) => html`<button type="button" key=${one} aria-pressed=${one === group} onClick=${() => say({ group: one })}>${one}</button>`)}</div>`}>
