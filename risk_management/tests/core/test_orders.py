@@ -12,7 +12,6 @@ from risk_management.core.entry import checked_name, entry_event
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.errors import InvalidRequest, UnknownRequest
-from risk_management.model.broker import OrderIntent
 from risk_management.model.events import (
     CashKind,
     CashMoved,
@@ -174,16 +173,6 @@ def test_a_bot_opens_for_its_own_strategy_alone_and_closes_whatever_it_holds(des
     hold(desk, "SPY", 500.0, bot="a", strategy="value")
     assert asked("sell", 500.0, "value", "SPY")[1] == ()
     assert asked("sell", 100.0, "value", "SPY")[1] == ("OTHER_STRATEGY",)
-
-
-def test_ids_that_are_given_out_are_client_order_ids_of_every_broker(desk, monkeypatch):
-    monkeypatch.setattr("risk_management.core.order_desk.LAST_NUMBER", 3)
-    ids = [ask(desk, "KO", "buy", 100.0).request_id for _ in range(8)]
-    assert len(set(ids)) == 8
-    for name in (*ids, f"{ids[0][:12]}{0xFFFFFF:x}"):
-        OrderIntent(name, "KO", 1, SCALE)
-    with pytest.raises(InvalidRequest, match="given out here"):
-        request(desk, "KO", "buy", 100.0, request_id=f"{ids[-1][:12]}ffff")
 
 
 def test_the_same_id_gives_the_same_answer_once(desk):
@@ -589,8 +578,11 @@ def test_a_close_by_a_bot_that_is_off_is_no_cut_for_dust(make_manager):
 @pytest.mark.parametrize(("environment", "approved"), [("paper", True), ("live", False)])
 def test_real_money_opens_nothing_on_a_daily_series(make_manager, environment, approved):
     manager, _ = make_manager(environment=environment)
-    decision = manager.evaluate_trade("AAPL", "buy", 500.0)
-    assert decision.approved is approved
-    assert ("NO_PRICE" in decision.rejection_reasons) is not approved
+    for limit in (None, 130.0):  # one rule: a market order is no safer than one with a limit
+        decision = manager.evaluate_trade("AAPL", "buy", 500.0, price=limit)
+        assert decision.approved is approved
+        assert ("NO_PRICE" in decision.rejection_reasons) is not approved
     manager.update_prices({"AAPL": 130.0})
     assert manager.evaluate_trade("AAPL", "buy", 500.0).approved
+    far = manager.evaluate_trade("AAPL", "buy", 500.0, price=150.0)
+    assert far.rejection_reasons[0] == "PRICE_COLLAR"
