@@ -460,6 +460,7 @@ class HeartbeatForgotten(Asked):
     name: Name
     """Whose."""
     reason: Name
+    """Why nobody waits for it; it is kept."""
 
 
 class ReasonGiven(Asked):

@@ -231,7 +231,7 @@ ROUTES: Final = (
         report,
         asks=ExecutionReport,
         answers=ExecutionAnswer,
-        refuses=(409, 429),
+        refuses=(409,),
     ),
     Route(
         "POST",
