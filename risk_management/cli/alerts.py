@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
-from risk_management.cli._alert_desk import acknowledge, show_active, silence, unsilence
+from risk_management.cli._alert_desk import acknowledge, resolve, show_active, silence, unsilence
 from risk_management.cli._options import Json, WrongUsage, options_of
 from risk_management.cli._screen import screen, show_json, table
 from risk_management.cli._store import Store, store_of
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.command("list")(show_active)
 app.command("ack")(acknowledge)
+app.command("resolve")(resolve)
 app.command("silence")(silence)
 app.command("unsilence")(unsilence)
 Channel = Annotated[str | None, typer.Option("--channel", help="This channel alone.", show_default=False)]

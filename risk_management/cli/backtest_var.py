@@ -144,7 +144,7 @@ def _said(found: BookBacktest, *, wide: bool) -> list[str]:
 
 def _silent(found: BookBacktest) -> dict[str, str]:
     """On how many days a method gave no figure, where it is too many for a clean record."""
-    from risk_management.calculators.var_backtest import REFUSED  # noqa: PLC0415 - help must be quick
+    from risk_management.calculators.method_record import REFUSED  # noqa: PLC0415 - help must be quick
 
     days = len(found.dates)
     refused = {m: max(record.refused for record in records) for m, records in found.records.items()}

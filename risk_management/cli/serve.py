@@ -135,8 +135,10 @@ def _serve(
     *,
     is_local: bool,
 ) -> None:
+    from risk_management.clock import SystemClock  # noqa: PLC0415
     from risk_management.integration.dashboard_integration import RiskDashboardAPI  # noqa: PLC0415
     from risk_management.service.application import make_app  # noqa: PLC0415
+    from risk_management.service.collector import Collector  # noqa: PLC0415
     from risk_management.service.server import STREAMS, Server  # noqa: PLC0415
     from risk_management.service.sessions import Sessions  # noqa: PLC0415
     from risk_management.store.database import store_file  # noqa: PLC0415
@@ -149,7 +151,8 @@ def _serve(
     code = sessions.code() if is_local else None
     _say(integration, tokens, code, f"http://{host}:{server.port}", path)
     integration.start_monitoring()
-    server.run()
+    with Collector(SystemClock()) as collector:
+        server.run(collector)
 
 
 def _say(

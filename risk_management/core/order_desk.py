@@ -113,7 +113,7 @@ class OrderDesk:
         self._clock = clock
         self._alarm = alarm
         self.checks = tuple(CHECKS.items())
-        self._boot = secrets.token_hex(6)
+        self._boot = secrets.token_hex(5)  # with a number 18 letters and digits: any broker takes them
         self._numbers = count(1)
         self._answers = Answers(book.journal)
         self.clock_watch = ClockWatch(book, clock, alarm)
@@ -470,13 +470,13 @@ class OrderDesk:
                 said = f"the answer of {request_id!r} can't be read now: {self._book.outage}; ask again"
                 raise StoreUnavailable(said)
             raise reused(request_id)
-        if request_id.startswith(f"{self._boot}-"):
-            said = f"ids that begin with {self._boot}- are given out here; choose your own"
+        if request_id.startswith(self._boot):
+            said = f"ids that begin with {self._boot} are given out here; choose your own"
             raise InvalidRequest("INVALID_REQUEST_ID", "request_id", said)
 
     def _id(self, given: str | None) -> str:
         if given is None:
-            return f"{self._boot}-{next(self._numbers)}"
+            return f"{self._boot}{next(self._numbers)}"
         try:
             return checked_name(given, "request_id")
         except InvalidRequest as problem:

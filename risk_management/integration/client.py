@@ -10,9 +10,9 @@ import json
 import logging
 import os
 import re
+import secrets
 import ssl
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -157,7 +157,7 @@ class RiskClient:
         InvalidRequest
             Malformed, or the token does not reach that far; nothing was judged.
         """
-        chosen = request_id if request_id is not None else uuid.uuid4().hex
+        chosen = request_id if request_id is not None else secrets.token_hex(9)
         words = {
             "bot_name": bot_name,
             "symbol": symbol,
@@ -200,7 +200,7 @@ class RiskClient:
         InvalidRequest
             Malformed, or at odds with what is known.
         """
-        chosen = execution_id if execution_id is not None else uuid.uuid4().hex
+        chosen = execution_id if execution_id is not None else secrets.token_hex(9)
         words = {
             "executed_size": executed_size,
             "executed_price": executed_price,
@@ -295,6 +295,11 @@ class RiskClient:
         """A bot lives, also while it asks nothing; with an operator's token a feed or an engine."""
         self._done("POST", "/heartbeat", {"kind": kind, "name": name})
 
+    def forget_heartbeat(self, name: str, reason: str, kind: str = "feed") -> bool:
+        """Wait no longer for a feed or an engine that is gone; returns whether anybody did."""
+        words = {"kind": kind, "name": name, "reason": reason}
+        return self._done("POST", "/heartbeat/forget", words)["forgotten"] is True
+
     def plan_liquidation(self, scope: str = "everything") -> dict[str, Any]:
         """How a part of the book would be closed; nothing is sent."""
         return self._done("POST", "/liquidation/plan", {"scope": scope})
@@ -303,6 +308,13 @@ class RiskClient:
         """Close a part of the book by a plan that was seen; takes an operator's token."""
         words = {"scope": scope, "plan_id": plan_id, "reason": reason}
         return self._done("POST", "/liquidation", words)
+
+    def end_liquidation(self, liquidation_id: str, reason: str) -> dict[str, Any]:
+        """End a liquidation; takes an operator's token.
+
+        What works is cancelled first: `ended_at` is None until then. What is held stays.
+        """
+        return self._done("DELETE", f"/liquidation/{_quoted(liquidation_id)}", {"reason": reason})
 
     def liquidations(self) -> list[dict[str, Any]]:
         """Those that go on, and the newest that have ended."""
@@ -323,6 +335,12 @@ class RiskClient:
         """Take an active alert on, in the name of the token: it repeats and escalates no more."""
         words = {"comment": comment}
         alert: dict[str, Any] = self._done("POST", f"/alerts/{_quoted(alert_id)}/acknowledge", words)["alert"]
+        return alert
+
+    def resolve_alert(self, alert_id: str, comment: str = "") -> dict[str, Any]:
+        """End an alert that was raised and is over, in the name of the token."""
+        words = {"comment": comment}
+        alert: dict[str, Any] = self._done("POST", f"/alerts/{_quoted(alert_id)}/resolve", words)["alert"]
         return alert
 
     def silences(self) -> list[dict[str, Any]]:
@@ -485,7 +503,9 @@ def _address(url: str) -> SplitResult | None:
         is_port = parts.port is None or parts.port > 0
     except (ValueError, AttributeError):
         return None
-    is_plain = not (parts.username or parts.query or parts.fragment)
+    # urlsplit drops line ends and blanks at the edges without a word
+    is_clean = url.isascii() and url.isprintable() and " " not in url
+    is_plain = is_clean and not (parts.username or parts.query or parts.fragment)
     is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
     return parts if is_whole and is_plain and is_port else None
 

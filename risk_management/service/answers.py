@@ -20,6 +20,7 @@ __all__ = [
     "ErrorAnswer",
     "ExecutionAnswer",
     "FindingAnswer",
+    "ForgottenAnswer",
     "LimitsAnswer",
     "LiquidationAnswer",
     "LiquidationsAnswer",
@@ -145,6 +146,8 @@ class FindingAnswer(Closed):
     """``money``, ``fraction``, ``score``, ``count``, ``seconds`` or ``price``."""
     subject: str
     """The symbol, sector, bot or scenario that is meant."""
+    tier: float | None
+    """Of the drawdown: where the size that `limit` names begins, or full size ends."""
     room: float | None
     """What is left until the limit."""
     message: str
@@ -284,6 +287,15 @@ class Done(Closed):
     """False: in memory alone, the store can't be written now."""
 
 
+class ForgottenAnswer(Closed):
+    """Nobody waits for it any more."""
+
+    forgotten: bool
+    """False: nobody did before."""
+    durable: bool
+    """Whether it will be known after a power cut."""
+
+
 class StopAnswer(Closed):
     """All trading is stopped."""
 
@@ -320,7 +332,9 @@ class LiquidationAnswer(Open):
     scope: str
     """What is closed."""
     ended_at: str | None
-    """UTC; null while it goes on."""
+    """UTC; null while it goes on, also while the orders of one that a person ends are being cancelled."""
+    stopped_by: str
+    """The person who ends it; empty where nobody does."""
     durable: bool
     """Whether it will be known after a power cut."""
 
@@ -557,3 +571,7 @@ class SessionAnswer(Closed):
     bot: str | None
     """Of a trade token."""
     csrf: str = Field(description="For the header X-CSRF-Token; empty for a token.")
+    by_link: bool
+    """True for whoever came by a printed link, who may say a name."""
+    is_named: bool
+    """False for whoever came by a printed link and has not said who it is."""

@@ -48,6 +48,7 @@ __all__ = [
     "ConfigPatch",
     "EquityReport",
     "ExecutionReport",
+    "HeartbeatForgotten",
     "HeartbeatGiven",
     "LiquidationAsked",
     "LoginCode",
@@ -57,6 +58,7 @@ __all__ = [
     "Prices",
     "ReasonGiven",
     "RuleAsked",
+    "SessionName",
     "SilenceAsked",
     "TradeAsked",
     "read",
@@ -66,6 +68,7 @@ __all__ = [
 M = TypeVar("M", bound=BaseModel)
 
 LARGEST: Final = 1e12
+LONGEST_PERSON: Final = 40
 WHOLE: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 PRINTABLE: Final = f"^[^{HIDDEN}]+$"
 CODES: Final[dict[str, Code]] = {
@@ -449,15 +452,25 @@ class HeartbeatGiven(Asked):
     """Whose."""
 
 
+class HeartbeatForgotten(Asked):
+    """A feed or an engine that is gone, or was never there."""
+
+    kind: Name = "feed"
+    """``feed`` or ``engine``."""
+    name: Name
+    """Whose."""
+    reason: Name
+
+
 class ReasonGiven(Asked):
-    """Why everything is stopped, or let go on; it is kept."""
+    """Why everything is stopped, or let go on, or a liquidation is ended; it is kept."""
 
     reason: Name
     """For people who look later."""
 
 
 class AlertTaken(Asked):
-    """What is said to an alert that somebody takes on."""
+    """What is said to an alert that somebody takes on or ends."""
 
     comment: Text = ""
     """For those who look later."""
@@ -557,6 +570,26 @@ class LoginCode(Asked):
 
     code: Annotated[str, Field(min_length=1, max_length=64)]
     """Good for one use."""
+
+
+def _person(value: object, info: ValidationInfo) -> str:
+    """A name of letters, digits and `' . -`: none that could be taken for the token that stands beside it."""
+    name = checked_name(_given(value, info), "name").strip()
+    if len(name) <= LONGEST_PERSON and name and all(one.isalnum() or one in " .'-" for one in name):
+        return name
+    said = f"a name has up to {LONGEST_PERSON} letters, digits, spaces and . ' -; got {shown(value)}"
+    raise Problem(Code.OUT_OF_RANGE, "name", said)
+
+
+class SessionName(Asked):
+    """Who came by a printed link."""
+
+    name: Annotated[
+        str,
+        BeforeValidator(_person),
+        WithJsonSchema({"type": "string", "maxLength": LONGEST_PERSON, "pattern": "^[A-Za-z0-9]+$"}),
+    ]
+    """Stands in the journal beside the link."""
 
 
 def read_query(model: type[M], query: dict[str, list[str]]) -> M:

@@ -317,6 +317,9 @@ def test_only_a_true_yes_is_a_yes():
     ("url", "token"),
     [
         ("ftp://x", "t"),
+        (" http://127.0.0.1:1", "t"),
+        ("http://127.0.0.1:1\r\nHost: x", "t"),
+        ("http://127.0.0.1 :1", "t"),
         ("127.0.0.1:8321", "t"),
         ("http://", "t"),
         ("http://me:pw@host", "t"),
