@@ -90,7 +90,8 @@ def prepare_book(rows: Sequence[PositionRow], config: RiskManagementConfig) -> P
     file gives. Without a portfolio value in the settings equity is the sum of the positions. With several
     accounts it lies in each by what it holds.
     """
-    config = config.update(store=None)  # a look leaves the store that the settings name alone
+    # a look leaves the store that the settings name alone, and waits for no comparison with their broker
+    config = config.update(store=None, broker_config={"name": None})
     foundation = lay_foundation(config)
     rows = [
         replace(row, symbol=_known(row.symbol, foundation), account_id=row.account_id or config.account_id)
