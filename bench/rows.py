@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import count
 
 import numpy as np
@@ -17,6 +18,7 @@ from bench.books import Desk, foundation, returns
 from bench.scratch import Scratch
 from bench.timing import Row, side_by_side
 from risk_management.calculators.var_methods import VAR_METHODS, Sample, TailInput
+from risk_management.clock import ManualClock
 from risk_management.core.decision import judge
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
@@ -25,8 +27,19 @@ from risk_management.measures.tail import var_es
 from risk_management.model.events import QuotesReceived
 from risk_management.model.portfolio import Quote
 from risk_management.model.trade import TradeRequest
+from risk_management.service.collector import Collector
 
-__all__ = ["asking", "decision_rows", "memory_row", "number_rows", "process_rows", "state_rows"]
+__all__ = [
+    "asking",
+    "collector_rows",
+    "decision_rows",
+    "memory_row",
+    "number_rows",
+    "process_rows",
+    "state_rows",
+]
+
+ORDERS = 40_000
 
 
 def decision_rows() -> Iterator[Row]:
@@ -126,6 +139,33 @@ def _beside_copy(
 ) -> Row:
     ours, p99, theirs = side_by_side(work, plain.copy, calls=100, before=before)
     return Row(what, ours, p99, theirs, "copying a dict of 500", most=most)
+
+
+def collector_rows() -> Iterator[Row]:
+    """The slowest of many orders with Python's collector as it comes, and with ours as in `risk serve`."""
+    theirs = _slowest(Desk(foundation(500)), None)
+    clock = ManualClock(datetime(2024, 1, 1, tzinfo=UTC))
+    with Collector(clock) as collector:
+        ours = _slowest(Desk(foundation(500)), (clock, collector))
+    note = f"{ORDERS:,} orders, all kept; processor time of the caller's thread"
+    yield Row("slowest of many orders, 500 positions", ours, np.nan, theirs, "Python's collector", 0.2, note)
+
+
+def _slowest(desk: Desk, ours: tuple[ManualClock, Collector] | None) -> float:
+    """Microseconds of the slowest; where the collector is ours it has its turn after each 500."""
+    slowest = 0
+    for number in range(ORDERS):
+        desk.clock.advance(3.0)  # the pace that one bot may keep
+        side = "buy" if number % 2 else "sell"
+        ticket = OrderTicket(desk.symbols[number // 2 % 500], side, 50.0, f"s{number // 2 % 4}", "b9")
+        start = time.thread_time_ns()
+        decision = desk.desk.request(ticket)
+        slowest = max(slowest, time.thread_time_ns() - start)
+        desk.desk.execute(FillReport(decision.request_id, decision.recommended_size, 100.0))
+        if ours is not None and number % 500 == 0:
+            ours[0].advance(1.0)
+            ours[1].turn(is_busy=False)
+    return slowest / 1e3
 
 
 def number_rows() -> Iterator[Row]:

@@ -23,13 +23,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from risk_management.calculators.var_backtest import (
-    FIRST,
-    Forecasts,
-    MethodRecord,
-    held_against,
-    walk_forward,
-)
+from risk_management.calculators.method_record import MethodRecord, held_against
+from risk_management.calculators.walk_forward import FIRST, Forecasts, walk_forward
 from risk_management.config.risk_config import VaRConfig
 from risk_management.market_data.sample import sample_history
 

@@ -236,8 +236,16 @@ RAISED = {
         "find out which feed or model gives no number; a missing number is never taken for fine",
     ),
     "alert_storm:*": (
-        "a channel would have got too many messages; they are folded into one",
-        "look at the alert list; emergencies still come one by one",
+        "a channel would have got too many messages; further warnings are folded into one",
+        "look at the alert list; what is critical still comes at once, in full",
+    ),
+    "too_many_alerts": (
+        "as many alerts are open as may be; others that hold are told nowhere",
+        "take out rules that fire for everything, resolve what was raised and is over (risk alerts resolve)",
+    ),
+    "unjudged_rules": (
+        "rules times the names that they are judged for are too many for a round; some are not judged",
+        "take rules out, or judge the whole book with scope portfolio",
     ),
     "ledger": (
         "carried sums differ from sums from scratch; all trading stopped",

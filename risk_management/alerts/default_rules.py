@@ -19,8 +19,10 @@ __all__ = ["NEARLY", "default_rules"]
 
 NEARLY: Final = 0.80
 """Share of a loss limit at which its warning comes."""
+CALM: Final = 0.90
+"""Share of a warning's level below which it ends: a number that dances around a level is one alert."""
 _LEVEL: Final = re.compile(r"\$([a-z_]+)")
-_REACHED: Final = re.compile(r">= \$([a-z_]+)")
+_REACHED: Final = re.compile(r"(>=|<) \$([a-z_]+)")
 
 
 class _Level(NamedTuple):
@@ -45,12 +47,21 @@ def _tables() -> tuple[dict[str, Any], ...]:
 def _levels(config: RiskManagementConfig) -> dict[str, _Level]:
     drawdown, heat, var = config.drawdown_config, config.heat_config, config.var_config
     emergency, correlation = config.emergency_config, config.correlation_config
+    first_tier = drawdown.tier_levels()[0][0]
     return {
         "warning_heat": _Level(heat.warning_heat, "score"),
         "critical_heat": _Level(heat.critical_heat, "score"),
-        "first_tier": _Level(drawdown.tier_levels()[0][0], "fraction"),
+        "calm_heat": _Level(CALM * heat.warning_heat, "score"),
+        "first_tier": _Level(first_tier, "fraction"),
+        "calm_tier": _Level(max(first_tier - drawdown.hysteresis, first_tier / 2.0), "fraction"),
         "max_drawdown": _Level(drawdown.max_portfolio_drawdown, "fraction"),
         "liquidation": _Level(emergency.liquidation_drawdown, "fraction"),
+        "calm_daily": _Level(CALM * NEARLY * drawdown.daily_loss_limit, "fraction"),
+        "calm_weekly": _Level(CALM * NEARLY * drawdown.weekly_loss_limit, "fraction"),
+        "calm_var": _Level(CALM * NEARLY, "fraction"),
+        "var_release": _Level(emergency.var_release, "fraction"),
+        "calm_pair": _Level(CALM * correlation.warning_pair, "number"),
+        "calm_volatility": _Level(CALM * correlation.volatility_spike, "number"),
         "nearly_daily": _Level(NEARLY * drawdown.daily_loss_limit, "fraction"),
         "daily_limit": _Level(drawdown.daily_loss_limit, "fraction"),
         "nearly_weekly": _Level(NEARLY * drawdown.weekly_loss_limit, "fraction"),
@@ -68,17 +79,20 @@ def _levels(config: RiskManagementConfig) -> dict[str, _Level]:
 
 def _filled(table: dict[str, Any], levels: dict[str, _Level]) -> dict[str, Any]:
     filled = {"channels": (), **table}
-    filled["condition"] = _with_numbers(table["condition"], levels)
+    for name in ("condition", "release"):
+        filled[name] = _with_numbers(table.get(name, ""), levels)
     for name in ("message", "meaning", "did", "todo"):
         filled[name] = _LEVEL.sub(lambda place: amount(*levels[place[1]]), table.get(name, ""))
     return filled
 
 
 def _with_numbers(condition: str, levels: dict[str, _Level]) -> str:
-    """With its levels as numbers; a level of nothing is reached by the least that is more."""
+    """With its levels as numbers; a level of nothing is reached by the least that is more, and left at it."""
 
     def reached(place: re.Match[str]) -> str:
-        value = levels[place[1]].value
-        return f">= {value:.9g}" if value > 0.0 else "> 0"
+        sign, value = place[1], levels[place[2]].value
+        if value > 0.0:
+            return f"{sign} {value:.9g}"
+        return "> 0" if sign == ">=" else "<= 0"
 
     return _LEVEL.sub(lambda place: f"{levels[place[1]].value:.9g}", _REACHED.sub(reached, condition))

@@ -11,13 +11,14 @@ from threading import Event as Signal
 from threading import Thread
 from typing import Final, Protocol
 
+from risk_management.alerts.chart import NoPicture, Picture
 from risk_management.alerts.message import Message
 from risk_management.alerts.outbox import Due, Outbox
-from risk_management.alerts.outcome import Outcome, Sender, Verdict, retry
+from risk_management.alerts.outcome import Following, Illustrated, Outcome, Sender, Verdict, retry
 from risk_management.alerts.pace import Pace, backoff
 from risk_management.clock import Clock
 
-__all__ = ["Delivery", "Listener"]
+__all__ = ["Delivery", "Listener", "Pictures"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,17 @@ PATIENCE: Final = 15.0
 """Seconds that an end waits for a message that is on its way."""
 IN_TROUBLE: Final = 3
 """Failures in a row from which a channel counts as in trouble."""
+MOST_PICTURES: Final = 20
+"""Pictures that wait for their turn on a channel; texts go first, and the oldest picture is dropped."""
 NO_SENDER: Final = "this channel is not configured"
+
+
+class Pictures(Protocol):
+    """Draws what goes with messages."""
+
+    def picture(self, message: Message) -> Picture | None:
+        """The picture of a message, None where there is nothing to show; it may raise NoPicture."""
+        ...
 
 
 class Listener(Protocol):
@@ -58,6 +69,8 @@ class Delivery:
         Put before every title: which book it is.
     chance : Random, optional
         Spreads the tries.
+    pictures : Pictures, optional
+        Draws what goes with a message.
     """
 
     def __init__(
@@ -70,6 +83,7 @@ class Delivery:
         tries: int = 20,
         label: str = "",
         chance: Random | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
         self._outbox, self._clock = outbox, clock
         self._fresh: deque[tuple[Message, tuple[str, ...]]] = deque(maxlen=10_000)
@@ -84,6 +98,7 @@ class Delivery:
                 tries=tries,
                 label=label,
                 chance=chance or Random(),  # noqa: S311 - it spreads tries over time, no secret hangs on it
+                pictures=pictures,
             )
             for name, sender in senders.items()
         }
@@ -167,6 +182,7 @@ class ChannelWorker:
     tries : int
     label : str
     chance : Random
+    pictures : Pictures or None
     """
 
     def __init__(  # noqa: PLR0913 - made in one place
@@ -181,15 +197,20 @@ class ChannelWorker:
         tries: int,
         label: str,
         chance: Random,
+        pictures: Pictures | None,
     ) -> None:
         self.name = name
         self._sender, self._outbox, self._clock = sender, outbox, clock
         self._delivery, self._listener = delivery, listener
         self._tries, self._label, self._chance = tries, label, chance
+        self._pictures = pictures
+        self._unseen: deque[Message] = deque(maxlen=MOST_PICTURES)
+        """Delivered as text, and whose picture follows."""
         self._pace = Pace(sender.caps)
         self._signal, self._ending = Signal(), Signal()
         self._failures = 0
         self._is_in_trouble = False
+        self._missing = ""
 
     def run(self) -> None:
         """Send until it is stopped."""
@@ -216,6 +237,9 @@ class ChannelWorker:
             return min(wait, IDLE)
         now = self._clock.now().timestamp()
         found = self._outbox.due(self.name, now, 1)
+        if not found and self._unseen:
+            self._follow(self._unseen.popleft())
+            return 0.0
         if not found:
             following = self._outbox.next_at(self.name)
             return IDLE if following is None else min(max(following - now, 0.05), IDLE)
@@ -224,8 +248,10 @@ class ChannelWorker:
         return 0.0
 
     def _tried(self, message: Message) -> Outcome:
-        said = replace(message, title=f"[{self._label}] {message.title}") if self._label else message
+        said = self._labelled(message)
         try:
+            if self._pictures is not None and isinstance(self._sender, Illustrated):
+                return self._sender.send_with(said, self._picture(message))
             return self._sender.send(said)
         except Exception as problem:  # noqa: BLE001 - somebody else's library must not end the channel
             # the text of an error may hold the address with its token, so only its kind is told
@@ -236,6 +262,10 @@ class ChannelWorker:
         if outcome.verdict is Verdict.DELIVERED:
             self._outbox.sent(key, self.name, now)
             self._went_well()
+            if self._missing:
+                self._note(key, self._missing)
+            elif self._pictures is not None and isinstance(self._sender, Following):
+                self._unseen.append(due.message)
             return
         logger.warning("channel %s did not take a message: %s", self.name, outcome.reason)
         is_last = outcome.verdict is Verdict.REFUSED or due.tries + 1 >= self._tries
@@ -249,6 +279,35 @@ class ChannelWorker:
                 wait = max(wait, outcome.after)
             self._outbox.postponed(key, self.name, outcome.reason, now + wait)
         self._went_wrong(outcome, is_last=is_last)
+
+    def _labelled(self, message: Message) -> Message:
+        return replace(message, title=f"[{self._label}] {message.title}") if self._label else message
+
+    def _picture(self, message: Message) -> Picture | None:
+        """The picture of a message; None where there is none, and what keeps it away is remembered."""
+        self._missing = ""
+        try:
+            return None if self._pictures is None else self._pictures.picture(message)
+        except Exception as problem:  # noqa: BLE001 - whatever a picture lacks, the text goes out
+            self._missing = str(problem) if isinstance(problem, NoPicture) else type(problem).__name__
+            return None
+
+    def _follow(self, message: Message) -> None:
+        """Send the picture of what was delivered; once, for the text has arrived."""
+        picture = self._picture(message)
+        if picture is not None and isinstance(self._sender, Following):
+            self._pace.use(self._clock.monotonic())
+            try:
+                self._missing = self._sender.send_picture(self._labelled(message), picture).reason
+            except Exception as problem:  # noqa: BLE001 - as of the text
+                self._missing = f"it raised {type(problem).__name__}"
+        if self._missing:
+            self._note(message.key, self._missing)
+
+    def _note(self, key: str, why: str) -> None:
+        logger.warning("channel %s: a message went without its picture: %s", self.name, why)
+        self._outbox.noted(key, self.name, f"sent without its picture: {why}")
+        self._missing = ""
 
     def _went_well(self) -> None:
         self._failures = 0

@@ -13,6 +13,7 @@ from hashlib import blake2s
 
 from risk_management.alerts.keeping import Keeper
 from risk_management.alerts.records import one_line
+from risk_management.alerts.room import Room
 from risk_management.alerts.routing import QUIET, SILENCE, addressed, escalation_of, outside, routed
 from risk_management.config.risk_config import AlertConfig
 from risk_management.model.alert import Alert, AlertSeverity, AlertState, AlertType
@@ -114,6 +115,7 @@ class Lives:
         self._keeper = keeper
         self._settings, self._reachable = settings, reachable
         self._memory: dict[str, _Seen] = {}
+        self.room = Room(keeper)
         self.told: list[Alert] = []
         """What was told and not taken by the owner yet."""
 
@@ -129,9 +131,7 @@ class Lives:
     def is_open(self, key: str) -> bool:
         """Whether there is anything that could be over: told, waiting, or seen a moment ago."""
         life, seen = self.get(key), self._memory.get(key)
-        return (life is not None and (life.is_active or life.is_waiting)) or (
-            seen is not None and seen.since is not None
-        )
+        return (life is not None and life.is_open) or (seen is not None and seen.since is not None)
 
     def current(self, key: str) -> Alert | None:
         """The active alert with its count of now."""
@@ -160,7 +160,11 @@ class Lives:
         news : bool
             More than was told: it is told again at once and needs a new acknowledgement.
         """
-        seen, life = self._seen(subject.key), self.get(subject.key)
+        life = self.get(subject.key)
+        is_open = life is not None and life.is_open
+        if self.room.is_spent or not (is_open or self.room.takes(subject.key, subject.severity, now)):
+            return None
+        seen = self._seen(subject.key)
         seen.count += 1
         if seen.since is None:
             seen.since = now
@@ -168,12 +172,14 @@ class Lives:
             return self._tell(AlertState.REPEATED, subject, now, say(), acknowledged_by="", comment="")
         told = self.tick(subject, now, say)
         must_remember = subject.raised or subject.hold > 0.0
-        if told is None and must_remember and (life is None or not (life.is_active or life.is_waiting)):
+        if told is None and must_remember and not is_open:
             self._note(self._made(AlertState.WAITING, subject, now, say()), now)
         return told
 
     def tick(self, subject: Subject, now: datetime, say: Callable[[], Saying]) -> Alert | None:
         """Time passed and nothing is known to have changed; returns what is told."""
+        if self.room.is_spent:
+            return None
         seen, life = self._seen(subject.key), self.get(subject.key)
         if life is not None and life.is_active:
             return self._goes_on(life, subject, now, say)
@@ -181,12 +187,16 @@ class Lives:
             return None
         return self._tell(AlertState.FIRING, subject, now, say())
 
-    def over(self, subject: Subject, now: datetime, ending: Callable[[], str] = str) -> Alert | None:
+    def over(
+        self, subject: Subject, now: datetime, ending: Callable[[], str] = str, actor: str = SYSTEM
+    ) -> Alert | None:
         """It holds no more; returns the notice, if it had been told."""
         life, seen = self.get(subject.key), self._memory.get(subject.key)
-        if life is None or not (life.is_active or life.is_waiting):
+        if life is None or not life.is_open:
             if seen is not None:
                 seen.since = None
+            return None
+        if self.room.is_spent:
             return None
         if life.is_waiting:
             self._seen(subject.key).since = None
@@ -197,7 +207,7 @@ class Lives:
         message = one_line(f"Resolved after {span}: {life.alert.name}{said}.")
         ended = amended(self.counted(life), state=AlertState.RESOLVED, at=now, message=message)
         self._memory.pop(subject.key, None)
-        return self._send(ended, subject)
+        return self._send(ended, subject, actor)
 
     def acknowledge(self, life: AlertLife, actor: str, comment: str, now: datetime) -> Alert:
         """Somebody took it on: it repeats no more. The first name stays."""
@@ -232,7 +242,7 @@ class Lives:
         active = life.alert.alert_id if life is not None and life.is_active else ""
         if seen is None or seen.alert_id != active:
             seen = self._memory[key] = _Seen(active)
-            if life is not None and (life.is_active or life.is_waiting):
+            if life is not None and life.is_open:
                 seen.count, seen.since = life.alert.count, life.alert.first_at
         return seen
 
@@ -307,7 +317,7 @@ class Lives:
             symbol=subject.symbol,
         )
 
-    def _send(self, alert: Alert, subject: Subject) -> Alert:
+    def _send(self, alert: Alert, subject: Subject, actor: str = SYSTEM) -> Alert:
         """Decide where a telling goes, and keep it."""
         settings, reachable = self._settings(), tuple(self._reachable())
         life = self.get(subject.key)
@@ -319,15 +329,17 @@ class Lives:
             if alert.state is AlertState.RESOLVED:  # who heard that it began hears that it is over
                 wanted = (*wanted, *life.heard)
         sent = addressed(alert, outside(wanted), self._keeper.alerts, settings, alert.at)
-        self._keep(sent, SYSTEM)
+        self._keep(sent, actor)
         return sent
 
     def _keep(self, alert: Alert, actor: str) -> None:
         self._keeper.apply(AlertTold(at=alert.at, actor=actor, alert=alert))
         self.told.append(alert)
+        self.room.use()
 
     def _note(self, alert: Alert, now: datetime) -> None:
         self._keeper.apply(AlertNoted(at=now, actor=SYSTEM, alert=alert))
+        self.room.use()
 
 
 def _new_id(key: str, episode: int, now: datetime) -> str:

@@ -116,6 +116,10 @@ class Outbox(Protocol):
         """It is given up."""
         ...
 
+    def noted(self, key: str, channel: str, text: str) -> None:
+        """Keep a remark on what was delivered, such as that its picture is missing."""
+        ...
+
     def carries(self, key: str) -> frozenset[str]:
         """The channels that have a row of this message."""
         ...
@@ -184,6 +188,13 @@ class MemoryOutbox:
     def failed(self, key: str, channel: str, error: str) -> None:
         """It is given up."""
         self._change(key, channel, state=RowState.FAILED, last_error=error)
+
+    def noted(self, key: str, channel: str, text: str) -> None:
+        """Keep a remark."""
+        with self._lock:
+            found = self._rows.get((key, channel))
+            if found is not None:
+                self._rows[key, channel] = (replace(found[0], last_error=text), found[1])
 
     def carries(self, key: str) -> frozenset[str]:
         """The channels that have a row of this message."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
+from risk_management.alerts.chart import Picture
 from risk_management.alerts.message import Message
 
-__all__ = ["DELIVERED", "Cap", "Outcome", "Sender", "Verdict", "refused", "retry"]
+__all__ = ["DELIVERED", "Cap", "Following", "Illustrated", "Outcome", "Sender", "Verdict", "refused", "retry"]
 
 
 class Verdict(StrEnum):
@@ -72,4 +73,22 @@ class Sender(Protocol):
 
     def send(self, message: Message) -> Outcome:
         """Try once; it takes at most some ten seconds and raises nothing that is expected."""
+        ...
+
+
+@runtime_checkable
+class Illustrated(Protocol):
+    """A sender whose text holds its picture."""
+
+    def send_with(self, message: Message, picture: Picture | None) -> Outcome:
+        """Try once, as `Sender.send`."""
+        ...
+
+
+@runtime_checkable
+class Following(Protocol):
+    """A sender that sends a picture after its text."""
+
+    def send_picture(self, message: Message, picture: Picture) -> Outcome:
+        """Try once, as `Sender.send`."""
         ...

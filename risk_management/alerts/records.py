@@ -31,6 +31,7 @@ __all__ = [
 
 
 MAX_TEXT: Final = 1000
+LEAST_REPEAT: Final = 60.0
 _ID: Final = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
 _ADDRESS: Final = re.compile(r"url:[a-z0-9]{1,16}(-[0-9]{1,3})?")
 _PLACE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -70,7 +71,8 @@ class AlertRule:
         EMERGENCY never waits.
     repeat : float or None
         Seconds after which an alert that goes on and that nobody acknowledged is said again; by
-        default the configuration's; 0 says it once.
+        default the configuration's, which is of CRITICAL and EMERGENCY: what is milder is said once. At
+        least a minute; 0 says it once.
     hold : float
         Seconds for which the condition must hold before the alert fires.
     enabled : bool
@@ -136,14 +138,17 @@ class AlertRule:
 
     @classmethod
     def of(cls, facts: RuleFacts) -> AlertRule:
-        """The rule that was written down.
+        """The rule that was written down; a repeat shorter than one may be by now is the shortest.
 
         Raises
         ------
         ConfigurationError
             It can't be used, such as one of an earlier version with other words.
         """
-        return cls(**{f.name: getattr(facts, f.name) for f in fields(cls)})
+        values = {f.name: getattr(facts, f.name) for f in fields(cls)}
+        if facts.repeat is not None and 0.0 < facts.repeat < LEAST_REPEAT:
+            values["repeat"] = LEAST_REPEAT
+        return cls(**values)
 
     def facts(self) -> RuleFacts:
         """The rule as it is written down."""
@@ -220,6 +225,10 @@ class AlertRule:
             return
         if isinstance(value, bool) or not _is_finite(value) or value < 0.0:
             raise self._wrong(field_name, f"is a number of seconds from 0, got {value!r:.40}")
+        if field_name == "repeat" and 0.0 < value < LEAST_REPEAT:
+            raise self._wrong(
+                field_name, f"is 0 (never) or at least {LEAST_REPEAT:g} seconds, got {value!r:.40}"
+            )
 
     def _settle(self, field_name: str, value: object) -> None:
         object.__setattr__(self, field_name, value)

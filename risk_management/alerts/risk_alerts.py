@@ -9,15 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from risk_management.alerts.channels import Channel, missing_settings
 from risk_management.alerts.conditions import ConditionError, MissingMetric
 from risk_management.alerts.default_rules import default_rules as rules_of
-from risk_management.alerts.judging import Judge
 from risk_management.alerts.keeping import Alone, InBook, Keeper
-from risk_management.alerts.life import Lives, Saying, Subject
+from risk_management.alerts.life import Lives
+from risk_management.alerts.raising import Raised
 from risk_management.alerts.records import (
     Alert,
     AlertChannel,
@@ -28,18 +27,20 @@ from risk_management.alerts.records import (
     FailedDelivery,
     one_line,
 )
+from risk_management.alerts.rounds import Rounds
 from risk_management.alerts.rule_book import RuleBook
 from risk_management.alerts.rule_file import rules_in
 from risk_management.alerts.silences import new_silence
-from risk_management.alerts.storms import fold_storms, watch_storms
+from risk_management.alerts.storms import fold_storms
 from risk_management.alerts.telling import Teller
+from risk_management.alerts.trail import Trail
 from risk_management.clock import Clock, SystemClock
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.alert_book import MOST_LIVES, STORM, active_alerts, standing_silences
+from risk_management.core.alert_book import STORM, active_alerts, standing_silences
 from risk_management.core.book import Book
 from risk_management.core.subject_metrics import Subjects, subject_metrics
 from risk_management.errors import ConfigurationError, InvalidRequest, StoreUnavailable, shown
-from risk_management.model.alert_book import Silence
+from risk_management.model.alert_book import AlertLife, Silence
 from risk_management.model.events import RuleChanged, SilenceEnded, SilenceSet
 from risk_management.model.portfolio import SYSTEM
 
@@ -60,9 +61,6 @@ __all__ = [
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-
-BLIND: Final = "missing_metrics"
-"""Key of the alert about metrics that rules need and do not get."""
 
 
 def settled_rules(config: RiskManagementConfig, *, default_rules: bool = True) -> tuple[AlertRule, ...]:
@@ -110,13 +108,22 @@ class RiskAlertManager:
         self._with_defaults = default_rules
         self._rules = RuleBook(self._keeper)
         self._lives = Lives(self._keeper, lambda: self._config.alert_config, self._reachable)
-        self._sayings: dict[str, str] = {}
-        self._blind: frozenset[str] = frozenset()
+        self._raised = Raised(self._lives, lambda: self._config.alert_config)
+        self._rounds = Rounds(
+            self._keeper,
+            self._rules,
+            self._lives,
+            self._raised,
+            lambda: self._config.alert_config,
+            self._subjects,
+        )
         self._teller = Teller(self._config.alert_config)
         self.delivered = self._teller.delivered
         """What the memory channel took, the newest last."""
         self.failed = self._teller.failed
         """What a channel did not take, the newest last."""
+        self.trail = Trail()
+        """What the metrics did lately."""
         self.reconfigure(self._config)
 
     # -- rules --------------------------------------------------------------------------------------
@@ -164,8 +171,8 @@ class RiskAlertManager:
             if known is None:
                 raise InvalidRequest("UNKNOWN_RULE", "rule_id", f"no alert rule is called {rule_id!r:.80}")
             now = self._clock.now()
-            self._keeper.apply(RuleChanged(now, actor, rule_id, None))
-            self._end_orphans(now)
+            self._keeper.apply(RuleChanged(now, actor, rule_id, None, self._rules.is_settled(rule_id)))
+            self._rounds.end_removed(now)
             self._hand_out(now)
         return known.rule
 
@@ -223,6 +230,8 @@ class RiskAlertManager:
             What was told: firing, repeated, escalated and resolved.
         """
         moment = now or self._clock.now()
+        if self._config.alert_config.charts:
+            self.trail.add(moment, metrics)
         return self._kept(lambda: self._evaluated(metrics, moment, subjects)) or []
 
     def raise_alert(
@@ -258,7 +267,7 @@ class RiskAlertManager:
 
         def raised() -> Alert | None:
             with self._lock:
-                current = self._raise(key or f"{kind}:{message}", kind, level, message, moment)
+                current = self._raised.add(key or f"{kind}:{message}", kind, level, message, moment)
                 self._hand_out(moment)
                 return current
 
@@ -270,13 +279,13 @@ class RiskAlertManager:
         The alert of a rule ends by itself when its condition holds no more.
         """
         life = self._lives.get(f"!{key}")
-        if life is None or not (life.is_active or life.is_waiting):
+        if life is None or not life.is_open:
             return None
         moment = now or self._clock.now()
 
         def ended() -> Alert | None:
             with self._lock:
-                notice = self._resolve(key, moment)
+                notice = self._raised.end(key, moment)
                 self._hand_out(moment)
                 return notice
 
@@ -290,17 +299,45 @@ class RiskAlertManager:
         InvalidRequest
             ``INVALID_NAME`` without an actor; ``UNKNOWN_ALERT`` if no such alert is active.
         """
+        with self._lock:
+            life, now = self._open_life(alert_id, actor), self._clock.now()
+            alert = self._lives.acknowledge(life, actor, one_line(comment), now)
+            self._hand_out(now)
+            return alert
+
+    def end_raised(self, alert_id: str, actor: str, comment: str = "") -> Alert:
+        """End an active alert that was raised, in the name of a person; returns the notice.
+
+        Where its cause goes on, the system raises it again when it looks next.
+
+        Raises
+        ------
+        InvalidRequest
+            ``INVALID_NAME`` without an actor; ``UNKNOWN_ALERT`` if no such alert is active;
+            ``ALERT_OF_RULE`` if a rule holds it: that one ends when its condition does.
+        """
+        with self._lock:
+            life, now = self._open_life(alert_id, actor), self._clock.now()
+            if not life.alert.raised or life.alert.rule_id.startswith(STORM):
+                raise InvalidRequest(
+                    "ALERT_OF_RULE",
+                    "alert_id",
+                    f"{life.alert.name} ends by itself when its cause does; acknowledge or silence it",
+                )
+            said = one_line(f"by {actor}: {comment}" if comment else f"by {actor}")
+            notice = self._raised.end(life.alert.rule_id, now, said, actor)
+            self._hand_out(now)
+            return notice or life.alert
+
+    def _open_life(self, alert_id: str, actor: str) -> AlertLife:
+        """The active alert that a person means."""
         if not actor.strip() or not actor.isprintable() or len(actor) > 128:
             raise InvalidRequest(
                 "INVALID_NAME", "actor", f"actor is 1 to 128 printable characters; got {shown(actor)}"
             )
-        with self._lock:
-            now = self._clock.now()
-            for life in self._keeper.alerts.lives.values():
-                if life.is_active and life.alert.alert_id == alert_id:
-                    alert = self._lives.acknowledge(life, actor, one_line(comment), now)
-                    self._hand_out(now)
-                    return alert
+        for life in self._keeper.alerts.lives.values():
+            if life.is_active and life.alert.alert_id == alert_id:
+                return life
         raise InvalidRequest(
             "UNKNOWN_ALERT", "alert_id", f"no alert {alert_id!r:.40} is active; it may have been resolved"
         )
@@ -424,142 +461,13 @@ class RiskAlertManager:
     ) -> list[Alert]:
         with self._lock:
             self._lives.told = []
-            judge = Judge(self._lives, self._subject, now)
-            scoped: Subjects | None = subjects
-            for watched in self._rules.watched.values():
-                if not watched.rule.enabled:
-                    continue
-                if watched.rule.scope == "portfolio":
-                    judge.judge(watched, metrics)
-                    continue
-                if scoped is None:
-                    scoped = self._subjects(now)
-                for name, words in scoped.get(watched.rule.scope, {}).items():
-                    judge.judge(watched, {**metrics, **words}, name)
-            self._report_blind(judge.blind, now)
-            self._go_on(judge.judged, now)
+            self._rounds.go(metrics, now, subjects)
             return self._hand_out(now)
 
     def _subjects(self, now: datetime) -> Subjects:
         if self._book is None:
             return {}
         return subject_metrics(self._book.state, self._book.config, now)
-
-    def _go_on(self, judged: set[str], now: datetime) -> None:
-        """What is not judged by its rule: alerts that were raised, orphans, what waits for its hours."""
-        for key, life in tuple(self._keeper.alerts.lives.items()):
-            alert = life.alert
-            if alert.state is AlertState.RESOLVED:
-                if alert.held_for == "quiet":
-                    self._lives.tell_again(life, now)
-            elif alert.raised and not alert.rule_id.startswith(STORM):
-                self._lives.tick(self._raised_subject(alert), now, partial(self._again, alert))
-            elif not alert.raised and key not in judged:
-                self._lives.over(self._raised_subject(alert), now, lambda: "it is watched no more")
-        watch_storms(self._lives, self._keeper.alerts, self._config.alert_config, now)
-
-    def _end_orphans(self, now: datetime) -> None:
-        """Resolve alerts whose rule is watched no more."""
-        known = self._rules.watched
-        for life in tuple(self._keeper.alerts.lives.values()):
-            if not life.alert.raised and life.alert.rule_id not in known:
-                self._lives.over(self._raised_subject(life.alert), now, lambda: "the rule was removed")
-
-    def _subject(self, rule: AlertRule, name: str) -> Subject:
-        settings = self._config.alert_config
-        return Subject(
-            key=f"{rule.rule_id}[{name}]" if name else rule.rule_id,
-            rule_id=rule.rule_id,
-            name=f"{rule.name} ({name})" if name else rule.name,
-            alert_type=rule.alert_type,
-            severity=rule.severity,
-            channels=tuple(rule.channels),
-            cooldown=settings.cooldown if rule.cooldown is None else rule.cooldown,
-            repeat=settings.repeat if rule.repeat is None else rule.repeat,
-            hold=rule.hold,
-            bot=name if rule.scope == "bot" else "",
-            strategy=name if rule.scope == "strategy" else "",
-            symbol=name if rule.scope == "symbol" else "",
-        )
-
-    def _raised_subject(self, alert: Alert) -> Subject:
-        """An alert that is no rule goes by the routes."""
-        settings = self._config.alert_config
-        return Subject(
-            alert.key,
-            alert.rule_id,
-            alert.name,
-            alert.alert_type,
-            alert.severity,
-            (),
-            settings.cooldown,
-            settings.repeat,
-            raised=alert.raised,
-            bot=alert.bot,
-            strategy=alert.strategy,
-            symbol=alert.symbol,
-        )
-
-    def _report_blind(self, blind: Mapping[str, list[AlertRule]], now: datetime) -> None:
-        """One alert for all metrics that are missing; more of them are news, fewer are not."""
-        if not blind:
-            self._blind = frozenset()
-            self._resolve(BLIND, now)
-            return
-        rules = [rule for watching in blind.values() for rule in watching]
-        blinded = ", ".join(dict.fromkeys(rule.name for rule in rules))
-        severity = max(AlertSeverity.WARNING, min(AlertSeverity.CRITICAL, max(r.severity for r in rules)))
-        is_news = bool(self._blind) and not blind.keys() <= self._blind
-        self._blind |= blind.keys()
-        text = f"No number for {', '.join(blind)}: these rules can't be judged: {blinded}."
-        self._raise(BLIND, AlertType.DATA_QUALITY, severity, text, now, news=is_news)
-
-    def _raise(
-        self,
-        key: str,
-        kind: AlertType,
-        severity: AlertSeverity,
-        message: str,
-        now: datetime,
-        *,
-        news: bool = False,
-    ) -> Alert | None:
-        """See it, and return the alert as it stands."""
-        life = self._lives.get(f"!{key}")
-        if life is None:
-            self._make_room()
-        is_open = life is not None and life.is_active
-        is_worse = life is not None and is_open and severity > life.alert.severity
-        subject = self._new_subject(key, kind, severity)
-        if life is not None and is_open and not is_worse:
-            subject = self._raised_subject(life.alert)
-        self._sayings[subject.key] = message
-        self._lives.seen(subject, now, lambda: Saying(message), news=news or is_worse)
-        return self._lives.current(subject.key)
-
-    def _new_subject(self, key: str, kind: AlertType, severity: AlertSeverity) -> Subject:
-        settings = self._config.alert_config
-        name = one_line(f"{kind.value.replace('_', ' ').capitalize()} ({key})")
-        return Subject(
-            f"!{key}", key, name, kind, severity, (), settings.cooldown, settings.repeat, raised=True
-        )
-
-    def _make_room(self) -> None:
-        """Say what is forgotten, where one more alert is more than can be remembered."""
-        lives = self._keeper.alerts.lives
-        if len(lives) >= MOST_LIVES and all(life.is_active or life.is_waiting for life in lives.values()):
-            oldest = min(lives.values(), key=lambda life: life.alert.at).alert.rule_id
-            logger.warning("more than %d alerts are open; the oldest is forgotten: %.80r", MOST_LIVES, oldest)
-
-    def _resolve(self, key: str, now: datetime) -> Alert | None:
-        life = self._lives.get(f"!{key}")
-        if life is None:
-            return None
-        self._sayings.pop(f"!{key}", None)
-        return self._lives.over(self._raised_subject(life.alert), now)
-
-    def _again(self, alert: Alert) -> Saying:
-        return Saying(self._sayings.get(alert.key, alert.message))
 
     def _reachable(self) -> tuple[str, ...]:
         """All channels that can take an alert: those with settings, further addresses, and those attached."""

@@ -45,6 +45,10 @@ class RuleBook:
         """Use other rules of the settings."""
         self._settled, self._built = rules, None
 
+    def is_settled(self, rule_id: str) -> bool:
+        """Whether it is a rule of the settings."""
+        return any(rule.rule_id == rule_id for rule in self._settled)
+
     @property
     def watched(self) -> Mapping[str, Watched]:
         """All rules, compiled; made anew where a rule came or went."""

@@ -12,11 +12,13 @@ from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.subject_metrics import Subjects
 from risk_management.errors import ConfigurationError
+from risk_management.model.alert import AlertState
 from risk_management.model.vocabulary import SCOPED, words_of
 
 __all__ = ["CaseResult", "run_cases"]
 
 BEGIN: Final = datetime(2024, 1, 1, tzinfo=UTC)
+TOLD: Final = tuple(state.value for state in AlertState if state is not AlertState.WAITING)
 PLURALS: Final = {"bots": "bot", "strategies": "strategy", "symbols": "symbol"}
 
 
@@ -68,7 +70,7 @@ def _run(rules: Sequence[AlertRule], case: Any, number: int) -> CaseResult:
         found = sorted(f"{alert.key.removeprefix('!')} {alert.state.value}" for alert in told)
         wanted = sorted(_expected(step, name))
         if found != wanted:
-            said = f"at {seconds:g} s {_listed(wanted)} should be told, and was {_listed(found)}"
+            said = f"at {seconds:g} s should be told: {_listed(wanted)}; was told: {_listed(found)}"
             return CaseResult(name, said)
     return CaseResult(name, "")
 
@@ -114,6 +116,11 @@ def _expected(step: Mapping[str, Any], name: str) -> list[str]:
     wanted = step.get("alerts", [])
     if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
         raise ConfigurationError(f'{name}: alerts is a list such as ["my_rule firing"]')
+    for one in wanted:
+        if one.rpartition(" ")[2] not in TOLD:
+            raise ConfigurationError(
+                f"{name}: {one!r:.80} in alerts ends with no state that is told; there are {', '.join(TOLD)}"
+            )
     return wanted
 
 

@@ -89,6 +89,11 @@ class SteadyOutbox:
         where = self._memory if channel in self._memory.carries(key) else self._durable
         self._write(lambda: where.failed(key, channel, error))
 
+    def noted(self, key: str, channel: str, text: str) -> None:
+        """Keep a remark."""
+        where = self._memory if channel in self._memory.carries(key) else self._durable
+        self._write(lambda: where.noted(key, channel, text))
+
     def carries(self, key: str) -> frozenset[str]:
         """The channels that have a row of this message."""
         none: frozenset[str] = frozenset()

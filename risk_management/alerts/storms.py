@@ -20,18 +20,11 @@ __all__ = ["fold_storms", "watch_storms"]
 def fold_storms(
     lives: Lives, keeper: Keeper, settings: AlertConfig, told: Iterable[Alert], now: datetime
 ) -> None:
-    """Tell each channel of its storm once something was folded, and again when that got more severe."""
-    worst: dict[str, AlertSeverity] = {}
-    for alert in told:
-        for channel in alert.held if alert.held_for == STORMY else ():
-            worst[channel] = max(worst.get(channel, AlertSeverity.WARNING), alert.severity)
-    for channel, severity in worst.items():
-        life = lives.get(f"!{STORM}{channel}")
-        current = life.alert.severity if life is not None and life.is_active else AlertSeverity.INFO
-        is_news = current is not AlertSeverity.INFO and severity > current
-        subject = _subject(channel, max(severity, current), settings)
+    """Tell each channel of its storm once something was folded."""
+    stormy = (channel for alert in told if alert.held_for == STORMY for channel in alert.held)
+    for channel in dict.fromkeys(stormy):
         text = _begun(channel, settings, keeper.alerts)
-        lives.seen(subject, now, partial(Saying, text), news=is_news)
+        lives.seen(_subject(channel, settings), now, partial(Saying, text))
 
 
 def watch_storms(lives: Lives, book: AlertBook, settings: AlertConfig, now: datetime) -> None:
@@ -40,20 +33,20 @@ def watch_storms(lives: Lives, book: AlertBook, settings: AlertConfig, now: date
         life = lives.get(f"!{STORM}{channel}") if load.folded else None
         if life is None or not life.is_active:
             continue
-        subject = _subject(channel, life.alert.severity, settings)
+        subject = _subject(channel, settings)
         if is_stormy(load, settings, now):
             lives.tick(subject, now, partial(Saying, _begun(channel, settings, book)))
         else:
             lives.over(subject, now, partial(_ended, load))
 
 
-def _subject(channel: str, severity: AlertSeverity, settings: AlertConfig) -> Subject:
+def _subject(channel: str, settings: AlertConfig) -> Subject:
     return Subject(
         key=f"!{STORM}{channel}",
         rule_id=f"{STORM}{channel}",
         name=f"Alert storm on {channel}",
         alert_type=AlertType.SYSTEM_ERROR,
-        severity=severity,
+        severity=AlertSeverity.WARNING,
         channels=(channel,),
         cooldown=0.0,
         repeat=settings.repeat,
@@ -64,7 +57,7 @@ def _subject(channel: str, severity: AlertSeverity, settings: AlertConfig) -> Su
 def _begun(channel: str, settings: AlertConfig, book: AlertBook) -> str:
     return (
         f"More than {settings.storm_alerts} messages within {settings.storm_window:g} s on {channel}: "
-        f"further ones are folded into this one until it calms down, emergencies excepted. "
+        f"further warnings are folded into this one until it calms down; what is graver comes in full. "
         f"So far {_counts(book.loads[channel].folded)}. The alert list has each of them."
     )
 

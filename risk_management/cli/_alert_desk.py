@@ -1,4 +1,4 @@
-"""``risk alerts list, ack, silence, unsilence``: what is active, and what a person does about it."""
+"""``risk alerts list, ack, resolve, silence, unsilence``: what is active, and what a person does about it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from risk_management.cli._store import Store, store_of
 if TYPE_CHECKING:
     from risk_management.integration.client import RiskClient
 
-__all__ = ["acknowledge", "show_active", "silence", "unsilence"]
+__all__ = ["acknowledge", "resolve", "show_active", "silence", "unsilence"]
 
 GRAVE: Final = 3
 """Exit code while an alert of CRITICAL or above is active."""
@@ -61,6 +61,23 @@ def acknowledge(
         show_json({"alert": taken})
     else:
         typer.echo(f"{taken['name']} is acknowledged by {taken['acknowledged_by']}.")
+
+
+def resolve(
+    alert_id: Annotated[str, typer.Argument(help="Of 'risk alerts list'.", show_default=False)],
+    comment: Annotated[str, typer.Option("--comment", help="Why it is over.")] = "",
+    as_json: Json = False,
+) -> None:
+    """End an alert of the service at RISK_URL that was raised and is over; one of a rule ends by itself.
+
+    [dim]risk alerts resolve 5f0c1d2e3a4b5c6d --comment "the order was found at the broker"[/dim]
+    """
+    with _client() as client:
+        ended = client.resolve_alert(alert_id, comment)
+    if as_json:
+        show_json({"alert": ended})
+    else:
+        typer.echo(ended["message"])
 
 
 def silence(

@@ -115,6 +115,26 @@ def _budget(said: Body) -> str:
     return f"{kind}, over {len(budget['shares'])} strategies{_because(said)}"
 
 
+def _alert(said: Body) -> str:
+    alert = said["alert"]
+    subject = next((alert[word] for word in ("bot", "strategy", "symbol") if alert.get(word)), "")
+    key = f"{alert['rule_id']}[{subject}]" if subject else alert["rule_id"]
+    return f"{alert['severity']} {alert['state']} {key}: {alert['message']}"
+
+
+def _rule(said: Body) -> str:
+    rule = said["rule"]
+    return (
+        f"{said['rule_id']} taken out" if rule is None else f"{said['rule_id']} watched: {rule['condition']}"
+    )
+
+
+def _silence(said: Body) -> str:
+    one = said["silence"]
+    named = ", ".join(one[word] for word in ("rule_id", "alert_type", "bot", "symbol") if one[word])
+    return f"{named} until {one['until'][:16].replace('T', ' ')}{_because(one)}"
+
+
 _SENTENCES: Final[Mapping[str, Callable[[Body], str]]] = {
     "BookOpened": _settings,
     "ConfigChanged": _settings,
@@ -143,8 +163,13 @@ _SENTENCES: Final[Mapping[str, Callable[[Body], str]]] = {
     "LiquidationStarted": lambda said: str(_first(said["liquidation"])),
     "LiquidationStepSent": lambda said: f"{said['liquidation_id']}: {len(said['orders'])} orders",
     "LiquidationStepDone": lambda said: f"{said['liquidation_id']}: {len(said['results'])} orders ended",
+    "LiquidationStopped": lambda said: f"{said['liquidation_id']} is to end: {said['reason']}",
     "LiquidationEnded": lambda said: f"{said['liquidation_id']}: {said['outcome']}",
     "VarRecorded": lambda _said: "a trading day ended; its VaR was held against what came",
+    "AlertTold": _alert,
+    "AlertNoted": _alert,
+    "RuleChanged": _rule,
+    "SilenceSet": _silence,
     "Marked": lambda _said: "the book was looked at",
     "PeaksSeen": lambda said: f"new highest profits of {', '.join(name for name, _ in said['bots'])}",
     "EmergencyStepped": lambda said: (

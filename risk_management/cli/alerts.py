@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
-from risk_management.cli._alert_desk import acknowledge, show_active, silence, unsilence
+from risk_management.cli._alert_desk import acknowledge, resolve, show_active, silence, unsilence
 from risk_management.cli._options import Json, WrongUsage, options_of
 from risk_management.cli._screen import screen, show_json, table
 from risk_management.cli._store import Store, store_of
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.command("list")(show_active)
 app.command("ack")(acknowledge)
+app.command("resolve")(resolve)
 app.command("silence")(silence)
 app.command("unsilence")(unsilence)
 Channel = Annotated[str | None, typer.Option("--channel", help="This channel alone.", show_default=False)]
@@ -58,8 +59,6 @@ def send_test(
     the book in the store, or of the example where there is none.
 
     [dim]risk alerts test --channel telegram[/dim]
-
-    Ends with 1 when one did not arrive.
     """
     if summary:
         _show_summaries(summaries_of(options_of(context), store), as_json=as_json)
@@ -113,23 +112,33 @@ def status(context: typer.Context, store: Store = None, as_json: Json = False) -
 
 
 @app.command("retry")
-def retry(context: typer.Context, channel: Channel = None, store: Store = None) -> None:
+def retry(
+    context: typer.Context, channel: Channel = None, store: Store = None, as_json: Json = False
+) -> None:
     """Send again what failed; a running service begins within seconds, another one at its start.
 
     [dim]risk alerts retry --channel slack[/dim]
     """
     number = _outbox(context, store).retry(channel)
-    typer.echo(f"{number} messages wait to be sent again.")
+    if as_json:
+        show_json({"waiting": number})
+    else:
+        typer.echo(f"{number} messages wait to be sent again.")
 
 
 @app.command("dismiss")
-def dismiss(context: typer.Context, channel: Channel = None, store: Store = None) -> None:
+def dismiss(
+    context: typer.Context, channel: Channel = None, store: Store = None, as_json: Json = False
+) -> None:
     """Put aside what failed, once somebody has read it in 'risk alerts status'.
 
     [dim]risk alerts dismiss[/dim]
     """
     number = _outbox(context, store).dismiss(channel)
-    typer.echo(f"{number} messages are put aside.")
+    if as_json:
+        show_json({"dismissed": number})
+    else:
+        typer.echo(f"{number} messages are put aside.")
 
 
 def _outbox(context: typer.Context, store: str | None) -> SqlOutbox:

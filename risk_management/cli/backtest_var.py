@@ -42,8 +42,6 @@ def run(
     """Would the VaR of this book have held? Every method, day by day, against what came.
 
     [dim]risk backtest-var --example --years 10[/dim]
-
-    Ends with 3 when the default method stands in the red zone over the last 250 days.
     """
     book = options_of(context).book(file, example=example, value=value, command="backtest-var")
     with progress() as shown:
@@ -146,7 +144,7 @@ def _said(found: BookBacktest, *, wide: bool) -> list[str]:
 
 def _silent(found: BookBacktest) -> dict[str, str]:
     """On how many days a method gave no figure, where it is too many for a clean record."""
-    from risk_management.calculators.var_backtest import REFUSED  # noqa: PLC0415 - help must be quick
+    from risk_management.calculators.method_record import REFUSED  # noqa: PLC0415 - help must be quick
 
     days = len(found.dates)
     refused = {m: max(record.refused for record in records) for m, records in found.records.items()}

@@ -41,7 +41,8 @@ def check(file: File, as_json: Json = False) -> None:
         for mistake in found.mistakes:
             typer.echo(f"{file}:{mistake.line}:{mistake.column}: {mistake.text}")
         if not found.mistakes:
-            typer.echo(f"{file}: {len(found.rules)} rules, no mistake")
+            number = len(found.rules)
+            typer.echo(f"{file}: {number} {'rule' if number == 1 else 'rules'}, no mistake")
     if found.mistakes:
         raise typer.Exit(WRONG)
 

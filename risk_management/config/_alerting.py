@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from risk_management.config._base import LocalTime, Seconds, Settings, ZoneName
 from risk_management.model.alert import Alert, AlertSeverity, AlertType
@@ -15,6 +15,12 @@ from risk_management.model.alert import Alert, AlertSeverity, AlertType
 __all__ = ["AlertConfig", "AlertRoute", "QuietHours"]
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+def _never_or_a_minute(seconds: float) -> float:
+    if 0.0 < seconds < 60.0:
+        raise ValueError("is 0 (never) or at least 60 seconds")
+    return seconds
 
 
 class QuietHours(Settings):
@@ -60,8 +66,11 @@ class AlertConfig(Settings):
     enabled: bool = True
     cooldown: Seconds = 300.0
     """Seconds before an alert that was resolved may fire again."""
-    repeat: Seconds = 3600.0
-    """Seconds after which an alert that goes on is said again."""
+    repeat: Annotated[Seconds, AfterValidator(_never_or_a_minute)] = 3600.0
+    """Seconds after which a CRITICAL or EMERGENCY that nobody acknowledged is said again; 0: never.
+
+    What is milder is said once, and stands in the daily summary while it holds.
+    """
     telegram_bot_token: SecretStr | None = None
     telegram_chat_id: str | None = None
     discord_webhook_url: SecretStr | None = None
@@ -88,7 +97,7 @@ class AlertConfig(Settings):
     storm_alerts: Annotated[int, Field(ge=1, le=100)] = 20
     """Messages that a channel gets within `storm_window`; further ones become one, with their number."""
     storm_window: Seconds = 60.0
-    """Seconds of that; 0: nothing is ever folded. An EMERGENCY never is."""
+    """Seconds of that; 0: nothing is ever folded. A CRITICAL or EMERGENCY never is."""
     rules_file: Path | None = None
     """A TOML file of further rules, see `risk rules check`."""
     webhook_signing_key: SecretStr | None = None
@@ -96,11 +105,20 @@ class AlertConfig(Settings):
     telegram_api_url: str = "https://api.telegram.org"
     """Where the Bot API is; a server of one's own may stand there."""
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
-    """How the way to the mail server is kept private; ``tls`` is usual at port 465."""
+    """How the way to the mail server is kept private.
+
+    ``starttls`` (usual at port 587), ``tls`` (at port 465), or ``none`` for a relay on this machine or
+    network; with a password that one has to stand in `private_hosts`.
+    """
     email_from: str | None = None
     """Sender of e-mail, by default `smtp_username`, or the first recipient."""
     private_hosts: tuple[str, ...] = ()
     """Hosts on this machine or network that messages may go to; from the file, never from the environment."""
+    charts: bool = True
+    """Put a picture of the metric against its limit to alerts by e-mail, Telegram and Discord.
+
+    It needs the extra ``charts``; without that no picture is made.
+    """
     delivery_tries: Annotated[int, Field(ge=1, le=100)] = 20
     """Tries before a message counts as failed: 20 are about three hours."""
     daily_summary_at: LocalTime | None = None

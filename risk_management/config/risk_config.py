@@ -647,5 +647,16 @@ def load_risk_config(path: str | Path | None = None, **overrides: Any) -> RiskMa
         config = RiskManagementConfig.model_validate(values)
     except ValidationError as problem:
         raise ConfigurationError("\n".join(readable_errors(problem, names=names))) from None
-    config.check()
+    try:
+        config.check()
+    except ConfigurationError as problem:
+        raise ConfigurationError(_with_sources(str(problem), names)) from None
     return config
+
+
+def _with_sources(text: str, names: dict[str, str]) -> str:
+    """The same problems, each setting of the environment with its variable: there it can be changed."""
+    for key, source in names.items():
+        if source.endswith("(environment)"):
+            text = text.replace(f"{key}:", f"{key}, from {source}:")
+    return text

@@ -8,14 +8,14 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from risk_management.model.alert import ALWAYS, Alert, AlertSeverity, AlertState
-from risk_management.model.alert_book import AlertBook, AlertLife, ChannelLoad, RuleFacts, Silence
+from risk_management.model.alert_book import AlertBook, AlertLife, ChannelLoad, Silence
 from risk_management.model.amend import amended
 from risk_management.model.events import AlertNoted, AlertTold, Event, RuleChanged, SilenceEnded, SilenceSet
 
 __all__ = ["MOST_LIVES", "MOST_RECENT", "STORM", "active_alerts", "alerts_after", "standing_silences"]
 
 MOST_LIVES: Final = 1000
-"""Alerts that are remembered; the idle ones go first."""
+"""Alerts that are remembered; the idle ones go first, then the least severe, the oldest of them."""
 MOST_RECENT: Final = 100
 """Tellings of a channel whose times are kept."""
 STORM: Final = "alert_storm:"
@@ -43,7 +43,7 @@ def alerts_after(book: AlertBook, event: Event) -> AlertBook:
     if isinstance(event, AlertNoted):
         return _noted(book, event.alert)
     if isinstance(event, RuleChanged):
-        return _rule_changed(book, event.rule_id, event.rule)
+        return _rule_changed(book, event)
     if isinstance(event, SilenceSet):
         return _silenced(book, event.silence, event.at)
     if isinstance(event, SilenceEnded):
@@ -89,20 +89,27 @@ def _silenced(book: AlertBook, silence: Silence, now: datetime) -> AlertBook:
     return amended(book, silences=MappingProxyType({**kept, silence.silence_id: silence}))
 
 
-def _rule_changed(book: AlertBook, rule_id: str, rule: RuleFacts | None) -> AlertBook:
+def _rule_changed(book: AlertBook, event: RuleChanged) -> AlertBook:
     """A rule was added at run time or, without one, was taken out."""
-    if rule is None:
-        return amended(book, rules=_without(book.rules, rule_id), removed=book.removed | {rule_id})
-    return amended(book, rules=MappingProxyType({**book.rules, rule_id: rule}))
+    if event.rule is not None:
+        return amended(book, rules=MappingProxyType({**book.rules, event.rule_id: event.rule}))
+    removed = book.removed | {event.rule_id} if event.is_settled else book.removed
+    return amended(book, rules=_without(book.rules, event.rule_id), removed=removed)
 
 
 def _with_life(lives: Mapping[str, AlertLife], key: str, life: AlertLife) -> Mapping[str, AlertLife]:
     fresh = dict(lives)
     if key not in fresh and len(fresh) >= MOST_LIVES:
-        idle = [k for k, known in fresh.items() if not known.is_active and not known.is_waiting]
-        del fresh[min(idle or fresh, key=lambda k: fresh[k].alert.at)]
+        del fresh[min(fresh, key=lambda k: _worth(fresh[k]))]
     fresh[key] = life
     return MappingProxyType(fresh)
+
+
+def _worth(life: AlertLife) -> tuple[bool, int, datetime]:
+    """What is forgotten first has the least of it."""
+    if life.is_open:
+        return (True, life.alert.severity.rank, life.alert.first_at)
+    return (False, 0, life.alert.at)
 
 
 def _carried(book: AlertBook, alert: Alert, outside: tuple[str, ...]) -> Mapping[str, ChannelLoad]:

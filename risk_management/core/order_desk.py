@@ -113,7 +113,7 @@ class OrderDesk:
         self._clock = clock
         self._alarm = alarm
         self.checks = tuple(CHECKS.items())
-        self._boot = secrets.token_hex(6)
+        self._boot = secrets.token_hex(5)  # with a number 18 letters and digits: any broker takes them
         self._numbers = count(1)
         self._answers = Answers(book.journal)
         self.clock_watch = ClockWatch(book, clock, alarm)
@@ -344,10 +344,18 @@ class OrderDesk:
 
     def decision(self, request_id: str) -> TradeDecision | None:
         """The answer that a request got, None for an unknown id."""
+        known = self._answered(request_id)
+        return None if known is None else known.decision
+
+    def asked(self, request_id: str) -> TradeRequest | None:
+        """What was asked under an id, None for an unknown one."""
+        known = self._answered(request_id)
+        return None if known is None else known.request
+
+    def _answered(self, request_id: str) -> TradeDecided | None:
         name = checked_name(request_id, "request_id")
         with self._book.lock:  # leaving it waits for the disk: nobody sees an answer that may yet be lost
-            known = self._answers.find(name)
-        return None if known is None else known.decision
+            return self._answers.find(name)
 
     def _refuse_outlier(self, reservation: Reservation, report: FillReport) -> NoReturn:
         """Record a fill at a price beyond belief, let its symbol only close, and tell people."""
@@ -462,13 +470,13 @@ class OrderDesk:
                 said = f"the answer of {request_id!r} can't be read now: {self._book.outage}; ask again"
                 raise StoreUnavailable(said)
             raise reused(request_id)
-        if request_id.startswith(f"{self._boot}-"):
-            said = f"ids that begin with {self._boot}- are given out here; choose your own"
+        if request_id.startswith(self._boot):
+            said = f"ids that begin with {self._boot} are given out here; choose your own"
             raise InvalidRequest("INVALID_REQUEST_ID", "request_id", said)
 
     def _id(self, given: str | None) -> str:
         if given is None:
-            return f"{self._boot}-{next(self._numbers)}"
+            return f"{self._boot}{next(self._numbers)}"
         try:
             return checked_name(given, "request_id")
         except InvalidRequest as problem:

@@ -36,7 +36,8 @@ from risk_management.core.protocol import EmergencyProtocol, Executor
 from risk_management.core.taking_up import hold_until_reconciled, take_up
 from risk_management.core.watch import Watch
 from risk_management.errors import ConfigurationError, InvalidRequest, shown
-from risk_management.model.trade import Execution, TradeDecision
+from risk_management.model.codes import Code
+from risk_management.model.trade import Execution, PaperTrade, TradeDecision
 from risk_management.monitors.drawdown_protection import DrawdownProtection
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ class AdvancedRiskManager(AccountFacts, BotsAndModes, Budgets, Emergencies):
         self.protocol = EmergencyProtocol(self.book, self.desk, self.clock, executor)
         self.heartbeats = Heartbeats(self.book, self.desk, self.clock)
         self.tell_markets = None
+        self.send_to_paper = None
         self.alert_manager = RiskAlertManager(foundation.config, self.clock, book=self.book)
         durable: Outbox | None = getattr(self.book.journal, "outbox", None)
         self.outbox: Outbox = MemoryOutbox() if durable is None else SteadyOutbox(durable)
@@ -196,6 +198,24 @@ class AdvancedRiskManager(AccountFacts, BotsAndModes, Budgets, Emergencies):
     def execute_trade(self, report: FillReport) -> Execution:
         """Book a fill report."""
         return self.desk.execute(report)
+
+    def trade_on_paper(self, request_id: str) -> PaperTrade:
+        """Have the paper account trade an approval; its fills are booked by the risk system itself.
+
+        A second call changes nothing and says how the order stands.
+
+        Raises
+        ------
+        InvalidRequest
+            ``NO_PAPER_ACCOUNT``: bots give their orders to their own broker. ``NO_APPROVAL``: nothing may be
+            sent.
+        OrderRejected
+            The account took no order; the approval stands.
+        """
+        if self.send_to_paper is None:
+            said = "no paper account is kept here (broker_config.name); give the order to your own broker"
+            raise InvalidRequest(Code.NO_PAPER_ACCOUNT, "request_id", said)
+        return self.send_to_paper(checked_name(request_id, "request_id"))
 
     # -- watching -----------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from risk_management.model.events import AlertTold, ConfigChanged, EngineStarted
 if TYPE_CHECKING:
     from risk_management.store.reader import Entry, StoreReader
 
-__all__ = ["DecisionTally", "history_view"]
+__all__ = ["DecisionTally", "days_before", "depths", "history_view"]
 
 SATURDAY: Final = 5
 MOST_DECISIONS: Final = 10_000
@@ -98,7 +98,7 @@ def history_view(
     """
     drawdown, settings = seen.state.drawdown, seen.config.drawdown_config
     told = _last_tellings(alerts if reader is None else _told(reader))
-    days = _days(drawdown.day, len(drawdown.closes), weekends=settings.trades_weekends)
+    days = days_before(drawdown.day, len(drawdown.closes), weekends=settings.trades_weekends)
     return {
         **headline(seen),
         "closes": [
@@ -133,7 +133,27 @@ def history_view(
     }
 
 
-def _days(running: date, count: int, *, weekends: bool) -> list[date]:
+def depths(closes: Iterable[tuple[str, float]], peak: float, since: str) -> list[float]:
+    """Drawdown at each close, as fractions.
+
+    Parameters
+    ----------
+    closes : iterable of (str, float)
+        Day, and value per unit at its end; the oldest first.
+    peak : float
+        The present mark, from the day `since` on; closes before it are held against the highest of them.
+    since : str
+        A day as ``2024-03-01``.
+    """
+    highest, found = 0.0, []
+    for day, value in closes:
+        highest = max(highest, value)
+        mark = peak if day > since else highest
+        found.append(max(0.0, 1.0 - value / mark) if mark > 0.0 else 0.0)
+    return found
+
+
+def days_before(running: date, count: int, *, weekends: bool) -> list[date]:
     """The last `count` trading days before the one that runs, as the drawdown rules count them."""
     days: list[date] = []
     day = running

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from risk_management.alerts.chart import can_draw
 from risk_management.alerts.delivery import Delivery
 from risk_management.alerts.message import channels_of, message_of
 from risk_management.alerts.outcome import Outcome
@@ -15,6 +16,7 @@ from risk_management.alerts.risk_alerts import AlertSeverity, AlertType
 from risk_management.clock import SystemClock
 from risk_management.config.risk_config import AlertConfig
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.integration.pictures import Pictures
 from risk_management.integration.reporting import Reporting
 from risk_management.model.alert import Alert
 
@@ -123,6 +125,7 @@ class Alerting:
             self,
             tries=settings.delivery_tries,
             label=manager.config.environment,
+            pictures=Pictures(manager) if settings.charts and can_draw() else None,
         )
         self._delivery.start()
         self._bot = self._bot_of(settings)

@@ -10,9 +10,9 @@ import json
 import logging
 import os
 import re
+import secrets
 import ssl
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -26,7 +26,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from risk_management.clock import SystemClock
 from risk_management.errors import ConfigurationError, InvalidRequest, Unanswered, shown
 from risk_management.integration.trade_response import TradeResponse
-from risk_management.model.trade import Execution
+from risk_management.model.trade import Execution, PaperTrade
 
 __all__ = ["RiskClient"]
 
@@ -157,7 +157,7 @@ class RiskClient:
         InvalidRequest
             Malformed, or the token does not reach that far; nothing was judged.
         """
-        chosen = request_id if request_id is not None else uuid.uuid4().hex
+        chosen = request_id if request_id is not None else secrets.token_hex(9)
         words = {
             "bot_name": bot_name,
             "symbol": symbol,
@@ -200,7 +200,7 @@ class RiskClient:
         InvalidRequest
             Malformed, or at odds with what is known.
         """
-        chosen = execution_id if execution_id is not None else uuid.uuid4().hex
+        chosen = execution_id if execution_id is not None else secrets.token_hex(9)
         words = {
             "executed_size": executed_size,
             "executed_price": executed_price,
@@ -224,6 +224,29 @@ class RiskClient:
             duplicate=said["duplicate"],
             flags=tuple(said["flags"]),
             durable=said["durable"],
+        )
+
+    def trade_on_paper(self, request_id: str) -> PaperTrade:
+        """Have the paper account of the server trade an approval; its fills are booked, report nothing.
+
+        A second call changes nothing and says how the order stands.
+
+        Raises
+        ------
+        InvalidRequest
+            ``NO_PAPER_ACCOUNT``, ``NO_APPROVAL``, or why the account took no order; the approval then stands.
+        Unanswered
+            Call again: it is sent once.
+        """
+        said = self._done("POST", f"/trades/{_quoted(request_id)}/paper", {})
+        return PaperTrade(
+            said["request_id"],
+            said["status"],
+            said["quantity"],
+            said["executed_quantity"],
+            said["executed_price"],
+            said["fee"],
+            said["reason"],
         )
 
     def cancel_trade(self, request_id: str, reason: str = "") -> None:  # noqa: ARG002 - the token tells who
@@ -281,6 +304,13 @@ class RiskClient:
         words = {"scope": scope, "plan_id": plan_id, "reason": reason}
         return self._done("POST", "/liquidation", words)
 
+    def end_liquidation(self, liquidation_id: str, reason: str) -> dict[str, Any]:
+        """End a liquidation; takes an operator's token.
+
+        What works is cancelled first: `ended_at` is None until then. What is held stays.
+        """
+        return self._done("DELETE", f"/liquidation/{_quoted(liquidation_id)}", {"reason": reason})
+
     def liquidations(self) -> list[dict[str, Any]]:
         """Those that go on, and the newest that have ended."""
         return list(self._done("GET", "/liquidation", None)["liquidations"])
@@ -300,6 +330,12 @@ class RiskClient:
         """Take an active alert on, in the name of the token: it repeats and escalates no more."""
         words = {"comment": comment}
         alert: dict[str, Any] = self._done("POST", f"/alerts/{_quoted(alert_id)}/acknowledge", words)["alert"]
+        return alert
+
+    def resolve_alert(self, alert_id: str, comment: str = "") -> dict[str, Any]:
+        """End an alert that was raised and is over, in the name of the token."""
+        words = {"comment": comment}
+        alert: dict[str, Any] = self._done("POST", f"/alerts/{_quoted(alert_id)}/resolve", words)["alert"]
         return alert
 
     def silences(self) -> list[dict[str, Any]]:
@@ -462,7 +498,9 @@ def _address(url: str) -> SplitResult | None:
         is_port = parts.port is None or parts.port > 0
     except (ValueError, AttributeError):
         return None
-    is_plain = not (parts.username or parts.query or parts.fragment)
+    # urlsplit drops line ends and blanks at the edges without a word
+    is_clean = url.isascii() and url.isprintable() and " " not in url
+    is_plain = is_clean and not (parts.username or parts.query or parts.fragment)
     is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
     return parts if is_whole and is_plain and is_port else None
 

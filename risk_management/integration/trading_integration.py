@@ -25,7 +25,7 @@ from risk_management.integration.monitoring import Watcher
 from risk_management.integration.trade_response import TradeResponse
 from risk_management.market_data.source import load_source
 from risk_management.model.portfolio import Bot
-from risk_management.model.trade import Execution
+from risk_management.model.trade import Execution, PaperTrade
 from risk_management.store.journal import Journal, MemoryJournal
 
 if TYPE_CHECKING:
@@ -222,6 +222,21 @@ class TradingSystemIntegration:
             environment,
         )
         return self.risk_manager.execute_trade(report)
+
+    def trade_on_paper(self, request_id: str) -> PaperTrade:
+        """Have the paper account trade an approval; its fills are booked, so that nothing is to be reported.
+
+        A second call changes nothing and says how the order stands.
+
+        Raises
+        ------
+        InvalidRequest
+            ``NO_PAPER_ACCOUNT``: bots give their orders to their own broker. ``NO_APPROVAL``: nothing may be
+            sent.
+        OrderRejected
+            The account took no order; the approval stands.
+        """
+        return self.risk_manager.trade_on_paper(request_id)
 
     def cancel_trade(self, request_id: str, reason: str = "cancelled by the bot") -> None:
         """Free what is left of an approval; a second call changes nothing."""

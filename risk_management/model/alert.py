@@ -187,6 +187,7 @@ class Alert:
             "comment": self.comment,
             "held": [str(channel) for channel in self.held],
             "held_for": self.held_for,
+            "raised": self.raised,
             "bot": self.bot,
             "strategy": self.strategy,
             "symbol": self.symbol,

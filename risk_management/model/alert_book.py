@@ -54,6 +54,11 @@ class AlertLife:
         """Whether it was seen and is not told yet."""
         return self.alert.state is AlertState.WAITING
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was told or is waited for, and is not over."""
+        return self.alert.state is not AlertState.RESOLVED
+
 
 @dataclass(frozen=True, slots=True)
 class Silence:

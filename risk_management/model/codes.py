@@ -65,6 +65,7 @@ class Code(StrEnum):
     VAR_LIMIT = auto()
     VOLUME_SHARE = auto()
     # malformed: nothing was judged
+    ALERT_OF_RULE = auto()
     BODY_NOT_OBJECT = auto()
     BODY_TOO_LARGE = auto()
     DUPLICATE_FIELD = auto()
@@ -112,6 +113,7 @@ class Code(StrEnum):
     UNKNOWN_LIMIT = auto()
     UNKNOWN_FIGURE = auto()
     UNKNOWN_GROUP = auto()
+    UNKNOWN_LIQUIDATION = auto()
     UNKNOWN_METHOD = auto()
     UNKNOWN_RULE = auto()
     UNKNOWN_SILENCE = auto()
@@ -121,6 +123,9 @@ class Code(StrEnum):
     WRONG_TYPE = auto()
     # at odds with what is known
     EXECUTION_CONFLICT = auto()
+    LIQUIDATION_GOES_ON = auto()
+    NO_APPROVAL = auto()
+    NO_PAPER_ACCOUNT = auto()
     PLAN_CHANGED = auto()
     PRICE_OUTLIER = auto()
     REQUEST_ID_REUSED = auto()
@@ -178,6 +183,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         for code, text in sorted(SENTENCES.items())
     },
     "Malformed: nothing was judged, the id is not consumed (HTTP 400 unless said otherwise)": {
+        Code.ALERT_OF_RULE: "an alert that its cause ends by itself; acknowledge or silence it (409)",
         Code.BODY_NOT_OBJECT: "the body is JSON, but no object",
         Code.BODY_TOO_LARGE: "the body is larger than 64 KiB (413)",
         Code.DUPLICATE_FIELD: "a field stands twice",
@@ -225,6 +231,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.UNKNOWN_LIMIT: "no limit of this name",
         Code.UNKNOWN_FIGURE: "no figure of this name (404)",
         Code.UNKNOWN_GROUP: "positions and components group by other words; the text names them",
+        Code.UNKNOWN_LIQUIDATION: "no liquidation of this id goes on or has just ended (404)",
         Code.UNKNOWN_METHOD: "no VaR method, or way or measure of a risk budget, of this name",
         Code.UNKNOWN_RULE: "no alert rule of this id (404)",
         Code.UNKNOWN_SILENCE: "no silence of this id stands; it may have ended (404)",
@@ -235,6 +242,9 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
     },
     "At odds with what is known (HTTP 409 unless said otherwise)": {
         Code.EXECUTION_CONFLICT: "an execution id with other numbers, or another symbol or side; told",
+        Code.LIQUIDATION_GOES_ON: "a part of the book can't trade while it is being closed",
+        Code.NO_APPROVAL: "nothing of a request may be sent: refused, cancelled, reported or past its time",
+        Code.NO_PAPER_ACCOUNT: "no paper account takes the order; the bot gives it to its own broker",
         Code.PLAN_CHANGED: "a liquidation's plan rests on other positions than there are now",
         Code.PRICE_OUTLIER: "a fill at a price beyond belief: recorded, not booked, told",
         Code.REQUEST_ID_REUSED: "a request id with another request",
@@ -256,7 +266,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.RUNAWAY_BOT: "a bot that asked far beyond its rate was switched off",
         Code.UNAPPROVED_FILL: "a broker's fill that nobody approved",
     },
-    "Refused by the broker: it took no order (the error of the risk system's own orders)": {
+    "Refused by the broker: it took no order (HTTP 409 of an approval sent to the paper account)": {
         Code.BROKER_REFUSED: "for another reason; the text holds the broker's words",
         Code.INSUFFICIENT_FUNDS: "too little cash, margin or units for it",
         Code.MARKET_NOT_OPEN: "closed, halted or in auction",

@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from risk_management.dashboard.history import depths
 from risk_management.model.explain import amount
 from risk_management.plots.marks import mark_times
 from risk_management.plots.theme import Theme, empty, finished, theme_of
@@ -70,18 +71,10 @@ def _channels(colour: str) -> str:
 
 
 def _depths(view: Mapping[str, Any]) -> list[float]:
-    """Drawdown of each close and of now, as fractions.
-
-    From the day of the present mark on it is held against that mark; before it, against the highest close.
-    """
+    """Drawdown of each close and of now, as fractions."""
     now = view["now"]
-    since = str(now["peak_at"])[:10]
-    highest, depths = 0.0, []
-    for row in view["closes"]:
-        highest = max(highest, row["value"])
-        mark = now["peak"] if row["day"] > since else highest
-        depths.append(max(0.0, 1.0 - row["value"] / mark) if mark > 0.0 else 0.0)
-    return [*depths, now["drawdown"]]
+    closes = ((row["day"], row["value"]) for row in view["closes"])
+    return [*depths(closes, now["peak"], str(now["peak_at"])[:10]), now["drawdown"]]
 
 
 def _tiers(made: go.Figure, levels: list[tuple[float, str]], deepest: float, theme: Theme) -> None:

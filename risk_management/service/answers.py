@@ -24,6 +24,7 @@ __all__ = [
     "LiquidationAnswer",
     "LiquidationsAnswer",
     "Open",
+    "PaperAnswer",
     "PlanAnswer",
     "PricesAnswer",
     "Readiness",
@@ -248,6 +249,27 @@ class ExecutionAnswer(Closed):
     """Whether it will be known after a power cut."""
 
 
+class PaperAnswer(Closed):
+    """How the order of an approval stands at the paper account. Its fills are booked already."""
+
+    request_id: str
+    """Of the approval, and of its order."""
+    status: str
+    """accepted, partial, filled or cancelled."""
+    quantity: float
+    """Units ordered."""
+    executed_quantity: float
+    """Units filled so far."""
+    executed_price: float | None
+    """Average of what was filled."""
+    fee: float
+    """Money."""
+    reason: str
+    """Why it was cancelled."""
+    durable: bool
+    """Whether what was booked will be known after a power cut."""
+
+
 class CancelAnswer(Closed):
     """What is left of the approval is free."""
 
@@ -300,7 +322,9 @@ class LiquidationAnswer(Open):
     scope: str
     """What is closed."""
     ended_at: str | None
-    """UTC; null while it goes on."""
+    """UTC; null while it goes on, also while the orders of one that a person ends are being cancelled."""
+    stopped_by: str
+    """The person who ends it; empty where nobody does."""
     durable: bool
     """Whether it will be known after a power cut."""
 

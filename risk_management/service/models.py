@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from risk_management.alerts.records import AlertChannel, AlertSeverity, AlertType
+from risk_management.config.mistakes import in_words
 from risk_management.core.entry import (
     HIDDEN,
     checked_bot,
@@ -451,14 +452,14 @@ class HeartbeatGiven(Asked):
 
 
 class ReasonGiven(Asked):
-    """Why everything is stopped, or let go on; it is kept."""
+    """Why everything is stopped, or let go on, or a liquidation is ended; it is kept."""
 
     reason: Name
     """For people who look later."""
 
 
 class AlertTaken(Asked):
-    """What is said to an alert that somebody takes on."""
+    """What is said to an alert that somebody takes on or ends."""
 
     comment: Text = ""
     """For those who look later."""
@@ -618,4 +619,4 @@ def _said(problem: ValidationError) -> Problem:
         return Problem(code, field, f"{field} is no field of this request")
     if code is Code.MISSING_FIELD:
         return Problem(code, field, f"{field} is missing")
-    return Problem(code, field, f"{field}: {first['msg']}")
+    return Problem(code, field, f"{field}: {in_words(first)}")

@@ -20,6 +20,7 @@ from risk_management.clock import SystemClock
 from risk_management.errors import ConfigurationError
 from risk_management.model.codes import Code
 from risk_management.service.blueprint import error_body
+from risk_management.service.collector import Collector
 from risk_management.service.live import LIVE, Live
 from risk_management.service.openapi import PREFIX
 from risk_management.service.routes import API, ROOT
@@ -168,10 +169,18 @@ class Server:
         self._server.channel_class = _Channel
         self.port = int(self._server.effective_port)
 
-    def run(self) -> None:
-        """Serve until `stop`; then finish what was begun, for at most 5 s."""
+    def run(self, collector: Collector | None = None) -> None:
+        """Serve until `stop`; then finish what was begun, for at most 5 s.
+
+        Parameters
+        ----------
+        collector : Collector, optional
+            Has its turn between requests, where the process is the service's own.
+        """
         while not self._stop.is_set():
             self._turn()
+            if collector is not None:
+                collector.turn(is_busy=self._is_busy())
         self._server.accepting = False
         if self._live is not None:
             self._live.close()

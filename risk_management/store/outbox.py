@@ -134,6 +134,12 @@ class SqlOutbox:
         """It is given up."""
         self._change(key, channel, state=RowState.FAILED.value, last_error=error)
 
+    def noted(self, key: str, channel: str, text: str) -> None:
+        """Keep a remark."""
+        with self._writing() as connection:
+            mine = (C.key == key, C.channel == channel)
+            connection.execute(update(OUTBOX).where(*mine).values(last_error=text))
+
     def carries(self, key: str) -> frozenset[str]:
         """The channels that have a row of this message."""
         return frozenset(row.channel for row in self._rows(select(C.channel).where(C.key == key)))

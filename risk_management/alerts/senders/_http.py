@@ -20,7 +20,7 @@ from risk_management.alerts.outcome import DELIVERED, Outcome, refused, retry
 from risk_management.alerts.senders._address import Blocked, checked_address
 from risk_management.clock import Clock
 
-__all__ = ["Poster", "Reply", "Timeouts", "judged", "seconds"]
+__all__ = ["Poster", "Reply", "Timeouts", "form", "judged", "seconds"]
 
 MOST_READ: Final = 64 * 1024
 """Bytes of an answer."""
@@ -179,6 +179,12 @@ def _is_of_tls(problem: BaseException | None) -> bool:
             return True
         problem = problem.__cause__ or problem.__context__
     return False
+
+
+def form(fields: Mapping[str, str], name: str, png: bytes) -> tuple[bytes, dict[str, str]]:
+    """A form with fields and one picture, and the headers that go with it."""
+    made = httpx.Request("POST", "http://nowhere", data=fields, files={name: ("chart.png", png, "image/png")})
+    return made.read(), {"Content-Type": made.headers["Content-Type"]}
 
 
 def judged(

@@ -6,9 +6,10 @@ import json
 import re
 from typing import Final
 
+from risk_management.alerts.chart import Picture
 from risk_management.alerts.message import Message
 from risk_management.alerts.outcome import Cap, Outcome
-from risk_management.alerts.senders._http import Poster, Reply, judged
+from risk_management.alerts.senders._http import Poster, Reply, form, judged
 from risk_management.alerts.senders._text import cut
 
 __all__ = ["Discord"]
@@ -35,9 +36,21 @@ class Discord:
         """As text whose markup is escaped and that calls nobody by @."""
         content = f"**{_plain(cut(message.title, 256))}**\n{_plain(message.text)}"
         body = {"content": _whole(cut(content, LONGEST)), "allowed_mentions": {"parse": []}}
-        reply = self._poster.post(
-            self._address, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        return self._judged(
+            self._poster.post(self._address, json.dumps(body).encode(), {"Content-Type": "application/json"})
         )
+
+    def send_picture(self, message: Message, picture: Picture) -> Outcome:
+        """As a file with the text that says what it shows."""
+        body = {
+            "content": _whole(cut(f"**{_plain(cut(message.title, 256))}**", LONGEST)),
+            "allowed_mentions": {"parse": []},
+            "attachments": [{"id": 0, "description": cut(picture.text, 1024)}],
+        }
+        content, headers = form({"payload_json": json.dumps(body)}, "files[0]", picture.png)
+        return self._judged(self._poster.post(self._address, content, headers))
+
+    def _judged(self, reply: Reply | Outcome) -> Outcome:
         said = reply.json() if isinstance(reply, Reply) else None
         said = said if isinstance(said, dict) else {}
         return judged(

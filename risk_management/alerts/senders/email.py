@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import smtplib
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime
+from html import escape
 from typing import Final, Literal
 
+from risk_management.alerts.chart import Picture
 from risk_management.alerts.message import Message
 from risk_management.alerts.outcome import DELIVERED, Cap, Outcome, refused, retry
 from risk_management.alerts.senders._text import cut
@@ -65,6 +68,10 @@ class Email:
 
     def send(self, message: Message) -> Outcome:
         """Plain text. The ``Message-ID`` is that of the message: a mailbox may drop what comes twice."""
+        return self.send_with(message, None)
+
+    def send_with(self, message: Message, picture: Picture | None) -> Outcome:
+        """Plain text; with a picture the same as HTML besides, which shows it."""
         mail = EmailMessage()
         mail["From"] = self._sender
         mail["To"] = ", ".join(self._recipients)
@@ -72,13 +79,15 @@ class Email:
         mail["Date"] = format_datetime(self._clock.now())
         mail["Message-ID"] = f"<{message.key}@{self._sender.rpartition('@')[2] or 'risk'}>"
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(message.text.encode("utf-8", "replace").decode())
+        text = message.text.encode("utf-8", "replace").decode()
+        mail.set_content(text)
+        if picture is not None:
+            _illustrate(mail, text, picture, f"{message.key}.png")
         try:
             return self._hand_in(mail)
-        except smtplib.SMTPNotSupportedError:
+        except smtplib.SMTPNotSupportedError:  # of what is handed in: SMTPUTF8
             return refused(
-                "the mail server offers no STARTTLS or no login",
-                "set alert_config.smtp_security to what the server does (tls is usual at port 465)",
+                "the mail server takes no address with letters beyond ASCII", "check ALERT_EMAIL_TO"
             )
         except smtplib.SMTPAuthenticationError as problem:
             return _of_code(problem.smtp_code, "the login", "check SMTP_USERNAME and SMTP_PASSWORD")
@@ -105,15 +114,44 @@ class Email:
             else smtplib.SMTP(server.host, server.port, timeout=server.seconds)
         )
         try:
-            if server.security == "starttls":
-                connection.starttls(context=context)
-            if server.password:
-                connection.login(server.username, server.password)
+            if server.security == "starttls" and not _worked(lambda: connection.starttls(context=context)):
+                return refused(
+                    "the mail server offers no STARTTLS",
+                    "set alert_config.smtp_security to what the server does: tls is usual at port 465",
+                )
+            if server.password and not _worked(lambda: connection.login(server.username, server.password)):
+                return refused(
+                    "the mail server offers no login on this way",
+                    "take SMTP_PASSWORD out if it needs none; many offer a login only with "
+                    "alert_config.smtp_security starttls or tls",
+                )
             connection.send_message(mail, self._sender, self._recipients)
             return DELIVERED
         finally:
             with contextlib.suppress(smtplib.SMTPException, OSError):  # it has been taken, or it has not
                 connection.quit()
+
+
+def _illustrate(mail: EmailMessage, text: str, picture: Picture, name: str) -> None:
+    """Add the text as HTML with the picture below it; a reader of plain text sees what it shows in words."""
+    mail.set_content(f"{text}\n\n{picture.text}\n")
+    said = escape(text).replace("\n", "<br>\n")
+    shown = f'<img src="cid:{name}@chart" alt="{escape(picture.text)}" width="704" height="352">'
+    mail.add_alternative(f"<html><body><p>{said}</p>\n<p>{shown}</p></body></html>\n", subtype="html")
+    parts = mail.get_payload()
+    html = parts[-1] if isinstance(parts, list) else None
+    if isinstance(html, EmailMessage):
+        inline = f"<{name}@chart>"
+        html.add_related(picture.png, "image", "png", cid=inline, filename=name, disposition="inline")
+
+
+def _worked(step: Callable[[], object]) -> bool:
+    """Whether the server offers a step at all."""
+    try:
+        step()
+    except smtplib.SMTPNotSupportedError:
+        return False
+    return True
 
 
 def _of_code(code: int, what: str, remedy: str) -> Outcome:

@@ -6,15 +6,17 @@ import json
 from html import escape
 from typing import Any, Final
 
+from risk_management.alerts.chart import Picture
 from risk_management.alerts.message import Message
 from risk_management.alerts.outcome import Cap, Outcome
-from risk_management.alerts.senders._http import Poster, Reply, judged
+from risk_management.alerts.senders._http import Poster, Reply, form, judged
 from risk_management.alerts.senders._text import cut
 
 __all__ = ["Telegram"]
 
 LONGEST: Final = 4096
 """UTF-16 units of a message, after its markup is taken out."""
+LONGEST_CAPTION: Final = 1024
 BAD_REQUEST: Final = 400
 REMEDIES: Final = {
     400: "check TELEGRAM_CHAT_ID: write to the bot once, or add it to the group",
@@ -25,7 +27,7 @@ REMEDIES: Final = {
 
 
 class Telegram:
-    """Sends with ``sendMessage``.
+    """Sends with ``sendMessage``, pictures with ``sendPhoto``.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ class Telegram:
 
     def __init__(self, poster: Poster, base: str, token: str, chat: str) -> None:
         self._poster, self._chat = poster, chat
-        self._address = f"{base.rstrip('/')}/bot{token}/sendMessage"
+        self._base = f"{base.rstrip('/')}/bot{token}"
         is_group = chat.startswith(("-", "@"))
         self.caps = (Cap(1, 1.0), Cap(20, 60.0)) if is_group else (Cap(1, 1.0),)
 
@@ -53,10 +55,17 @@ class Telegram:
             reply = self._post({"text": f"{title}\n{text}"})
         return self._judged(reply)
 
+    def send_picture(self, message: Message, picture: Picture) -> Outcome:
+        """With ``sendPhoto``, without a sound: the text before it has made one."""
+        caption = cut(f"{message.title}\n{picture.text}", LONGEST_CAPTION)
+        fields = {"chat_id": self._chat, "caption": caption, "disable_notification": "true"}
+        content, headers = form(fields, "photo", picture.png)
+        return self._judged(self._poster.post(f"{self._base}/sendPhoto", content, headers))
+
     def _post(self, words: dict[str, Any]) -> Reply | Outcome:
         body = {"chat_id": self._chat, "link_preview_options": {"is_disabled": True}, **words}
         return self._poster.post(
-            self._address, json.dumps(body).encode(), {"Content-Type": "application/json"}
+            f"{self._base}/sendMessage", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
 
     def _judged(self, reply: Reply | Outcome) -> Outcome:

@@ -12,13 +12,21 @@ import { exists, routeLike, taken, whyNot } from "./session.js";
 
 const KINDS = { info: "info", warning: "warning", critical: "bad", emergency: "emergency" };
 const SILENCES = [["1800", "30 minutes"], ["3600", "an hour"], ["14400", "4 hours"], ["28800", "8 hours"]];
-const ACKNOWLEDGE = /^POST .*acknowledge/, SILENCE = /^POST .*silence/;
+const ACKNOWLEDGE = /^POST .*acknowledge/, SILENCE = /^POST .*silence/, RESOLVE = /^POST .*alerts.*resolve/;
 const named = (route, alert) => route.split(" ")[1].slice(1).replace(/\{(\w+)\}/, (_, name) => encodeURIComponent(/alert/.test(name) || route.includes("/alerts/") ? alert.alert_id : alert.rule_id));
 
 function acknowledge(alert) {
   const route = routeLike(ACKNOWLEDGE);
   act(route, "Acknowledge", {
     label: "Acknowledge", done: "Acknowledged.", does: [`Note that you have seen “${alert.message}”.`, "Stop repeating it."], still: ["It stays on this page until its cause is over.", "It is told again when it comes back."],
+    run: (reason) => send("POST", named(route, alert), taken(route, { reason, comment: reason, alert_id: alert.alert_id })),
+  });
+}
+
+function resolve(alert) {
+  const route = routeLike(RESOLVE);
+  act(route, "Resolve", {
+    label: "Resolve", done: "Resolved.", does: [`Say that “${alert.message}” is over, to all who heard of it.`], still: ["Where its cause goes on it comes back.", "Stops and holds stay as they are."],
     run: (reason) => send("POST", named(route, alert), taken(route, { reason, comment: reason, alert_id: alert.alert_id })),
   });
 }
@@ -97,8 +105,8 @@ export default function Alerts({ words, zone, pulse }) {
   return html`<div class="grid">
     <${Panel} wide id="active" title="Firing now" note=${data.enabled ? "The most severe first" : "Alerts are switched off in the settings"} rows=${() => data.active} data=${() => data.active}>
       ${data.active.length ? html`<ul class="alerts">${data.active.map((alert) => html`<li key=${alert.alert_id} class=${`${alert.severity} ${alert.silenced ? "silenced" : ""}`}><div><${Badge} kind=${KINDS[alert.severity]}>${capital(alert.severity)}<//> ${alert.silenced && html`<${Badge} kind="quiet">Silenced<//> `}<strong>${firstOf(alert.message)[0]}</strong>${firstOf(alert.message)[1] && html`<p class="advice">${firstOf(alert.message)[1]}</p>`}
-        <p class="dim">${alert.name} · since ${time(alert.first_at, zone)}, ${span(ageOf(alert.first_at))} · told ${alert.count === 1 ? "once" : `${alert.count} times`} by ${alert.channels.join(", ")}${alert.acknowledged_by ? ` · acknowledged by ${alert.acknowledged_by}${alert.comment ? `: ${alert.comment}` : ""}` : ""}${alert.silenced ? ` · quiet until ${time(alert.silenced.until, zone)}, by ${alert.silenced.by}: ${alert.silenced.reason}` : ""}</p></div>
-        <div class="buttons">${!alert.acknowledged_by && routeLike(ACKNOWLEDGE) && html`<${Act} small route=${routeLike(ACKNOWLEDGE)} run=${() => acknowledge(alert)}>Acknowledge<//>`}${alert.silenced ? html`<${Act} small route=${UNSILENCE} run=${() => endSilence(alert.silenced, again)}>Unsilence<//>` : routeLike(SILENCE) && html`<${Act} small route=${routeLike(SILENCE)} run=${() => silence(alert)}>Silence<//>`}</div></li>`)}</ul>`
+        <p class="dim">${alert.name} · since ${time(alert.first_at, zone)}, ${span(ageOf(alert.first_at))} · seen ${alert.count === 1 ? "once" : `${alert.count} times`} · told by ${alert.channels.join(", ")}${alert.acknowledged_by ? ` · acknowledged by ${alert.acknowledged_by}${alert.comment ? `: ${alert.comment}` : ""}` : ""}${alert.silenced ? ` · quiet until ${time(alert.silenced.until, zone)}, by ${alert.silenced.by}: ${alert.silenced.reason}` : ""}</p></div>
+        <div class="buttons">${!alert.acknowledged_by && routeLike(ACKNOWLEDGE) && html`<${Act} small route=${routeLike(ACKNOWLEDGE)} run=${() => acknowledge(alert)}>Acknowledge<//>`}${alert.raised && !alert.rule_id.startsWith("alert_storm:") && routeLike(RESOLVE) && html`<${Act} small route=${routeLike(RESOLVE)} run=${() => resolve(alert)}>Resolve<//>`}${alert.silenced ? html`<${Act} small route=${UNSILENCE} run=${() => endSilence(alert.silenced, again)}>Unsilence<//>` : routeLike(SILENCE) && html`<${Act} small route=${routeLike(SILENCE)} run=${() => silence(alert)}>Silence<//>`}</div></li>`)}</ul>`
         : html`<${Empty} title="Nothing fires">${data.rules.length} rules watch the book at every assessment.<//>`}<//>
     ${exists("GET /silences") && html`<${Silences} zone=${zone} />`}
     ${(data.warnings.length > 0 || data.undelivered.length > 0) && html`<${Panel} wide id="delivery" title="What can't be heard" note="Rules without a channel, and messages that nobody got" rows=${() => data.undelivered}>

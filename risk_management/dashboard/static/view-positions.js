@@ -3,6 +3,7 @@ import { html } from "./ui.js";
 import { Act } from "./actions.js";
 import { useAsked } from "./data.js";
 import { DASH, money, number, percent, signed, time, words as spoken } from "./format.js";
+import { Closing } from "./closing.js";
 import { canFlatten, flatten, ROUTE } from "./flatten.js";
 import { FiguresOf, useFigures } from "./figures.js";
 import { Badge, Empty, Fault, Panel, Table } from "./parts.js";
@@ -31,7 +32,7 @@ export default function Positions({ words, zone }) {
   const shares = Object.entries(data.groups[group] ?? {}).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
   const widest = Math.max(...shares.map(([, share]) => Math.abs(share)), 1e-9);
   const pick = (point) => { const symbol = rows.find((row) => row.symbol === point.label || point.customdata?.includes?.(row.symbol) || String(point.id ?? "").includes(row.symbol))?.symbol; if (symbol) say({ symbol }); };
-  return html`<div class="grid">
+  return html`<div class="grid"><${Closing} zone=${zone} />
     ${rows.length > 0 && html`<${FiguresOf} of=${{ view: "heatmap", version: data.state_version }} names=${["positions", "heat"]} figures=${figures} leans=${leans} onPick=${pick} rows=${() => rows} data=${() => data} height=${380} />`}
     ${chosen.map((row) => html`<${Chosen} key=${row.symbol + row.bot} row=${row} zone=${zone} />`)}
     <${Panel} wide id="positions" title="Positions" note=${`Largest ${data.largest_position || DASH}; like ${number(data.effective_names, 1)} equal positions`} rows=${() => rows} data=${() => rows} leans=${leans}>

@@ -20,6 +20,13 @@ def acknowledge(call: Call) -> Answer:
     return Answer({"alert": alert.as_dict(), "durable": call.durable})
 
 
+def resolve(call: Call) -> Answer:
+    """End an alert that was raised, in the name of the token."""
+    alerts = call.manager.alert_manager
+    alert = alerts.end_raised(call.path["alert_id"], call.who.actor, call.body.comment)
+    return Answer({"alert": alert.as_dict(), "durable": call.durable})
+
+
 def silences(call: Call) -> Answer:
     """All that stand."""
     standing = [plain(silence) for silence in call.manager.alert_manager.silences]
@@ -57,6 +64,16 @@ ROUTES: Final = (
         asks=AlertTaken,
         answers=AlertAnswer,
         refuses=(404,),
+    ),
+    Route(
+        "POST",
+        "/alerts/{alert_id}/resolve",
+        Access.OPERATE,
+        "End an alert that was raised and is over; one of a rule ends by itself",
+        resolve,
+        asks=AlertTaken,
+        answers=AlertAnswer,
+        refuses=(404, 409),
     ),
     Route("GET", "/silences", Access.READ, "Silences that stand", silences, answers=SilencesAnswer),
     Route(

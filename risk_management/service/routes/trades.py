@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from risk_management.alerts.records import AlertSeverity, AlertType
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
-from risk_management.errors import UnknownRequest
+from risk_management.errors import OrderRejected, UnknownRequest
 from risk_management.model.access import Access
 from risk_management.model.codes import Code
 from risk_management.model.explain import tier_of
 from risk_management.model.money import SCALE
 from risk_management.model.trade import Execution
-from risk_management.service.answers import CancelAnswer, ExecutionAnswer, TradeAnswer, TradeWhy, WhatIfWhy
+from risk_management.service.answers import (
+    CancelAnswer,
+    ExecutionAnswer,
+    PaperAnswer,
+    TradeAnswer,
+    TradeWhy,
+    WhatIfWhy,
+)
 from risk_management.service.models import ExecutionReport, TradeAsked
 from risk_management.service.problems import Problem
 from risk_management.service.route import Answer, Call, Route
@@ -103,6 +111,18 @@ def report(call: Call) -> Answer:
         done = Execution(request_id, body.execution_id or "", 0.0, 0.0, 0.0, flags=(problem.code,))
     said: Plain = {name: getattr(done, name) for name in BOOKED}
     return Answer({**said, "recorded": True, "durable": call.durable})
+
+
+def on_paper(call: Call) -> Answer:
+    """Give an approval to the paper account, once."""
+    request_id = call.path["request_id"]
+    _decision(call, request_id)
+    try:
+        done = call.manager.trade_on_paper(request_id)
+    except OrderRejected as problem:
+        text = f"the paper account took no order: {problem}; the approval stands"
+        raise Problem(problem.code, "request_id", text) from None
+    return Answer({**asdict(done), "durable": call.durable})
 
 
 def cancel(call: Call) -> Answer:
@@ -212,6 +232,15 @@ ROUTES: Final = (
         asks=ExecutionReport,
         answers=ExecutionAnswer,
         refuses=(409,),
+    ),
+    Route(
+        "POST",
+        "/trades/{request_id}/paper",
+        Access.TRADE,
+        "Have the paper account trade an approval; its fills are booked",
+        on_paper,
+        answers=PaperAnswer,
+        refuses=(404, 409),
     ),
     Route(
         "POST",

@@ -319,19 +319,23 @@ def test_many_different_alerts_become_one_message_with_their_number():
     assert world.heard()[-1] == ("later", "firing")
 
 
-def test_a_storm_that_gets_more_severe_is_told_again():
+def test_in_a_storm_what_is_critical_comes_at_once_and_in_full():
     world = World(storm_alerts=1, storm_window=60.0)
-    for key, severity in (("a", "warning"), ("b", "warning"), ("c", "critical"), ("d", "critical")):
+    for key, severity in (("a", "warning"), ("b", "warning"), ("store", "critical"), ("d", "info")):
         world.raised(key, severity)
-    storms = [(a.state, a.severity) for a in world.got["slack"] if a.rule_id == "alert_storm:slack"]
-    assert storms == [("firing", "warning"), ("repeated", "critical")]
+    assert world.heard() == [("a", "firing"), ("alert_storm:slack", "firing"), ("store", "firing")]
+    assert world.got["slack"][-1].message == "store broke"
+    world.alerts.resolve("store")
+    assert world.heard()[-1] == ("store", "resolved")
+    world.after(61, {})
+    assert "(2 were folded: 2 system error)" in world.got["slack"][-1].message
 
 
-def test_a_channel_never_gets_more_than_its_number_whatever_comes():
+def test_a_channel_never_gets_more_warnings_than_its_number_whatever_comes():
     world = World(storm_alerts=3, storm_window=10.0, repeat=0.0)
     for second in range(300):
         world.clock.move_to(START + timedelta(seconds=second))
-        world.raised(f"k{second}", "critical" if second % 7 else "info")
+        world.raised(f"k{second}", "warning" if second % 7 else "info")
         world.alerts.evaluate({})
     moments = [a.at for a in world.got["slack"] if not a.rule_id.startswith("alert_storm")]
     for moment in moments:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import math
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -180,7 +182,7 @@ def test_a_missing_number_is_an_alert_of_its_own_once(metrics: dict) -> None:
     (told,) = alerts.evaluate(metrics, START)
     assert told.alert_type is AlertType.DATA_QUALITY
     assert told.severity is AlertSeverity.CRITICAL
-    assert told.message == "No number for portfolio_heat: these rules can't be judged: Heat, Loud."
+    assert told.message == "No number for portfolio_heat: these rules can't be judged: Loud, Heat."
     for second in range(1, 3000):
         assert alerts.evaluate(metrics, at(second)) == []
     assert alerts.evaluate(metrics, at(3600))[0].state is AlertState.REPEATED
@@ -267,13 +269,29 @@ def test_an_emergency_raised_again_is_told_again() -> None:
     assert raised(alerts, "emergency", 2).state is AlertState.FIRING
 
 
-def test_keys_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
+def test_keys_are_bounded_and_what_is_grave_or_new_has_room(caplog: pytest.LogCaptureFixture) -> None:
     alerts = manager()
+
+    def add(key: str, severity: AlertSeverity, seconds: float) -> Alert | None:
+        return alerts.raise_alert(AlertType.SYSTEM_ERROR, severity, f"{key} broke", at(seconds), key=key)
+
+    add("fire", AlertSeverity.EMERGENCY, 0)
     for number in range(1100):
-        alerts.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.INFO, "x", START, key=str(number))
+        add(f"k{number}", AlertSeverity.INFO, number / 1100)
+    assert len(alerts.active) == 900
+    assert "an alert is told nowhere else, too many are open: k1099: k1099 broke" in caplog.text
+    assert [a.message for a in alerts.evaluate({}, at(2)) if a.rule_id == "too_many_alerts"] == [
+        "900 alerts are open; 201 more hold, no more severe than those, and are told nowhere. Take out rules "
+        "that fire for everything, and resolve what was raised and is over."
+    ]
+    for number in range(200):
+        assert add(f"w{number}", AlertSeverity.WARNING, 3) is not None
+    assert add("again", AlertSeverity.INFO, 3600.5) is not None
     assert len(alerts.active) == 1000
-    assert len(alerts.history) == 1000
-    assert "the oldest is forgotten" in caplog.text
+    assert alerts.active[0].rule_id == "fire"
+    known = {alert.rule_id for alert in alerts.active}
+    assert {"w0", "w199", "again", "k898"} <= known
+    assert not {"k0", "k101"} & known
 
 
 # -- acknowledging -----------------------------------------------------------------------------------
@@ -345,6 +363,7 @@ def test_the_specified_snippet_runs() -> None:
         ({"channels": "email"}, "channels is a list"),
         ({"cooldown": -1.0}, "cooldown"),
         ({"repeat": math.nan}, "repeat"),
+        ({"repeat": 59.9}, "repeat is 0 .never. or at least 60 seconds"),
         ({"hold": None}, "hold"),
         ({"hold": True}, "hold"),
         ({"message": "{moon}"}, "which is no metric"),
@@ -571,13 +590,79 @@ def test_limits_of_nothing_do_not_alert_to_nothing() -> None:
 def test_new_settings_move_the_default_rules_and_keep_what_is_active() -> None:
     config = RiskManagementConfig()
     alerts = RiskAlertManager(config, ManualClock(START))
-    alerts.add_custom_rule(rule(rule_id="mine"))
+    alerts.add_custom_rule(rule(rule_id="mine", condition="portfolio_heat > 99"))
     alerts.remove_rule("failed_checks")
-    (first,) = alerts.evaluate({**QUIET, "portfolio_heat": 70.0}, START)
-    raised(alerts, "info", 0)
-    alerts.reconfigure(config.update(heat_config={"warning_heat": 50.0}, alert_config={"repeat": 60.0}))
+    first, *_ = alerts.evaluate({**QUIET, "portfolio_heat": 85.0}, START)
+    assert first.rule_id == "heat_critical"
+    raised(alerts, "critical", 0)
+    alerts.reconfigure(config.update(heat_config={"critical_heat": 70.0}, alert_config={"repeat": 60.0}))
     assert "failed_checks" not in {r.rule_id for r in alerts.rules}
-    assert alerts.evaluate({**QUIET, "portfolio_heat": 55.0}, at(59)) == []
-    told = alerts.evaluate({**QUIET, "portfolio_heat": 55.0}, at(60))
-    assert {(a.rule_id, a.state.value) for a in told} == {("heat_warning", "repeated"), ("disk", "repeated")}
-    assert told[0].alert_id == first.alert_id
+    assert alerts.evaluate({**QUIET, "portfolio_heat": 75.0}, at(59)) == []
+    told = alerts.evaluate({**QUIET, "portfolio_heat": 75.0}, at(60))
+    assert {(a.rule_id, a.state.value) for a in told} == {("heat_critical", "repeated"), ("disk", "repeated")}
+    assert first.alert_id in {a.alert_id for a in told}
+
+
+def test_a_warning_that_stands_is_said_once_and_a_critical_until_somebody_takes_it_on() -> None:
+    alerts = RiskAlertManager(RiskManagementConfig(), ManualClock(START))
+    raised(alerts, "warning", 0)
+    told = [alerts.evaluate({**QUIET, "portfolio_heat": 85.0}, at(3600 * hour)) for hour in range(49)]
+    said = Counter((alert.rule_id, alert.state.value) for one in told for alert in one)
+    assert said.pop(("heat_critical", "repeated")) == 48
+    assert set(said.values()) == {1}
+    assert {name for name, _ in said} == {"heat_warning", "heat_critical"}
+    assert {alert.rule_id for alert in alerts.active} == {"heat_warning", "heat_critical", "disk"}
+
+
+def test_a_rule_of_an_earlier_version_that_repeats_too_often_is_watched_all_the_same() -> None:
+    facts = rule(repeat=60.0).facts()
+    assert AlertRule.of(dataclasses.replace(facts, repeat=5.0)) == AlertRule.of(facts)
+
+
+def test_a_warning_ends_a_little_below_where_it_began() -> None:
+    """A number that dances around a level is one alert, not one a day."""
+    alerts = RiskAlertManager(RiskManagementConfig(), ManualClock(START))
+    told = []
+    for day in range(100):
+        use = 0.79 if day % 2 else 0.81
+        told += alerts.evaluate({**QUIET, "var_utilization": use}, at(86400 * day))
+    assert [(alert.rule_id, alert.state.value) for alert in told] == [("var_warning", "firing")]
+    (ended,) = alerts.evaluate({**QUIET, "var_utilization": 0.7}, at(86400 * 100))
+    assert ended.state is AlertState.RESOLVED
+
+
+def test_rules_for_everything_stay_within_bounds_and_keep_the_emergency() -> None:
+    """150 rules times 8 symbols: a few tellings a round, then none, and the emergency is there."""
+    alerts = manager()
+    raised(alerts, "emergency", 0)
+    for number in range(150):
+        alerts.add_custom_rule(
+            rule(rule_id=f"r{number}", condition="gross_exposure > 0", scope="symbol", repeat=0.0)
+        )
+    alerts.add_custom_rule(rule(rule_id="grave", severity=AlertSeverity.CRITICAL))
+    symbols = {"symbol": {f"S{number}": {} for number in range(8)}}
+    rounds = [alerts.evaluate({**HOT, "gross_exposure": 1.0}, at(second), symbols) for second in range(1, 30)]
+    assert rounds[0][0].rule_id == "grave"
+    assert max(map(len, rounds)) <= 102  # the alert about it and its storm among them
+    assert rounds[20:] == [[]] * 9
+    assert sum(map(len, rounds)) <= 910
+    assert [a.rule_id for a in alerts.active[:2]] == ["disk", "grave"]
+    ended = [alerts.evaluate({**HOT, "gross_exposure": 0.0}, at(second), symbols) for second in range(30, 45)]
+    assert max(map(len, ended)) <= 102
+    assert {a.rule_id for a in alerts.active} == {"disk", "grave"}
+
+
+def test_rules_with_more_names_than_can_be_judged_are_named() -> None:
+    alerts = manager(
+        rule(rule_id="each", condition="gross_exposure > 0", scope="symbol"),
+        rule(
+            rule_id="grave", condition="gross_exposure > 2", scope="symbol", severity=AlertSeverity.CRITICAL
+        ),
+    )
+    names = {"symbol": {f"S{number}": {} for number in range(2501)}}
+    (told,) = alerts.evaluate({"gross_exposure": 1.0}, START, names)
+    assert (told.rule_id, told.severity) == ("unjudged_rules", AlertSeverity.CRITICAL)
+    assert "more than 5,000; these are not judged: each." in told.message
+    few = {"symbol": {"S1": {}}}
+    told = alerts.evaluate({"gross_exposure": 1.0}, at(1), few)
+    assert [(a.rule_id, a.state.value) for a in told] == [("each", "firing"), ("unjudged_rules", "resolved")]

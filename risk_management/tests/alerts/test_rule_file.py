@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -162,8 +163,22 @@ def test_cases_pass_and_fail_as_unit_tests_do(tmp_path):
     broken = GOOD.replace('["hot resolved"]', '["hot repeated"]')
     code, said = risk("rules", "test", write(tmp_path, broken))
     assert code == 1
-    assert "at 62 s hot repeated should be told, and was hot resolved" in said
+    assert "at 62 s should be told: hot repeated; was told: hot resolved" in said
     assert "1 passed, 1 failed" in said
+    unknown = GOOD.replace('["hot resolved"]', '["hot fired"]')
+    code, said = risk("rules", "test", write(tmp_path, unknown))
+    assert code == 2
+    words = " ".join(said.replace("│", " ").split())
+    assert "'hot fired' in alerts ends with no state that is told; there are firing, repeated" in words
+
+
+def test_the_file_of_the_page_passes_its_cases(tmp_path):
+    page = Path(__file__).parents[3] / "docs" / "alerts.md"
+    (file,) = re.findall(r"^```toml\n(\[\[rules\]\].*?)^```", page.read_text("utf-8"), re.S | re.M)
+    code, said = risk("rules", "test", write(tmp_path, file))
+    assert (code, said.strip().endswith("1 passed, 0 failed")) == (0, True)
+    one_rule = write(tmp_path, file.split('[[rules]]\nrule_id = "full"')[0])
+    assert risk("rules", "check", one_rule)[1].strip().endswith("1 rule, no mistake")
 
 
 @pytest.mark.parametrize(

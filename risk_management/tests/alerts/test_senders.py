@@ -260,7 +260,17 @@ def test_no_starttls_no_mail():
     with mail_service() as box:
         outcome = mailer(box.port, security="starttls").send(message())
     assert outcome.verdict is Verdict.REFUSED
-    assert "STARTTLS" in outcome.reason
+    assert outcome.reason == "the mail server offers no STARTTLS"
+    assert box.taken == []
+
+
+def test_a_relay_without_a_login_says_that_it_is_the_login():
+    with mail_service() as box:
+        server = MailServer("127.0.0.1", box.port, "none", "risk@example.com", "secret", 10.0)
+        outcome = Email(server, "risk@example.com", ("you@example.com",), ManualClock(NOON)).send(message())
+    assert outcome.verdict is Verdict.REFUSED
+    assert outcome.reason == "the mail server offers no login on this way"
+    assert "take SMTP_PASSWORD out" in outcome.remedy
     assert box.taken == []
 
 

@@ -11,16 +11,11 @@ import pytest
 from scipy import stats
 
 from risk_management.calculators.kelly_optimizer import KellyOptimizer
-from risk_management.calculators.var_backtest import (
-    FIRST,
-    WALKED,
-    Forecasts,
-    backtest_book,
-    held_against,
-    walk_forward,
-)
+from risk_management.calculators.method_record import held_against
+from risk_management.calculators.var_backtest import backtest_book
 from risk_management.calculators.var_calculator import VaRCalculator
 from risk_management.calculators.var_methods import VAR_METHODS
+from risk_management.calculators.walk_forward import FIRST, WALKED, Forecasts, walk_forward
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig, VaRConfig
 from risk_management.core.foundation import lay_foundation

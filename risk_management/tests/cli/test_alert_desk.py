@@ -57,6 +57,9 @@ def test_an_alert_is_listed_taken_on_and_still_active(service, at):
 
 
 def test_a_silence_stands_until_it_is_ended(service, at):
+    found = service.manager.alert_manager.raise_alert("system_error", "info", "it broke", key="disk")
+    ended = run("resolve", found.alert_id, "--comment", "found", **at)
+    assert (ended.exit_code, ": found)." in " ".join(ended.output.split())) == (0, True)
     begun = run(
         "silence", "--rule", "position_limit", "--minutes", 90, "--reason", "moving in", "--json", **at
     )

@@ -93,6 +93,17 @@ def test_an_entry_that_no_engine_wrote_is_shown_as_it_is():
     assert entry_line("Unheard", '{"at": 1, "text": "x"}') == "text x"
 
 
+def test_an_alert_is_told_as_its_message(audit, manager):
+    manager.alert_manager.raise_alert("system_error", "critical", "the disk is full", key="disk")
+    manager.alert_manager.silence(3600.0, "ann", "moving in", rule_id="heat_warning")
+    manager.alert_manager.remove_rule("heat_warning", actor="ann")
+    said = " ".join(audit("tail").output.split())
+    assert "AlertTold critical firing disk: the disk is full" in said
+    assert "SilenceSet heat_warning until 2" in said
+    assert "RuleChanged heat_warning taken out" in said
+    assert "{" not in said
+
+
 def test_every_sentence_is_of_a_kind():
     """A kind without one shows its fields."""
     assert set(_SENTENCES) <= {kind.__name__ for kind in Event.__subclasses__()}

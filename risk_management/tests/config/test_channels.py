@@ -40,6 +40,18 @@ def test_it_is_named(given, said):
     assert CANARY not in str(caught.value)
 
 
+def test_a_setting_of_the_environment_is_named_with_its_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("WEBHOOK_URL", f"http://example.com/{CANARY}")
+    file = tmp_path / "risk.toml"
+    file.write_text('[alert_config]\nemail_to = "nobody"\n')
+    with pytest.raises(ConfigurationError) as caught:
+        load_risk_config(file)
+    said = str(caught.value)
+    assert "alert_config.webhook_url, from WEBHOOK_URL (environment): must begin with https://" in said
+    assert "alert_config.email_to: not an address" in said
+    assert CANARY not in said
+
+
 def test_what_works_passes():
     config = load_risk_config(
         alert_config={

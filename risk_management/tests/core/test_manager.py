@@ -20,7 +20,9 @@ from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import ConfigurationError, InsufficientData, InvalidRequest, SharedBookError
 from risk_management.market_data.positions_file import read_positions
 from risk_management.market_data.sample import sample_history
+from risk_management.model.broker import OrderIntent
 from risk_management.model.instrument import ContractKind, Instrument
+from risk_management.model.money import SCALE
 from risk_management.model.portfolio import Scope, TradingMode
 from risk_management.model.vocabulary import VOCABULARY
 
@@ -733,8 +735,8 @@ def test_names_have_an_end(make_manager, monkeypatch):
 
 def test_ids_never_overwrite_an_open_approval(manager):
     first = manager.evaluate_trade("KO", "buy", 50.0)
-    boot, number = first.request_id.split("-")
-    guessed = OrderTicket("KO", "buy", 500.0, "", "a", request_id=f"{boot}-{int(number) + 1}")
+    boot, number = first.request_id[:10], first.request_id[10:]
+    guessed = OrderTicket("KO", "buy", 500.0, "", "a", request_id=f"{boot}{int(number) + 1}")
     with pytest.raises(InvalidRequest, match="INVALID_REQUEST_ID"):
         manager.request_trade(guessed)
     ticket = replace(guessed, request_id="mine")
@@ -743,6 +745,11 @@ def test_ids_never_overwrite_an_open_approval(manager):
     with pytest.raises(InvalidRequest, match="REQUEST_ID_REUSED"):
         manager.request_trade(replace(ticket, symbol="PG"))
     assert manager.state.reservations["mine"].key.symbol == "KO"
+
+
+def test_an_id_of_ours_is_an_order_id_for_any_broker(manager):
+    given = manager.evaluate_trade("KO", "buy", 50.0).request_id
+    assert OrderIntent(given, "KO", 1, SCALE).client_order_id == given
 
 
 def test_a_trim_leaves_out_what_a_working_close_will_sell(make_manager):

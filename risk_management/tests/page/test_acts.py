@@ -119,9 +119,17 @@ def test_a_held_bot_is_let_go(visit, service):
     assert not service.manager.state.holds
 
 
-def test_a_rule_is_added_and_a_wrong_one_is_named(visit, service):
+def test_an_alert_is_resolved_and_a_rule_is_added_and_a_wrong_one_is_named(visit, service):
+    service.manager.alert_manager.raise_alert("system_error", "critical", "a lost order", key="order")
     visitor = visit(service).enter(service)
     page = visitor.go("alerts")
+    row = page.locator("[data-panel=active] li", has_text="a lost order")
+    assert "seen once · told by" in row.inner_text()
+    row.get_by_role("button", name="Resolve").click()
+    visitor.fill(reason="found at the broker")
+    page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
+    row.wait_for(state="hidden")
+    assert last(service, "AlertTold")["alert"]["message"].endswith(": found at the broker).")
     page.get_by_role("button", name="New rule").click()
     condition = page.get_by_label("Condition")
     visitor.fill(rule_id="mine", name="Mine")
@@ -314,6 +322,20 @@ def test_a_server_that_is_gone_is_said_and_comes_back(visit, service):
     service.serve(Server(service.app, port=service.port))
     page.clock.fast_forward(5_000)
     page.locator(".verdict.warning").wait_for()
+
+
+def test_what_is_being_closed_is_ended_on_the_page(visit, service):
+    manager = service.manager
+    manager.protocol.closing.has_broker = True
+    name = manager.liquidate("everything", "a mistake", actor="ann").liquidation_id
+    visitor = visit(service).enter(service)
+    visitor.page.goto(f"{visitor.address}/api/risk/dashboard#/heatmap")
+    visitor.page.locator("[data-panel=closing]").get_by_role("button", name="End").click()
+    visitor.fill(reason="the wrong book", confirm="everything")
+    visitor.page.get_by_role("dialog").get_by_role("button", name="End it").click()
+    visitor.page.locator("[data-panel=closing]").get_by_text("ends it").wait_for()
+    one = manager.state.liquidations[name]
+    assert (one.stop_reason, one.stopped_by) == ("the wrong book", "browser (token browser)")
 
 
 def test_positions_are_closed_after_a_look_at_the_plan(visit, service):

@@ -61,7 +61,7 @@ def bad_credentials(service) -> list[dict[str, str]]:
 def paths(app: Flask) -> list[str]:
     """An address for every rule of the app, those that catch all included."""
     named = {"request_id": "x", "name": "x", "version": "1", "rest": "some/where"}
-    named |= {"alert_id": "x", "rule_id": "x", "silence_id": "x"}
+    named |= {"alert_id": "x", "liquidation_id": "x", "rule_id": "x", "silence_id": "x"}
     rules = [rule.rule for rule in app.url_map.iter_rules()]
     for name, value in named.items():
         rules = [rule.replace(f"<path:{name}>", value).replace(f"<{name}>", value) for rule in rules]
@@ -152,6 +152,10 @@ def test_another_bots_token(service):
         ),
     ):
         assert (answer.status, answer.code) == (403, "NOT_YOUR_BOT")
+    reused = service.ask(other, request_id="mine", size=55)  # the same words from another bot
+    assert (reused.status, reused.code) == (409, "REQUEST_ID_REUSED")
+    assert "recommended_size" not in reused.json
+    assert "RSI2" not in reused.data.decode()
     assert service.call("GET", "trades/mine", scope="trade").json["status"] == "reserved"
     assert service.ask(other, size=66).json["bot_name"] == "other"
 

@@ -354,6 +354,40 @@ def test_an_alert_is_acknowledged_in_the_name_of_the_token(fresh):
     assert service.call("POST", "alerts/none/acknowledge", {}, "operate").code == "UNKNOWN_ALERT"
 
 
+def test_a_raised_alert_is_ended_by_a_person_and_one_of_a_rule_is_not(fresh):
+    service = fresh()
+    alerts = service.manager.alert_manager
+    fired = alerts.raise_alert("system_error", "emergency", "it broke", key="disk")
+    path = f"alerts/{fired.alert_id}/resolve"
+    assert service.call("POST", path, {}, "trade").code == "NOT_ALLOWED"
+    ended = service.call("POST", path, {"comment": "found"}, "operate").json["alert"]
+    assert (ended["state"], alerts.active) == ("resolved", ())
+    assert "by operate (token" in ended["message"]
+    assert ended["message"].endswith(": found).")
+    assert service.call("POST", path, {}, "operate").code == "UNKNOWN_ALERT"
+    (entry,) = service.journal.reader.newest(1, kind="AlertTold")
+    assert entry.actor.startswith("operate (token")
+    (by_rule,) = (a for a in alerts.evaluate({"portfolio_heat": 70.0}) if a.rule_id == "heat_warning")
+    refused = service.call("POST", f"alerts/{by_rule.alert_id}/resolve", {}, "operate")
+    assert (refused.status, refused.code) == (409, "ALERT_OF_RULE")
+
+
+def test_rules_that_come_and_go_leave_nothing_behind(fresh):
+    service = fresh()
+    told = {"name": "n", "condition": "cash < 0"}
+    for number in range(5):
+        assert service.call("POST", "rules", {"rule_id": f"r{number}", **told}, "operate").status == 200
+        assert service.call("DELETE", f"rules/r{number}", None, "operate").status == 200
+    assert service.call("DELETE", "rules/heat_warning", None, "operate").status == 200
+    assert (service.manager.state.alerts.removed, dict(service.manager.state.alerts.rules)) == (
+        {"heat_warning"},
+        {},
+    )
+    often = service.call("POST", "rules", {"rule_id": "often", **told, "repeat": 1e-9}, "operate")
+    assert (often.status, often.code) == (400, "INVALID_RULE")
+    assert "is 0 (never) or at least 60 seconds" in often.json["error"]["message"]
+
+
 def test_silences_come_and_go(fresh):
     service = fresh()
     asked = {"seconds": 600, "reason": "tests", "rule_id": "heat_warning"}

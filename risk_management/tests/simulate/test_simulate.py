@@ -31,8 +31,8 @@ NEVER = (
 )
 
 
-@pytest.mark.parametrize(("hours", "bots"), soaked((0.2, 5), large=[(1.0, 20)]))
-def test_one_seed_is_the_same_in_two_processes_and_breaks_nothing(hours, bots):
+@pytest.mark.parametrize(("hours", "bots"), soaked((0.2, 5), large=[(24.0, 20)]))
+def test_one_seed_is_the_same_in_two_processes_and_breaks_nothing(hours, bots, record_property):
     """The other process hashes its texts otherwise, runs at the same time and has another name and id."""
     asked = ["simulate", "--seed", "7", "--hours", f"{hours}", "--bots", f"{bots}", "--json"]
     command = [sys.executable, "-m", "risk_management.cli.main", *asked]
@@ -48,7 +48,8 @@ def test_one_seed_is_the_same_in_two_processes_and_breaks_nothing(hours, bots):
     assert ours.tally.did["recoveries"] >= ours.tally.did["crashes"] > 0
     assert not any(ours.tally.did[name] for name in NEVER)
     missed = {*SCHEDULE, *CHANCES} - set(ours.tally.faults)
-    assert len(missed) <= (0 if hours == 1.0 else 6), missed
+    assert len(missed) <= (0 if hours == 24.0 else 6), missed
+    record_property("figure", _told(ours))
 
 
 def test_one_seed_is_the_same_twice_in_one_process_and_another_is_not():
@@ -213,12 +214,16 @@ def test_days_of_glitches_outages_splits_and_clock_jumps_stop_nothing_falsely(se
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(1, 41))
+@pytest.mark.parametrize("seed", range(1, 5))
 def test_a_day_of_all_faults(seed, record_property):
     outcome = simulate(seed, 24.0)
     assert outcome.broken is None, outcome.again
+    assert outcome.tally.did["requests"] > 800_000
+    assert not any(outcome.tally.did[name] for name in NEVER)
+    record_property("figure", _told(outcome))
+
+
+def _told(outcome):
     did = outcome.tally.did
-    assert did["requests"] > 800_000
-    assert not any(did[name] for name in NEVER)
     told = f"{did['requests']:,} requests, {outcome.tally.faults.total():,} faults"
-    record_property("figure", f"24 h, {told}, {did['recoveries']} recoveries, digest {outcome.digest}")
+    return f"{outcome.hours:g} h, {told}, {did['recoveries']} recoveries, digest {outcome.digest}"

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 
 from risk_management.core.book import Book
 from risk_management.core.commit import GroupCommit, Unit
-from risk_management.store import sql_journal
+from risk_management.store import database, sql_journal
 from risk_management.store.sql_journal import SqlJournal
 
 
@@ -113,6 +113,16 @@ def _too_early(when: int) -> None:
     GroupCommit.wait = wait  # type: ignore[method-assign]
 
 
+def _never_synced(_when: int) -> None:
+    """A mutant for the tests of the tests: the disk is told of nothing in particular."""
+    prepared = database._prepared
+
+    def weaker(engine: Engine, settings: list[str], *, reading: bool) -> None:
+        prepared(engine, [text.replace("=FULL", "=OFF") for text in settings], reading=reading)
+
+    database._prepared = weaker
+
+
 FAILPOINTS: dict[str, Callable[[int], None]] = {
     "before append": _before(SqlJournal, "write"),
     "between append and indexes": _indexing,
@@ -128,4 +138,5 @@ FAILPOINTS: dict[str, Callable[[int], None]] = {
     "any statement": _any,
     "while the store is closed": _before(SqlJournal, "close"),
     "mutant: answers at once": _too_early,
+    "mutant: nothing is synced": _never_synced,
 }

@@ -1,0 +1,72 @@
+"""Alerts that are no rule: raised under a key until somebody says that it is over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from risk_management.alerts.life import Lives, Saying
+from risk_management.alerts.subjects import new_subject, raised_subject
+from risk_management.config.risk_config import AlertConfig
+from risk_management.model.alert import Alert, AlertSeverity, AlertType
+from risk_management.model.portfolio import SYSTEM
+
+__all__ = ["Raised"]
+
+logger = logging.getLogger(__name__)
+
+
+class Raised:
+    """Raises, repeats and ends them. The owner holds the keeper's lock.
+
+    Parameters
+    ----------
+    lives : Lives
+    settings : callable
+        The settings of now.
+    """
+
+    def __init__(self, lives: Lives, settings: Callable[[], AlertConfig]) -> None:
+        self._lives, self._settings = lives, settings
+        self._sayings: dict[str, str] = {}
+
+    def add(
+        self,
+        key: str,
+        kind: AlertType,
+        severity: AlertSeverity,
+        message: str,
+        now: datetime,
+        *,
+        news: bool = False,
+    ) -> Alert | None:
+        """See it, and return the alert as it stands."""
+        life = self._lives.get(f"!{key}")
+        is_open = life is not None and life.is_active
+        is_worse = life is not None and is_open and severity > life.alert.severity
+        subject = new_subject(key, kind, severity, self._settings())
+        if life is not None and is_open and not is_worse:
+            subject = raised_subject(life.alert, self._settings())
+        self._lives.seen(subject, now, lambda: Saying(message), news=news or is_worse)
+        if self._lives.get(subject.key) is None:
+            logger.warning("an alert is told nowhere else, too many are open: %.80s: %s", key, message)
+            return None
+        self._sayings[subject.key] = message
+        return self._lives.current(subject.key)
+
+    def tick(self, alert: Alert, now: datetime) -> None:
+        """Time passed: it may be due again."""
+        self._lives.tick(raised_subject(alert, self._settings()), now, partial(self._again, alert))
+
+    def end(self, key: str, now: datetime, said: str = "", actor: str = SYSTEM) -> Alert | None:
+        """It is over; returns the notice, if it had been told."""
+        life = self._lives.get(f"!{key}")
+        self._sayings.pop(f"!{key}", None)
+        if life is None:
+            return None
+        return self._lives.over(raised_subject(life.alert, self._settings()), now, lambda: said, actor)
+
+    def _again(self, alert: Alert) -> Saying:
+        return Saying(self._sayings.get(alert.key, alert.message))
