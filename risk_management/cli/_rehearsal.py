@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from risk_management.alerts.senders import senders_of
 from risk_management.brokers.paper_options import paper_options
+from risk_management.config.risk_config import AT_REST
 from risk_management.errors import BrokerError, ConfigurationError
-from risk_management.integration.trading_integration import AT_REST, TradingSystemIntegration
+from risk_management.integration.trading_integration import TradingSystemIntegration
 from risk_management.market_data.source import load_source
 from risk_management.store.database import store_file
 from risk_management.store.journal import MemoryJournal

@@ -295,6 +295,11 @@ class RiskClient:
         """A bot lives, also while it asks nothing; with an operator's token a feed or an engine."""
         self._done("POST", "/heartbeat", {"kind": kind, "name": name})
 
+    def forget_heartbeat(self, name: str, reason: str, kind: str = "feed") -> bool:
+        """Wait no longer for a feed or an engine that is gone; returns whether anybody did."""
+        words = {"kind": kind, "name": name, "reason": reason}
+        return self._done("POST", "/heartbeat/forget", words)["forgotten"] is True
+
     def plan_liquidation(self, scope: str = "everything") -> dict[str, Any]:
         """How a part of the book would be closed; nothing is sent."""
         return self._done("POST", "/liquidation/plan", {"scope": scope})

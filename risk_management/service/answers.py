@@ -20,6 +20,7 @@ __all__ = [
     "ErrorAnswer",
     "ExecutionAnswer",
     "FindingAnswer",
+    "ForgottenAnswer",
     "LimitsAnswer",
     "LiquidationAnswer",
     "LiquidationsAnswer",
@@ -284,6 +285,15 @@ class Done(Closed):
 
     durable: bool
     """False: in memory alone, the store can't be written now."""
+
+
+class ForgottenAnswer(Closed):
+    """Nobody waits for it any more."""
+
+    forgotten: bool
+    """False: nobody did before."""
+    durable: bool
+    """Whether it will be known after a power cut."""
 
 
 class StopAnswer(Closed):

@@ -48,6 +48,7 @@ __all__ = [
     "ConfigPatch",
     "EquityReport",
     "ExecutionReport",
+    "HeartbeatForgotten",
     "HeartbeatGiven",
     "LiquidationAsked",
     "LoginCode",
@@ -449,6 +450,16 @@ class HeartbeatGiven(Asked):
     """``bot``, ``feed`` or ``engine``."""
     name: Name | None = None
     """Whose."""
+
+
+class HeartbeatForgotten(Asked):
+    """A feed or an engine that is gone, or was never there."""
+
+    kind: Name = "feed"
+    """``feed`` or ``engine``."""
+    name: Name
+    """Whose."""
+    reason: Name
 
 
 class ReasonGiven(Asked):

@@ -105,6 +105,19 @@ def test_a_bot_s_token_beats_for_its_own_bot_alone(fresh):
     assert service.manager.state.mode_of(Scope.BOT, "other") is TradingMode.REDUCING
 
 
+def test_a_feed_that_is_gone_is_forgotten_by_an_operator(fresh):
+    service = fresh()
+    words = {"kind": "feed", "name": "tpyo", "reason": "mistyped"}
+    service.manager.heartbeat("feed", "tpyo")
+    assert service.call("POST", "heartbeat/forget", words, "trade").status == 403
+    url = f"http://127.0.0.1:{service.port}"
+    with RiskClient(url, service.secrets["operate"], deadline=20.0, patience=20.0) as client:
+        assert client.forget_heartbeat("tpyo", "mistyped")
+        assert not client.forget_heartbeat("tpyo", "mistyped")
+    service.clock.advance(61.0)
+    assert service.manager.check_heartbeats() == ()
+
+
 def test_the_client_and_the_command(fresh, monkeypatch):
     service = held(fresh)
     url = f"http://127.0.0.1:{service.port}"
