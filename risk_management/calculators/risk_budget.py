@@ -59,7 +59,7 @@ class StrategyBudget:
     room : float
         `limit` less `used`, 0 or above.
     borrowed : float
-        What it uses beyond its own budget.
+        What it uses beyond its own budget and within `limit`: what is over that is nobody's loan.
     lent : float
         What others use of its own.
     cut : float
@@ -172,14 +172,15 @@ def risk_budget(
     equity = max(state.totals.equity or 0.0, 0.0)
     uses = budget_uses(state, budget)
     own = {name: budget.own(name) * equity for name in uses}
-    borrowed = {name: max(0.0, use - own[name]) for name, use in uses.items()}
+    limits = {name: budget_limit(state, config, budget, name, uses) for name in uses}
+    borrowed = {name: max(0.0, min(use, limits[name]) - own[name]) for name, use in uses.items()}
     idle = {name: max(0.0, own[name] - use) for name, use in uses.items()}
     lent_share = min(1.0, sum(borrowed.values()) / sum(idle.values())) if sum(idle.values()) > 0.0 else 0.0
     contributions = _contributions(state, budget.measure, tuple(uses))
     rows = []
     for name, used in uses.items():
         share = budget.by_strategy.get(name, BudgetShare(name, 0.0, reason="it has no share: split anew"))
-        limit = budget_limit(state, config, budget, name, uses)
+        limit = limits[name]
         drawdown = own_drawdown(state, config, name, loss_from_peak(state, name))
         rows.append(
             StrategyBudget(
@@ -223,7 +224,7 @@ def _reasons(
             f"at {amount(most, 'fraction')} it only closes"
         )
     if used > limit:
-        said.append("it uses more than it may: nothing that adds to its risk is approved")
+        said.append(f"it is over by {used - limit:,.2f}: nothing that adds to its risk is approved")
     return said
 
 

@@ -31,6 +31,7 @@ HOST: Final = "127.0.0.1"
 PATIENCE: Final = 10.0
 """Seconds that a bot of the demo waits for an answer: on a busy machine it shall not drop its orders."""
 FIELD: Final = "Authorization: Bearer "
+AGAIN: Final = "From the first day: risk demo --serve --store FOLDER, a new one."
 
 
 def serve(period: str, speed: float, port: int, folder: Path) -> None:
@@ -79,7 +80,7 @@ def serve(period: str, speed: float, port: int, folder: Path) -> None:
 
                 replay.run(clients, speed, ended, seen)
             if not ended.is_set():
-                screen.print("The replay is over; the service goes on until Ctrl-C.")
+                screen.print(f"The replay is over; the service goes on until Ctrl-C. {AGAIN}")
                 ended.wait()
 
         with ThreadPoolExecutor(1, "demo-replay") as pool:
@@ -102,7 +103,10 @@ def _opening(replay: Replay, market: Market, address: str, folder: Path, speed: 
     if replay.first >= rows[0]:
         went = f"goes on at {market.dates[replay.first]}, entry {state.version}"
     days = f"{market.dates[rows[0]]} to {market.dates[rows[-1]]}"
-    yield f"{len(BOTS)} bots trade through it, {days}, {speed:g} days a second; {went}."
+    if replay.first >= rows[-1]:
+        yield f"This store's replay, {days}, is over: it is served as it ended, and nothing moves. {AGAIN}"
+    else:
+        yield f"{len(BOTS)} bots trade through it, {days}, {speed:g} days a second; {went}."
     yield "Look, trade or stop it from another terminal; the file holds a token that may operate:"
     yield f"  {curl}/api/risk/state"
     yield f"  {curl}/api/risk/alerts"

@@ -163,6 +163,7 @@ _SENTENCES: Final[Mapping[str, Callable[[Body], str]]] = {
     "LiquidationStarted": lambda said: str(_first(said["liquidation"])),
     "LiquidationStepSent": lambda said: f"{said['liquidation_id']}: {len(said['orders'])} orders",
     "LiquidationStepDone": lambda said: f"{said['liquidation_id']}: {len(said['results'])} orders ended",
+    "LiquidationStopped": lambda said: f"{said['liquidation_id']} is to end: {said['reason']}",
     "LiquidationEnded": lambda said: f"{said['liquidation_id']}: {said['outcome']}",
     "VarRecorded": lambda _said: "a trading day ended; its VaR was held against what came",
     "AlertTold": _alert,

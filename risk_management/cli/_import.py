@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 from rich.text import Text
 
-from risk_management.cli._options import BREACH, Json, Value, WrongUsage, options_of
+from risk_management.cli._options import Json, Value, WrongUsage, options_of
 from risk_management.cli._screen import first_rows, footer, money, screen, show_json, table
 from risk_management.cli._store import Store, store_of
 from risk_management.cli.assess import limits_table, verdict
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from risk_management.cli._book import PreparedBook
+    from risk_management.cli._options import Options
     from risk_management.config.risk_config import RiskManagementConfig
     from risk_management.market_data.positions_file import PositionRow
 
@@ -64,7 +65,7 @@ def run(
 
     [dim]risk import positions.csv --portfolio-value 25000 --high-water-mark 27500[/dim]
 
-    Ends with 3 when a limit is breached. With --json it writes only where --yes stands too.
+    With --json it writes only where --yes stands too.
     """
     options, silent = options_of(context), yes or as_json
     path = store_of(options, store)
@@ -72,7 +73,7 @@ def run(
     understood = _read(file)
     if not as_json:
         _preview(understood)
-    worth = _number("--portfolio-value", VALUE, value, silent=silent)
+    worth = _number("--portfolio-value", VALUE, value, silent=silent, known=_capital(options))
     mark = _number("--high-water-mark", MARK, high_water_mark, silent=silent, least=worth)
     from risk_management.cli._book import prepare_book  # noqa: PLC0415 - help must be quick
     from risk_management.dashboard.metrics import metrics_view  # noqa: PLC0415
@@ -98,9 +99,8 @@ def run(
         )
     else:
         screen().print(verdict(seen, book.name), "", limits_table(seen), footer(seen, book.notes))
-        _next(path, differ)
-    if any(use.level == "breached" for use in seen.assessment.limits):
-        raise typer.Exit(BREACH)
+        over = dict.fromkeys(use.name for use in seen.assessment.limits if use.level == "breached")
+        _next(path, differ, list(over))
 
 
 def _read(file: Path) -> _Understood:
@@ -150,13 +150,28 @@ def _check_prices(rows: Sequence[PositionRow], file: Path) -> None:
         )
 
 
-def _number(name: str, what: str, given: float | None, *, silent: bool, least: float = 0.0) -> float:
-    if given is None and silent:
+def _capital(options: Options) -> float | None:
+    """What the settings say that the account is worth; their default is no answer."""
+    config = options.config()
+    return config.portfolio_value if "portfolio_value" in config.model_fields_set else None
+
+
+def _number(
+    name: str,
+    what: str,
+    given: float | None,
+    *,
+    silent: bool,
+    least: float = 0.0,
+    known: float | None = None,
+) -> float:
+    """A number that was said, or is asked for; `known` is what the settings say."""
+    said = known if given is None and silent else given
+    if said is None and silent:
         raise WrongUsage(MISSING.format(name=name, what=what))
-    said = given
     if said is None:
         try:
-            said = typer.prompt(f"{what[0].upper()}{what[1:]}?", type=float, err=True)
+            said = typer.prompt(f"{what[0].upper()}{what[1:]}?", default=known, type=float, err=True)
         except typer.Abort:
             raise WrongUsage(MISSING.format(name=name, what=what)) from None
     if not max(least, 1e-8) <= said <= 1e13:
@@ -239,9 +254,14 @@ def _differences(path: str, config: RiskManagementConfig) -> tuple[str, ...]:
     return changes_of_book(path, config)
 
 
-def _next(path: str, differ: tuple[str, ...]) -> None:
+def _next(path: str, differ: tuple[str, ...], over: Sequence[str]) -> None:
     show = screen().print
     show(Text(f"\nWritten: {path}", style="green"))
+    if over:
+        said = "is above its limit already" if len(over) == 1 else "are above their limits already"
+        show(
+            Text(f"{', '.join(over)} {said}: what adds to it is refused, what closes passes.", style="yellow")
+        )
     for one in differ:
         show(Text(f"Write it into your settings, else 'risk serve' refuses: {one}", style="yellow"))
     show(Text.assemble("Next: ", (f"risk serve --store {path}", "bold"), "   # every order asks first"))

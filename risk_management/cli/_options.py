@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import typer
 
@@ -26,6 +28,8 @@ __all__ = [
     "options_of",
 ]
 
+HERE: Final = "risk.toml"
+"""Settings that a command finds by itself: of the folder where it runs, never of one above."""
 BREACH: Final = 3
 """Exit code when a limit is breached."""
 
@@ -69,11 +73,22 @@ class Options:
     ----------
     config_path, prices_path : Path or None
     level : str or None
+    is_found : bool
+        Nobody named the settings: they lie in the folder where the command runs.
     """
 
     config_path: Path | None = None
     prices_path: Path | None = None
     level: str | None = None
+    is_found: bool = False
+    _told: list[str] = field(default_factory=list)
+
+    @classmethod
+    def said(cls, config_path: Path | None, prices_path: Path | None, level: str | None) -> Self:
+        """With the settings of this folder where none are named, on the command line or in RISK_CONFIG."""
+        here = Path(HERE)
+        is_found = config_path is None and not os.environ.get("RISK_CONFIG") and here.is_file()
+        return cls(here if is_found else config_path, prices_path, level, is_found)
 
     def config(self, **overrides: Any) -> RiskManagementConfig:
         """The settings, as `load_risk_config` finds them, with what was said on the command line."""
@@ -84,7 +99,14 @@ class Options:
             said["market_data_config"] = {"source": "files", "path": str(self.prices_path)}
         if self.level is not None:
             said["risk_level"] = self.level.lower()
-        return load_risk_config(self.config_path, **said)
+        if self.is_found:
+            _check_owner(Path(HERE))
+        config = load_risk_config(self.config_path, **said)
+        if self.is_found and not self._told:
+            store = f", store {config.store}" if config.store else ""
+            self._told.append(f"Settings: {HERE} of this folder{store}; --config names others.")
+            typer.echo(self._told[0], err=True)
+        return config
 
     def book(self, file: Path | None, *, example: bool, value: float | None, command: str) -> OpenedBook:
         """The book of a file, or of the example.
@@ -117,6 +139,16 @@ class Options:
 
         config = self.config() if value is None else self.config(portfolio_value=value)
         return open_book(rows, config, name)
+
+
+def _check_owner(file: Path) -> None:
+    """What somebody else put into a shared folder neither names our store nor sends our alerts elsewhere."""
+    seen = file.stat()
+    if seen.st_uid not in (0, os.getuid()) or seen.st_mode & stat.S_IWOTH:
+        raise WrongUsage(
+            f"{file} of this folder is somebody else's, or anybody may change it: name it with --config, or "
+            "others; or run the command elsewhere"
+        )
 
 
 def options_of(context: typer.Context) -> Options:

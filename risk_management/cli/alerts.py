@@ -59,8 +59,6 @@ def send_test(
     the book in the store, or of the example where there is none.
 
     [dim]risk alerts test --channel telegram[/dim]
-
-    Ends with 1 when one did not arrive.
     """
     if summary:
         _show_summaries(summaries_of(options_of(context), store), as_json=as_json)
@@ -114,23 +112,33 @@ def status(context: typer.Context, store: Store = None, as_json: Json = False) -
 
 
 @app.command("retry")
-def retry(context: typer.Context, channel: Channel = None, store: Store = None) -> None:
+def retry(
+    context: typer.Context, channel: Channel = None, store: Store = None, as_json: Json = False
+) -> None:
     """Send again what failed; a running service begins within seconds, another one at its start.
 
     [dim]risk alerts retry --channel slack[/dim]
     """
     number = _outbox(context, store).retry(channel)
-    typer.echo(f"{number} messages wait to be sent again.")
+    if as_json:
+        show_json({"waiting": number})
+    else:
+        typer.echo(f"{number} messages wait to be sent again.")
 
 
 @app.command("dismiss")
-def dismiss(context: typer.Context, channel: Channel = None, store: Store = None) -> None:
+def dismiss(
+    context: typer.Context, channel: Channel = None, store: Store = None, as_json: Json = False
+) -> None:
     """Put aside what failed, once somebody has read it in 'risk alerts status'.
 
     [dim]risk alerts dismiss[/dim]
     """
     number = _outbox(context, store).dismiss(channel)
-    typer.echo(f"{number} messages are put aside.")
+    if as_json:
+        show_json({"dismissed": number})
+    else:
+        typer.echo(f"{number} messages are put aside.")
 
 
 def _outbox(context: typer.Context, store: str | None) -> SqlOutbox:

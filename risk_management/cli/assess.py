@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from risk_management.cli._options import BREACH, Example, File, Json, Value, options_of
+from risk_management.cli._scenarios import scenario_names
 from risk_management.cli._screen import (
     COLOURS,
     bar,
@@ -42,8 +43,6 @@ def run(
     """The whole book at once: score, every limit with its headroom, every position.
 
     [dim]risk assess positions.csv --portfolio-value 25000[/dim]
-
-    Ends with 3 when a limit is breached.
     """
     from risk_management.dashboard.heatmap import heatmap_view  # noqa: PLC0415 - help must be quick
 
@@ -75,7 +74,9 @@ def verdict(seen: Snapshot, name: str) -> Text:
         f"Equity {money(found.equity)} {seen.state.base_currency}, mode {found.mode.value}. ",
     )
     if over:
-        said.append(f"Breached: {', '.join(over)}.", style=COLOURS["breached"])
+        said.append(f"Breached: {', '.join(dict.fromkeys(over))}.", style=COLOURS["breached"])
+        if found.new_trades_allowed:
+            said.append(" What adds to that is refused; other trades pass, and what closes.")
     elif found.new_trades_allowed:
         said.append("New trades are allowed.", style=COLOURS["ok"])
     for reason in found.blocked_by:
@@ -107,10 +108,11 @@ def limits_table(seen: Snapshot) -> Table:
     """Every limit with what is used of it, the most used first."""
     made = table("Limits, the most used first", "limit", "of", "used", "allowed", "", left=2)
     made.columns[4].justify = "left"
+    names = scenario_names(seen.config)
     for use in seen.assessment.limits:
         made.add_row(
             use.name,
-            use.subject or ("none named" if use.name in NAMED else "-"),
+            names.get(use.subject, use.subject) or ("none named" if use.name in NAMED else "-"),
             *_compared(use),
             bar(use.use, use.level),
         )
@@ -124,7 +126,8 @@ def _compared(use: LimitUse) -> tuple[str, str]:
 def _figures(seen: Snapshot) -> Table:
     """Figures that are no limit but that everybody asks for."""
     metrics, heat = seen.assessment.metrics, seen.assessment.heat
-    worst = f"{share(metrics['stress_loss'])} in {seen.assessment.stress_scenario or 'none'}"
+    scenario = scenario_names(seen.config).get(seen.assessment.stress_scenario, "none")
+    worst = f"{share(metrics['stress_loss'])}: {scenario}"
     shown = {
         "one-day VaR at 95 %": f"{money(metrics['var_95'] * seen.equity)} ({share(metrics['var_95'], 2)})",
         "one-day expected shortfall at 97.5 %": f"{money(metrics['es_975'] * seen.equity)} "

@@ -16,7 +16,7 @@ from risk_management.cli._entries import ROUTINE, entry_line
 from risk_management.cli._options import Json, WrongUsage, options_of
 from risk_management.cli._screen import screen, show_json
 from risk_management.cli._store import Store, store_of
-from risk_management.model.explain import amount
+from risk_management.model.explain import amount, held_against
 
 if TYPE_CHECKING:
     from risk_management.store.reader import Entry, StoreReader
@@ -90,6 +90,7 @@ def why(
             raise typer.Exit(1)
         event: Any = reader.event(entry)
         after = list(_of_request(reader, entry, request_id))
+        tiers = _tiers(reader, entry)
     decision = event.decision
     if as_json:
         rows = [_row(later) for later in after]
@@ -104,13 +105,24 @@ def why(
     measured = Table("check", "measured", "against", "of", box=None, pad_edge=False)
     for finding in decision.findings:
         if finding.measured == finding.measured:  # NaN: it had nothing to measure
-            numbers = (amount(finding.measured, finding.unit), amount(finding.limit, finding.unit))
+            numbers = (amount(finding.measured, finding.unit), held_against(finding, tiers))
             measured.add_row(*map(Text, (finding.check, *numbers, finding.subject)))
     out.print(measured)
     for later in after:
         out.print(Text("then ").append_text(_line(later)))
     if not after:
         out.print("Nothing was reported of it so far.")
+
+
+def _tiers(reader: StoreReader, entry: Entry) -> tuple[tuple[float, float], ...]:
+    """The tiers of the drawdown in the settings that a decision was made under."""
+    from risk_management.config.risk_config import DrawdownConfig  # noqa: PLC0415 - settings are read late
+
+    before = [one for one in reader.of_kinds("BookOpened", "ConfigChanged") if one.seq < entry.seq]
+    if not before:
+        return ()
+    settings: Any = json.loads(json.loads(before[-1].body)["config"])
+    return DrawdownConfig.model_validate(settings["drawdown_config"]).tier_levels()
 
 
 @app.command("verify")

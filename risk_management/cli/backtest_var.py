@@ -42,8 +42,6 @@ def run(
     """Would the VaR of this book have held? Every method, day by day, against what came.
 
     [dim]risk backtest-var --example --years 10[/dim]
-
-    Ends with 3 when the default method stands in the red zone over the last 250 days.
     """
     book = options_of(context).book(file, example=example, value=value, command="backtest-var")
     with progress() as shown:

@@ -41,7 +41,7 @@ def check(
 ) -> None:
     """What the account holds, what works there, and what the broker can. It places no order.
 
-    [dim]risk broker check SPY[/dim]
+    [dim]risk broker check AAPL[/dim]
     """
     config = options_of(context).config()
     broker = _broker(config)
@@ -112,6 +112,12 @@ def _market(state: MarketState) -> dict[str, Any]:
     }
 
 
+PAPER_PRICES = (
+    "A paper account fills at the prices of whoever runs it: here at those of the market data, in a running "
+    "service at those that its feed told it, and nothing without one."
+)
+
+
 def _print(told: dict[str, Any]) -> None:
     console = screen()
     trades = "trades money" if told["environment"] == "live" else "trades no money"
@@ -138,6 +144,8 @@ def _print(told: dict[str, Any]) -> None:
             prices = (f"{one[name]:,.8g}" if one[name] else "-" for name in ("bid", "ask", "last"))
             seen.add_row(one["symbol"], one["status"], *prices)
         console.print(seen)
+        if told["broker"] == "paper":
+            console.print(PAPER_PRICES, style="dim")
     can = [name.replace("_", " ") for name, is_there in told["can"].items() if is_there]
     not_there = [name.replace("_", " ") for name, is_there in told["can"].items() if not is_there]
     console.print(f"It can: {', '.join(can)}.")

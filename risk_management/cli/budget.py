@@ -51,7 +51,7 @@ def run(  # noqa: PLR0913, PLR0917 - the words of the command
 
     [dim]risk budget --store risk.db[/dim]
 
-    Nothing is changed. Ends with 3 where a strategy uses more than it may.
+    Nothing is changed.
     """
     from risk_management.calculators._budget_split import allocation  # noqa: PLC0415 - help must be quick
     from risk_management.calculators.risk_budget import risk_budget  # noqa: PLC0415

@@ -76,8 +76,6 @@ def run(  # noqa: PLR0913, PLR0917 - the words of an order
     """Ask what would be approved, and why. Nothing is traded or reserved.
 
     [dim]risk check AAPL buy 800 --positions positions.csv --strategy momentum[/dim]
-
-    Ends with 3 when the order is cut or refused.
     """
     book = _book(options_of(context), positions, example=example, value=value)
     decision = book.manager.evaluate_trade(

@@ -8,6 +8,7 @@ import typer
 
 from risk_management.cli._options import Json, WrongUsage, options_of
 from risk_management.cli._screen import screen, show_json
+from risk_management.cli._store import store_of
 from risk_management.cli._toml import as_toml
 
 if TYPE_CHECKING:
@@ -49,12 +50,17 @@ def show(
 
 @app.command("check")
 def check(context: typer.Context, as_json: Json = False) -> None:
-    """Load the settings as 'risk serve' would, prices of files included; every mistake at once.
+    """Whether 'risk serve' would start with these settings: they are loaded, and a start is tried in memory.
 
     [dim]risk config check --config risk.toml[/dim]
+
+    Prices of files, rules, channels, broker and the kept book are looked at; the network is not asked.
     """
-    config = options_of(context).config()
-    _read_prices(config)
+    from risk_management.cli._rehearsal import rehearse  # noqa: PLC0415 - help must be quick
+
+    options = options_of(context)
+    config = options.config()
+    rehearse(config, store_of(options, None))
     reached = [name for name in _channels(config) if name]
     found = {
         "ok": True,
@@ -76,17 +82,6 @@ def check(context: typer.Context, as_json: Json = False) -> None:
         sep="\n",
     )
     console.print("Whether every limit can fire: risk selftest", style="dim")
-
-
-def _read_prices(config: RiskManagementConfig) -> None:
-    """Raise what would stop a start. A source in the network is made and not asked."""
-    from risk_management.core.foundation import lay_foundation  # noqa: PLC0415 - help must be quick
-    from risk_management.market_data.source import load_source  # noqa: PLC0415
-
-    if config.market_data_config.source in ("sample", "files"):
-        lay_foundation(config)
-    else:
-        load_source(config.market_data_config)
 
 
 def _content(config: RiskManagementConfig) -> dict[str, Any]:

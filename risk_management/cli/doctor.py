@@ -16,7 +16,7 @@ from risk_management.cli._findings import Found, failed, fine, warning
 from risk_management.cli._options import Json, Options, options_of
 from risk_management.cli._screen import screen, show_json
 from risk_management.cli._store import Store, store_of
-from risk_management.errors import RiskError
+from risk_management.errors import RiskError, StoreError
 
 if TYPE_CHECKING:
     from risk_management.clock import Clock
@@ -38,7 +38,7 @@ def run(
 
     [dim]risk doctor --config risk.toml[/dim]
 
-    Ends with 1 where something failed. No message is sent, nothing is changed.
+    No message is sent, nothing is changed.
     """
     with screen(stderr=True).status("Looking ..."):
         found = list(_examine(options_of(context), store, port))
@@ -75,7 +75,10 @@ def _examine(options: Options, store: str | None, port: int) -> Iterator[Found]:
     except RiskError as problem:
         yield failed("settings", str(problem), "mend what is named; 'risk config check' tells whether it is")
         return
-    yield from _prices(config, path, clock)
+    prices = list(_prices(config, path, clock))
+    yield from prices
+    yield from _start(config, path, {one.said for one in prices})
+    yield from _broker(config)
     yield from _channels(config)
     drawdown = config.drawdown_config
     yield from of_clock(clock, drawdown.timezone, f"{drawdown.day_roll:%H:%M}")
@@ -134,6 +137,32 @@ def _prices(config: RiskManagementConfig, store: str, clock: Clock) -> Iterator[
     if quoted is not None and settings.source != "sample":
         yield fine(
             "prices", f"the newest in the store came {_span((clock.now() - quoted).total_seconds())} ago"
+        )
+
+
+def _start(config: RiskManagementConfig, store: str, told: set[str]) -> Iterator[Found]:
+    """Whether the service would start; what was told already is not told again."""
+    from risk_management.cli._rehearsal import rehearse  # noqa: PLC0415 - help must be quick
+
+    try:
+        rehearse(config, store)
+    except StoreError:  # told with the store
+        return
+    except RiskError as problem:
+        if str(problem) not in told:
+            yield failed("start", str(problem), "'risk serve' does not start before it is mended")
+        return
+    yield fine("start", "the service would start with these settings")
+
+
+def _broker(config: RiskManagementConfig) -> Iterator[Found]:
+    """A paper account in memory is empty at the next start, and the kept book then agrees with nothing."""
+    settings = config.broker_config
+    if settings.name == "paper" and "path" not in settings.options:
+        yield warning(
+            "broker",
+            "the paper account lives in memory and is empty again at the next start",
+            'set broker_config.options.path, such as "paper.db"',
         )
 
 

@@ -35,8 +35,6 @@ def run(
     """Open risk over its budget, and how concentrated the book is.
 
     [dim]risk heat positions.csv[/dim]
-
-    Ends with 3 above a heat of 100.
     """
     book = options_of(context).book(file, example=example, value=value, command="heat")
     seen = book.look()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.text import Text
 
-from risk_management.cli._options import Json, WrongUsage, options_of
+from risk_management.cli._options import HERE, Json, WrongUsage, options_of
 from risk_management.cli._screen import screen, show_json
 from risk_management.cli._toml import as_toml
 
@@ -53,7 +53,7 @@ class _Asker:
 
 def run(  # noqa: PLR0913, PLR0917 - one word a question
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write.")] = Path("risk.toml"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write.")] = Path(HERE),
     capital: Annotated[
         float | None, typer.Option("--capital", help="What the account is worth.", show_default=False)
     ] = None,
@@ -120,10 +120,17 @@ def _answers(
     found["market_data_config"] = market
     if _knows_brokers():
         name = ask(f"Broker ({', '.join(BROKERS)})", broker, "none", _one_of(BROKERS))
-        found |= {} if name == "none" else {"broker_config": {"name": name}}
+        found |= {} if name == "none" else {"broker_config": _broker(name, found["store"])}
     elif broker is not None:
         raise WrongUsage("this version knows no broker; leave --broker out")
     return found
+
+
+def _broker(name: str, store: str) -> dict[str, Any]:
+    """A paper account lives as long as the book: one in memory would be empty at the next start."""
+    if name != "paper":
+        return {"name": name}
+    return {"name": name, "options": {"path": str(Path(store).with_name(f"{Path(store).stem}-paper.db"))}}
 
 
 def _channels(ask: _Asker, given: list[str] | None) -> list[str]:
@@ -162,6 +169,7 @@ def _commented(settings: dict[str, Any], channels: list[str]) -> str:
     """The file: what was answered, what else may be set, and which variables the channels need."""
     parts = [
         "# Settings of the risk system. All of them: risk config show. Check them: risk config check.",
+        f"# Commands that run in the folder of a {HERE} find it by themselves.",
         "# A limit that stands here goes before the one of the level.",
         as_toml(settings),
         "# [portfolio_limits]",
@@ -195,9 +203,10 @@ def _say(file: Path, channels: list[str]) -> None:
     for name in channels:
         out.print(f"Set for {name}: {CHANNELS[name]}")
     out.print("\nNext:")
+    named = "" if file == Path(HERE) else f" --config {file}"  # the one of this folder is found
     for command, why in (
-        (f"risk doctor --config {file}", "is all as it should be"),
-        (f"risk import positions.csv --config {file}", "your account, and its room under every limit"),
-        (f"risk serve --config {file}", "from now on every order asks first"),
+        (f"risk doctor{named}", "is all as it should be"),
+        (f"risk import positions.csv{named}", "your account, and its room under every limit"),
+        (f"risk serve{named}", "from now on every order asks first"),
     ):
         out.print(Text.assemble("  ", (command, "bold"), f"   # {why}"))

@@ -29,6 +29,14 @@ def run(
     execute: Annotated[
         bool, typer.Option("--execute", help="Carry the plan out, once its scope was typed again.")
     ] = False,
+    end: Annotated[
+        str,
+        typer.Option(
+            "--end",
+            metavar="ID",
+            help="End one that goes on: what works is cancelled first, what is held stays.",
+        ),
+    ] = "",
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -36,11 +44,14 @@ def run(
 
     [dim]risk liquidate bot:RSI2 --plan[/dim]
     """
-    if plan_only and execute:
-        raise WrongUsage("say --plan or --execute, not both")
-    if execute and not reason:
-        raise WrongUsage("--execute needs --reason TEXT: it is kept")
+    if plan_only + execute + bool(end) > 1:
+        raise WrongUsage("say one of --plan, --execute and --end")
+    if (execute or end) and not reason:
+        raise WrongUsage(f"{'--end' if end else '--execute'} needs --reason TEXT: it is kept")
     with _client() as client:
+        if end:
+            _end(client.end_liquidation(end, reason), as_json=as_json)
+            return
         plan = client.plan_liquidation(scope)
         if as_json and not execute:
             show_json(dict(plan))
@@ -67,6 +78,17 @@ def _carry_out(client: RiskClient, plan: dict[str, Any], scope: str, reason: str
         show_json(dict(begun))
     else:
         typer.echo(f"Liquidation {begun['liquidation_id']} began. {begun['outcome']}".rstrip())
+
+
+def _end(one: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show_json(one)
+    elif one["ended_at"] is None:
+        typer.echo(
+            f"Nothing more of {one['scope']} is sent; its orders are being cancelled, then it has ended."
+        )
+    else:
+        typer.echo(f"Liquidation {one['liquidation_id']} of {one['scope']}: {one['outcome']}")
 
 
 def _client() -> RiskClient:

@@ -40,6 +40,7 @@ from risk_management.cli import (
     var,
     watch,
 )
+from risk_management.cli._ends import say_ends
 from risk_management.cli._options import Options
 from risk_management.errors import RiskError
 
@@ -107,7 +108,12 @@ def _version(asked: bool) -> None:
 def _said(
     context: typer.Context,
     config_path: Annotated[
-        Path | None, typer.Option("--config", help="Settings, a TOML file.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--config",
+            help="Settings, a TOML file; else the one that RISK_CONFIG names, else risk.toml of this folder.",
+            show_default=False,
+        ),
     ] = None,
     prices: Annotated[
         Path | None,
@@ -123,10 +129,10 @@ def _said(
 ) -> None:
     """The risk system between trading bots and their broker: every order asks it first.
 
-    Without --prices it works on embedded sample data, and says so.
+    Without --prices and settings it works on embedded sample data, and says so.
     """
     logging.getLogger("risk_management").addHandler(logging.NullHandler())
-    context.obj = Options(config_path, prices, level)
+    context.obj = Options.said(config_path, prices, level)
 
 
 START, BOOK, SYSTEM = "Start here", "Your book", "The system"
@@ -159,6 +165,9 @@ app.add_typer(rules.app, name="rules", rich_help_panel=SYSTEM)
 app.add_typer(config.app, name="config", rich_help_panel=SYSTEM)
 app.command("selftest", rich_help_panel=SYSTEM)(selftest.run)
 app.command("simulate", rich_help_panel=SYSTEM)(simulate.run)
+
+
+say_ends(app)
 
 
 def main() -> None:

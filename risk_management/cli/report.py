@@ -39,8 +39,6 @@ def run(
 
     [dim]risk report positions.csv -o report.html
     risk report --store risk.db --pdf[/dim]
-
-    Ends with 3 when a limit is breached.
     """
     with ExitStack() as closing:
         content = _content(context, file, store, value, example=example, closing=closing)

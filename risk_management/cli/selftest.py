@@ -25,8 +25,6 @@ def run(
     """Drive every limit and alert rule of your configuration to its breach, on a copy; name what can't fire.
 
     [dim]risk selftest --config risk.toml[/dim]
-
-    Ends with 1 when a limit or rule can't fire, or fires too early.
     """
     from risk_management.tests.integration_test import (  # noqa: PLC0415 - help must be quick
         run_full_integration_test,

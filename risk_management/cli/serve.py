@@ -49,8 +49,6 @@ def run(
     """Serve the risk system over HTTP: every order of every bot, in any process, asks it first.
 
     [dim]risk serve[/dim], then [dim]risk token create --bot RSI2[/dim]
-
-    Ends with 73 when the store is in use, 65 or 74 when it can't be read, 69 when the port is taken.
     """
     log_to_stderr(log_level)
     address, path = _checked(context, host, store)
@@ -164,17 +162,24 @@ def _say(
     address: str,
     path: str,
 ) -> None:
+    from risk_management.model.portfolio import Scope, TradingMode  # noqa: PLC0415 - help must be quick
+
     state = integration.risk_manager.state
     lines = [
         f"Serving {address}/api/risk, store {path}.",
         f"{state.environment} book, {state.mode.value}, {len(state.positions)} held, entry {state.version}.",
     ]
+    if state.mode is not TradingMode.ACTIVE:
+        whole = [hold for hold in state.holds.values() if hold.scope is Scope.PORTFOLIO]
+        lines += [f"{hold.mode.value}: {hold.reason}." for hold in whole]
     if state.model.matrix.is_sample:
         until = f"{state.model.matrix.as_of:%Y-%m-%d}"
         lines.append(
             f"Prices: embedded sample data, for demonstration; the clock runs on from its last day, {until}. "
             "For real time: risk init, or set market_data_config.source."
         )
+    if integration.risk_manager.send_to_paper is not None:
+        lines.append("Paper account: bots trade on it with trade_on_paper, and report nothing themselves.")
     if not any(token.revoked_at is None for token in tokens.tokens()):
         lines.append("There is no token yet: risk token create --bot NAME")
     if code is not None:

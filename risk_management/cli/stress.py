@@ -29,6 +29,7 @@ from risk_management.dashboard.stress import scenario_row, stress_view
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from risk_management.calculators.scenarios import Scenario
     from risk_management.calculators.stress_tester import (
         ReverseStressResult,
         StressResult,
@@ -72,8 +73,6 @@ def run(
     risk stress positions.csv --scenario covid_crash_2020
     risk stress positions.csv --given SPY=-0.10
     risk stress positions.csv --reverse drawdown[/dim]
-
-    Ends with 3 when a scenario loses more than is allowed.
     """
     book = options_of(context).book(file, example=example, value=value, command="stress")
     seen, tester = book.look(), book.manager.stress_tester
@@ -102,9 +101,10 @@ def run(
         raise typer.Exit(BREACH)
 
 
-def _known(written: str, scenarios: Mapping[str, object]) -> str:
-    """The id of a scenario, also where only a part of it, which no other has, is given."""
-    found = [name for name in scenarios if written.lower() in name.lower()]
+def _known(written: str, scenarios: Mapping[str, Scenario]) -> str:
+    """The id of a scenario, also where only a part of it or of its name, which no other has, is given."""
+    part = written.lower()
+    found = [i for i, one in scenarios.items() if part in i.lower() or part in one.name.lower()]
     if written in scenarios or not found:
         return written
     if len(found) == 1:
@@ -167,12 +167,12 @@ def _show_all(suite: StressSuite, name: str) -> None:
         lead += f"; the worst is {worst.name}: {loss}"
     console.print(heading("Stress of ", (name, "bold"), f"{lead}."))
     console.print("A gate stops trades, a report is only shown: a whole crisis takes years.\n")
-    rows = table("The largest loss first", "scenario", "use", "days", "P&L", "share", "", left=2)
-    rows.columns[1].no_wrap = True
+    rows = table("The largest loss first", "scenario", "use", "days", "P&L", "share", "result", left=2)
+    rows.columns[0].no_wrap, rows.columns[1].no_wrap = False, True  # names are long: they alone are broken
     rows.columns[5].justify = "left"
     for result in sorted(suite.results.values(), key=lambda r: r.portfolio_pnl):
         rows.add_row(
-            result.scenario_id,
+            result.name,
             f"{result.use.value} {share(-result.limit, 0)}",
             str(result.horizon_days),
             signed(result.portfolio_pnl),
@@ -180,7 +180,7 @@ def _show_all(suite: StressSuite, name: str) -> None:
             _outcome(result),
         )
     console.print(rows)
-    console.print("One in full, with the basis of every figure: --scenario NAME", style="dim")
+    console.print("One in full, with the basis of every figure: --scenario 'ten days of 2008'", style="dim")
 
 
 def _show_one(result: StressResult) -> None:

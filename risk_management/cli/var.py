@@ -54,8 +54,6 @@ def run(
     """Value at risk and expected shortfall: what an ordinary bad day costs, by several methods.
 
     [dim]risk var positions.csv --horizon 10 --method all[/dim]
-
-    Ends with 3 when VaR or expected shortfall stands above its limit.
     """
     book = options_of(context).book(file, example=example, value=value, command="var")
     seen = book.look()

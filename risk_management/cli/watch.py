@@ -50,7 +50,7 @@ def run(
 
     [dim]risk watch --store risk.db --once[/dim], read beside a running service
 
-    With --once it ends with 3 when a limit is breached. Where no terminal is, it prints a line a look.
+    Where no terminal is, it prints a line a look.
     """
     watched = _opened(context, store)
     try:

@@ -20,6 +20,7 @@ from pydantic import (
     field_validator,
 )
 
+from risk_management.config.mistakes import in_words
 from risk_management.errors import ConfigurationError
 
 __all__ = [
@@ -155,7 +156,7 @@ def readable_errors(
     for error in problem.errors(include_url=False):
         key = ".".join(str(part) for part in error["loc"])
         shown = (names or {}).get(key) or ".".join(part for part in (prefix, key) if part)
-        said = error["msg"].removeprefix("Value error, ")
+        said = in_words(error)
         if error["type"] == "extra_forbidden":
             said = "no such setting, see 'risk config show'"
         lines.append(f"{shown}: {said}{_hint(error)}")

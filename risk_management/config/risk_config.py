@@ -10,7 +10,7 @@ import hashlib
 from datetime import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError
 
@@ -37,6 +37,7 @@ from risk_management.errors import ConfigurationError
 from risk_management.model.alert import AlertChannel
 
 __all__ = [
+    "AT_REST",
     "AlertConfig",
     "BotConfig",
     "BrokerConfig",
@@ -384,6 +385,10 @@ class BudgetConfig(Settings):
     """Trading days from one split to the next."""
 
 
+AT_REST: Final = frozenset({"sample", "files"})
+"""Sources that have no newer prices, and are not polled."""
+
+
 class MarketDataConfig(Settings):
     """Where prices come from and how old they may be."""
 
@@ -556,6 +561,12 @@ def _unknown_channels(alerts: AlertConfig) -> list[str]:
     ]
 
 
+def _waits_too_long(config: RiskManagementConfig) -> bool:
+    """Whether a feed that is polled as the settings say is silent for longer than they allow."""
+    prices, allowed = config.market_data_config, config.heartbeat_config.feeds
+    return prices.source not in AT_REST and 0.0 < allowed <= prices.poll_interval
+
+
 def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
     unknown = _unknown_channels(config.alert_config)
     limits, drawdown, emergency = config.portfolio_limits, config.drawdown_config, config.emergency_config
@@ -606,6 +617,12 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
         (
             config.market_data_config.source == "files" and config.market_data_config.path is None,
             "market_data_config.path is missing; the source 'files' needs a file or a folder",
+        ),
+        (
+            _waits_too_long(config),
+            f"market_data_config.poll_interval of {config.market_data_config.poll_interval:g} s is not "
+            f"shorter than heartbeat_config.feeds, {config.heartbeat_config.feeds:g} s: a sound feed would "
+            "stop trading; poll more often, or allow a longer silence",
         ),
         (
             bool(unknown),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.reduction import marked
 from risk_management.model.instrument import ContractKind
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PortfolioState
 
-__all__ = ["account_equity"]
+__all__ = ["account_equity", "broker_account"]
+
+
+def broker_account(config: RiskManagementConfig) -> str:
+    """The account of the book that the broker holds; of any other a person says what became of it."""
+    return config.broker_config.account_id or config.account_id
 
 
 def account_equity(state: PortfolioState, account_id: str) -> float:

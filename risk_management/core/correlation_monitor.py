@@ -21,7 +21,15 @@ from risk_management.measures.volatility import ewma_forecasts
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PortfolioState
 
-__all__ = ["Cluster", "CorrelationMetrics", "CorrelationMonitor", "CorrelationSpike", "correlation_metrics"]
+__all__ = [
+    "MEDIAN_SPAN",
+    "Cluster",
+    "CorrelationMetrics",
+    "CorrelationMonitor",
+    "CorrelationSpike",
+    "correlation_metrics",
+    "rolling_correlations",
+]
 
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -336,11 +344,13 @@ def _pair_spike(held: _Held, pairs: _Pairs, settings: CorrelationConfig) -> Corr
     large = aligned & (size[left] + size[right] > settings.spike_weight)
     left, right = left[large], right[large]
     side = sides[left] * sides[right]
-    high = side * _rolling(held.returns[-span:], left, right, span)[-1] > settings.spike_pair
+    high = side * rolling_correlations(held.returns[-span:], left, right, span)[-1] > settings.spike_pair
     chosen = np.flatnonzero(large)[high]
     if chosen.size == 0:
         return None
-    recent = side[high] * _rolling(held.returns[-(MEDIAN_SPAN + span - 1) :], left[high], right[high], span)
+    recent = side[high] * rolling_correlations(
+        held.returns[-(MEDIAN_SPAN + span - 1) :], left[high], right[high], span
+    )
     usual = np.nanmedian(recent, axis=0)
     best = int(np.argmax(recent[-1] - usual))
     if recent[-1, best] - usual[best] < settings.spike_rise:
@@ -362,7 +372,7 @@ def _average_spike(held: _Held, pairs: _Pairs, settings: CorrelationConfig) -> C
     usual = float(np.quantile(history, 0.99))
     if now <= usual:
         return None
-    rolled = _rolling(held.returns[-span:], pairs.left, pairs.right, span)[-1]
+    rolled = rolling_correlations(held.returns[-span:], pairs.left, pairs.right, span)[-1]
     added = held.money[pairs.left] * held.money[pairs.right] * rolled
     pair = int(np.nanargmax(added))
     return _spike("average", held, pairs, pair, now, usual)
@@ -391,7 +401,7 @@ def _spike(
     )
 
 
-def _rolling(returns: Float, left: Index, right: Index, span: int) -> Float:
+def rolling_correlations(returns: Float, left: Index, right: Index, span: int) -> Float:
     """Sample correlations of P pairs in every window of `span` returns.
 
     Parameters

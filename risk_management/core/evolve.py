@@ -47,6 +47,7 @@ from risk_management.model.events import (
     LiquidationStarted,
     LiquidationStepDone,
     LiquidationStepSent,
+    LiquidationStopped,
     Marked,
     ModelRefreshed,
     Noted,
@@ -677,5 +678,6 @@ _STEPS: Final[dict[type[Event], Callable[[PortfolioState, Any, RiskManagementCon
     LiquidationStarted: _liquidation(liquidation_life.started),
     LiquidationStepSent: _liquidation(liquidation_life.step_sent),
     LiquidationStepDone: _liquidation(liquidation_life.step_done),
+    LiquidationStopped: _liquidation(liquidation_life.stopped),
     LiquidationEnded: _liquidation(liquidation_life.ended),
 }

@@ -87,7 +87,9 @@ def _closable(state: PortfolioState, fill: Filled) -> Iterator[Position]:
     keys = state.totals.names.get(fill.key.symbol, EMPTY_NAME).keys
     opposite = [state.positions[key] for key in keys if state.positions[key].quantity * fill.quantity < 0]
     mine = [p for p in opposite if p.key.account_id == fill.key.account_id]
-    if fill.key.bot not in ACCOUNT_WIDE:
+    if fill.beside:
+        mine = [p for p in mine if p.key == fill.key]
+    elif fill.key.bot not in ACCOUNT_WIDE:
         mine = [p for p in mine if p.key.bot == fill.key.bot]
     return iter(sorted(mine, key=lambda p: (p.key != fill.key, -abs(p.quantity), p.key)))
 

@@ -19,6 +19,8 @@ __all__ = ["KINDS", "Heartbeats"]
 
 KINDS: Final = ("bot", "feed", "engine")
 EVERY: Final = "*"
+MOST: Final = 100
+"""Feeds and engines that are watched at once: each that falls silent is a hold and an alert."""
 
 
 class Heartbeats:
@@ -43,23 +45,57 @@ class Heartbeats:
         Raises
         ------
         InvalidRequest
-            ``INVALID_KIND``
+            ``INVALID_KIND``, or ``OUT_OF_RANGE``: that many are watched already.
         """
         if kind not in KINDS:
             said = f"a heartbeat is of a bot, a feed or an engine; got {shown(kind)}"
             raise InvalidRequest("INVALID_KIND", "kind", said)
         with self._lock:
+            if (kind, name) not in self._heard and kind != "bot":
+                self._check_room()
             self._heard[kind, name] = self._clock.now()
+
+    def _check_room(self) -> None:
+        if sum(1 for kind, _ in self._heard if kind != "bot") >= MOST:
+            said = f"more than {MOST} feeds and engines are not watched; forget one that has gone"
+            raise InvalidRequest("OUT_OF_RANGE", "name", said)
 
     def prices_came(self, source: str) -> None:
         """Prices are a feed's heartbeat, once it is watched."""
         if ("feed", source) in self._heard:
             self.beat("feed", source)
 
-    def forget(self, kind: str, name: str) -> None:
-        """It ended in good order: nobody waits for it."""
+    def forget(self, kind: str, name: str) -> bool:
+        """It ended in good order: nobody waits for it; returns whether somebody did."""
         with self._lock:
-            self._heard.pop((kind, name), None)
+            return self._heard.pop((kind, name), None) is not None
+
+    def retire(self, kind: str, name: str, actor: str, reason: str) -> bool:
+        """A person says that it is gone: it is forgotten, and a hold that waited for it ends.
+
+        A halt stays until it is released, and then does not come back.
+
+        Returns
+        -------
+        bool
+            Whether it was watched or held anything.
+
+        Raises
+        ------
+        InvalidRequest
+            ``INVALID_KIND``: a bot is watched by the settings.
+        """
+        if kind not in ("feed", "engine"):
+            said = f"a feed or an engine is forgotten, a bot by heartbeat_config.bots; got {shown(kind)}"
+            raise InvalidRequest("INVALID_KIND", "kind", said)
+        with self._book.lock:
+            was_watched = self.forget(kind, name)
+            cause = f"heartbeat:{kind}:{name}"
+            hold = self._book.state.holds.get((Scope.PORTFOLIO, "", cause))
+            if hold is not None and not hold.latched:
+                now = self._clock.now()
+                self._book.apply(HoldReleased(now, actor, Scope.PORTFOLIO, "", cause, reason))
+        return was_watched or hold is not None
 
     def check(self) -> tuple[str, ...]:
         """Hold whoever is missing, let go whoever is back; returns a sentence for each that is missing."""

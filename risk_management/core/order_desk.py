@@ -344,10 +344,18 @@ class OrderDesk:
 
     def decision(self, request_id: str) -> TradeDecision | None:
         """The answer that a request got, None for an unknown id."""
+        known = self._answered(request_id)
+        return None if known is None else known.decision
+
+    def asked(self, request_id: str) -> TradeRequest | None:
+        """What was asked under an id, None for an unknown one."""
+        known = self._answered(request_id)
+        return None if known is None else known.request
+
+    def _answered(self, request_id: str) -> TradeDecided | None:
         name = checked_name(request_id, "request_id")
         with self._book.lock:  # leaving it waits for the disk: nobody sees an answer that may yet be lost
-            known = self._answers.find(name)
-        return None if known is None else known.decision
+            return self._answers.find(name)
 
     def _refuse_outlier(self, reservation: Reservation, report: FillReport) -> NoReturn:
         """Record a fill at a price beyond belief, let its symbol only close, and tell people."""

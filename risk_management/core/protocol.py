@@ -284,6 +284,8 @@ class EmergencyProtocol:
         if self._book.config.shadow_mode:
             text = f"shadow mode: {said} would have led to {row.action.value}"
             return [EmergencyReport(row.name, text, is_emergency=False)] if is_new else []
+        if not is_new and self.closing.was_stopped(row.name):
+            return []  # a person ended what it closed: it begins again when the row comes up anew
         if row.action is EmergencyAction.LIQUIDATE:
             return self._liquidate(row, said)
         if row.action is EmergencyAction.TRIM:

@@ -2,7 +2,8 @@
 
 A difference that approved orders explain is awaited. One that adds exposure counts at once. One that
 takes exposure away counts only when it is told twice, or settled by a person: until then the larger of
-both counts. A difference of cash as small as a fee is booked at once.
+both counts. A difference of cash as small as a fee is booked at once. What a report does not tell stays as
+it was found before.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.accounts import broker_account
 from risk_management.core.cash_tolerance import is_tolerated
 from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol
 from risk_management.core.evolve import rate_of
@@ -145,10 +147,14 @@ class _Comparison:
     settled: list[str] = field(default_factory=list)
     tolerated: list[Break] = field(default_factory=list)
     cash_moved: int = 0
+    has_compared_cash: bool = False
 
     def orders(self) -> None:
         """Orders that work at the broker and that nobody asked for."""
-        for order in sorted(self.report.orders or ()):
+        if self.report.orders is None:
+            self._keep("order")
+            return
+        for order in sorted(self.report.orders):
             if order not in self.state.reservations:
                 self.breaks.append(self._break("order", order, 0, 0))
 
@@ -168,7 +174,9 @@ class _Comparison:
     def cash(self) -> None:
         """Cash, once no fill is on its way."""
         if self.report.cash is None or self.awaited:
+            self._keep("cash")
             return
+        self.has_compared_cash = True
         ours = self.state.accounts[self.account_id].cash + self.cash_moved
         theirs = to_ledger(self.report.cash)
         if abs(theirs - ours) <= SAME_MONEY:
@@ -190,9 +198,11 @@ class _Comparison:
 
     def holds(self) -> Iterator[Event]:
         """What is held while it differs, and let go once it does not."""
-        if tuple(self.breaks) or self._known():
+        if tuple(self.breaks) != self._known():
             yield BreaksSeen(self.now, self.actor, self.account_id, tuple(self.breaks))
-        wanted = {self._scope(found) for found in self.breaks if found.kind != "order"}
+        accounts = self.state.breaks.items()
+        others = [found for name, known in accounts if name != self.account_id for found in known]
+        wanted = {self._scope(found) for found in (*self.breaks, *others) if found.kind != "order"}
         ours = {(h.scope, h.name) for h in self.state.holds.values() if h.cause == RECONCILIATION}
         for scope, name in sorted(wanted - ours):
             text = f"{name or 'the account'} differs from what the broker says"
@@ -201,14 +211,24 @@ class _Comparison:
         for scope, name in sorted(ours - wanted):
             yield HoldReleased(self.now, self.actor, scope, name, RECONCILIATION, "the broker says the same")
         is_held = (Scope.PORTFOLIO, "", UNRECONCILED) in self.state.holds
-        if is_held and not self.breaks and not self._unpriced():
+        if is_held and self._is_whole() and not (self.breaks or others):
             said = "positions, cash and prices were compared with the broker"
             yield HoldReleased(self.now, self.actor, Scope.PORTFOLIO, "", UNRECONCILED, said)
+
+    def _is_whole(self) -> bool:
+        """Whether all was compared that a book waits for, in the account that it waits for."""
+        is_awaited = self.account_id == broker_account(self.config)
+        return self.has_compared_cash and is_awaited and not self._unpriced()
 
     # -- a symbol -----------------------------------------------------------------------------------
 
     def _explained(self, symbol: str, difference: int) -> int:
-        """What is left of a difference after the orders that are approved and not reported."""
+        """What is left of a difference after the orders that are approved, or our own, and not reported."""
+        for own in self._own_orders(symbol):
+            units = own if abs(own) < abs(difference) else difference
+            if units * own > 0:
+                self.awaited.append(symbol)
+                difference -= units
         for waiting in self._reservations(symbol):
             units = min(_units_left(waiting), max(0, difference * waiting.side)) * waiting.side
             if abs(difference - units) <= SLACK * abs(difference):
@@ -306,6 +326,12 @@ class _Comparison:
         held |= {symbol for symbol, units in self.report.positions.items() if units}
         return sorted(held - self.state.quotes.keys() - self.report.prices.keys())
 
+    def _own_orders(self, symbol: str) -> list[int]:
+        """Signed units of the system's own orders in a symbol that may fill: it books them by their ids."""
+        working = [o for one in self.state.liquidations.values() if one.is_open for o in one.working]
+        mine = [o for o in working if o.symbol == symbol and o.parts[0][0].account_id == self.account_id]
+        return [order.quantity for order in mine]
+
     def _reservations(self, symbol: str | None = None) -> list[Reservation]:
         """Approvals of the account, those past their time first."""
         mine = [
@@ -324,6 +350,10 @@ class _Comparison:
         before = next(same, None)
         since = self.now if before is None else before.since
         return Break(kind, subject, ours, broker, since)  # type: ignore[arg-type]
+
+    def _keep(self, kind: str) -> None:
+        """Differences of a kind that nobody looked at this time stay open."""
+        self.breaks += [found for found in self._known() if found.kind == kind]
 
     def _known(self) -> tuple[Break, ...]:
         return self.state.breaks.get(self.account_id, ())

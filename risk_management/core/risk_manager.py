@@ -36,7 +36,9 @@ from risk_management.core.protocol import EmergencyProtocol, Executor
 from risk_management.core.taking_up import hold_until_reconciled, take_up
 from risk_management.core.watch import Watch
 from risk_management.errors import ConfigurationError, InvalidRequest, shown
-from risk_management.model.trade import Execution, TradeDecision
+from risk_management.model.codes import Code
+from risk_management.model.events import Noted
+from risk_management.model.trade import Execution, PaperTrade, TradeDecision
 from risk_management.monitors.drawdown_protection import DrawdownProtection
 
 if TYPE_CHECKING:
@@ -126,6 +128,7 @@ class AdvancedRiskManager(AccountFacts, BotsAndModes, Budgets, Emergencies):
         self.protocol = EmergencyProtocol(self.book, self.desk, self.clock, executor)
         self.heartbeats = Heartbeats(self.book, self.desk, self.clock)
         self.tell_markets = None
+        self.send_to_paper = None
         self.alert_manager = RiskAlertManager(foundation.config, self.clock, book=self.book)
         durable: Outbox | None = getattr(self.book.journal, "outbox", None)
         self.outbox: Outbox = MemoryOutbox() if durable is None else SteadyOutbox(durable)
@@ -197,6 +200,24 @@ class AdvancedRiskManager(AccountFacts, BotsAndModes, Budgets, Emergencies):
         """Book a fill report."""
         return self.desk.execute(report)
 
+    def trade_on_paper(self, request_id: str) -> PaperTrade:
+        """Have the paper account trade an approval; its fills are booked by the risk system itself.
+
+        A second call changes nothing and says how the order stands.
+
+        Raises
+        ------
+        InvalidRequest
+            ``NO_PAPER_ACCOUNT``: bots give their orders to their own broker. ``NO_APPROVAL``: nothing may be
+            sent.
+        OrderRejected
+            The account took no order; the approval stands.
+        """
+        if self.send_to_paper is None:
+            said = "no paper account is kept here (broker_config.name); give the order to your own broker"
+            raise InvalidRequest(Code.NO_PAPER_ACCOUNT, "request_id", said)
+        return self.send_to_paper(checked_name(request_id, "request_id"))
+
     # -- watching -----------------------------------------------------------------------------------
 
     def assess_overall_risk(self, *, confirmed: bool | None = None) -> RiskAssessment:
@@ -222,13 +243,45 @@ class AdvancedRiskManager(AccountFacts, BotsAndModes, Budgets, Emergencies):
         Raises
         ------
         InvalidRequest
-            ``INVALID_KIND``, or ``UNKNOWN_BOT``.
+            ``INVALID_KIND``, ``UNKNOWN_BOT``, or ``OUT_OF_RANGE``: too many feeds and engines are watched.
         """
         checked_name(name, "name")
         if kind == "bot" and name not in self.state.bots:
             known = ", ".join(self.state.bots) or "none"
             raise InvalidRequest("UNKNOWN_BOT", "name", f"no bot is called {name!r}; known: {known}")
         self.heartbeats.beat(kind, name)
+
+    def forget_heartbeat(self, kind: str, name: str, reason: str, *, actor: str = "") -> bool:
+        """Wait no longer for a feed or an engine that is gone, or was never there: a name mistyped.
+
+        A hold that waited for it ends. A halt is still released by `release_emergency`, and stays away then.
+
+        Parameters
+        ----------
+        kind : str
+            ``feed`` or ``engine``.
+        name, reason : str
+        actor : str, optional
+
+        Returns
+        -------
+        bool
+            Whether anybody waited for it.
+
+        Raises
+        ------
+        InvalidRequest
+            ``INVALID_KIND``: bots are watched by the settings.
+        """
+        checked_name(name, "name")
+        checked_name(reason, "reason")
+        who = actor or library_actor()
+        was_known = self.heartbeats.retire(kind, name, who, reason)
+        if was_known:
+            text = f"{kind} {name}: {reason}"
+            self.book.apply(Noted(self.clock.now(), who, "HEARTBEAT_FORGOTTEN", text))
+            self.check_heartbeats()
+        return was_known
 
     def check_heartbeats(self) -> tuple[str, ...]:
         """Hold whoever is missing and let go whoever is back; returns a sentence for each that is missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from risk_management.dashboard.plain import Plain, plain
@@ -13,9 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["alerts_view"]
 
 
-def alerts_view(seen: Snapshot, manager: RiskAlertManager) -> Plain:
-    """Active alerts, the most severe first; the history, the newest first."""
-    active = [alert.as_dict() for alert in manager.active]
+def alerts_view(seen: Snapshot, manager: RiskAlertManager, now: datetime) -> Plain:
+    """Active alerts, the most severe first, each with what silences it; the history, the newest first."""
+    silences = manager.silences
+    active = [
+        {**alert.as_dict(), "silenced": plain(next((s for s in silences if s.covers(alert, now)), None))}
+        for alert in manager.active
+    ]
     return {
         **headline(seen),
         "enabled": seen.config.alert_config.enabled,

@@ -13,9 +13,9 @@ from risk_management.model.money import SCALE
 from risk_management.model.portfolio import Scope, TradingMode
 
 if TYPE_CHECKING:
-    from risk_management.model.portfolio import Bot
+    from risk_management.model.portfolio import Bot, PortfolioState
 
-__all__ = ["bots_view"]
+__all__ = ["bots_view", "mode_of_bot"]
 
 
 def bots_view(seen: Snapshot) -> Plain:
@@ -45,7 +45,7 @@ def _card(seen: Snapshot, bot: Bot) -> Plain:
             "strategy": bot.strategy,
             "enabled": bot.enabled,
             "disabled_reason": bot.disabled_reason,
-            "mode": _mode(seen, bot),
+            "mode": mode_of_bot(seen.state, bot),
             "registered_at": bot.registered_at,
             "auto_registered": bot.auto_registered,
             "last_seen": record.last_seen,
@@ -91,9 +91,8 @@ def _limits(seen: Snapshot, bot: Bot) -> Plain:
     return row
 
 
-def _mode(seen: Snapshot, bot: Bot) -> TradingMode:
+def mode_of_bot(state: PortfolioState, bot: Bot) -> TradingMode:
     """The strictest of the portfolio's, the strategy's and the bot's own mode."""
-    state = seen.state
     modes = [
         state.mode,
         state.mode_of(Scope.STRATEGY, bot.strategy),

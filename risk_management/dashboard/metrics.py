@@ -23,7 +23,7 @@ def metrics_view(seen: Snapshot) -> Plain:
             }
             for name, word in VOCABULARY.items()
         },
-        "limits": [limit_row(use) for use in assessment.limits],
+        "limits": [limit_row(use, seen.scenarios) for use in assessment.limits],
         "breached": [use.name for use in assessment.limits if use.level == "breached"],
         "holds": [plain(hold) for hold in state.holds.values()],
         "drawdown": plain(assessment.drawdown),

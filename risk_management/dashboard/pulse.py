@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from risk_management.core.reduction import marked
+from risk_management.dashboard.bots import mode_of_bot
 from risk_management.dashboard.freshness import feeds
 from risk_management.dashboard.plain import Plain, plain
 from risk_management.dashboard.snapshot import Snapshot, headline, limit_row
 from risk_management.model.money import SCALE
+from risk_management.model.portfolio import TradingMode
 
 if TYPE_CHECKING:
     from risk_management.core.risk_manager import AdvancedRiskManager
@@ -40,7 +42,7 @@ def pulse_view(seen: Snapshot, manager: AdvancedRiskManager, now: datetime) -> P
                 "pnl": moved * drawdown.units if seen.equity == seen.equity else None,
                 "pnl_pct": moved / drawdown.day_start if drawdown.day_start > 0.0 else None,
             },
-            "limits": [limit_row(use) for use in seen.assessment.limits],
+            "limits": [limit_row(use, seen.scenarios) for use in seen.assessment.limits],
             "metrics": dict(seen.assessment.metrics),
             "holds": list(state.holds.values()),
             "drawdown": seen.assessment.drawdown,
@@ -48,10 +50,7 @@ def pulse_view(seen: Snapshot, manager: AdvancedRiskManager, now: datetime) -> P
             "unpriced": sorted(state.totals.unpriced),
             "alerts": active[:MOST_ALERTS],
             "alerts_active": len(active),
-            "bots": {
-                "known": len(state.bots),
-                "disabled": sorted(bot.name for bot in state.bots.values() if not bot.enabled),
-            },
+            "bots": _bots(seen),
             "positions": len(state.positions),
             "exposure": sum(abs(marked(state, held)) for held in state.positions.values()) / SCALE,
             "pending": len(state.reservations),
@@ -59,3 +58,15 @@ def pulse_view(seen: Snapshot, manager: AdvancedRiskManager, now: datetime) -> P
         }
     )
     return {**headline(seen), **said}
+
+
+def _bots(seen: Snapshot) -> Plain:
+    """Who may open positions, as far as modes go, and why others may not."""
+    bots = seen.state.bots.values()
+    held = {bot.name for bot in bots if mode_of_bot(seen.state, bot) is not TradingMode.ACTIVE}
+    return {
+        "known": len(bots),
+        "may_open": sum(bot.enabled and bot.name not in held for bot in bots),
+        "held": sorted(held),
+        "disabled": {bot.name: bot.disabled_reason for bot in bots if not bot.enabled},
+    }

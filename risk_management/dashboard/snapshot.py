@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from risk_management.dashboard.plain import Plain, plain
@@ -24,11 +26,14 @@ class Snapshot:
     state : PortfolioState
     assessment : RiskAssessment
     config : RiskManagementConfig
+    scenarios : Mapping of str to str
+        Names of the stress scenarios for people, by id.
     """
 
     state: PortfolioState
     assessment: RiskAssessment
     config: RiskManagementConfig
+    scenarios: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def equity(self) -> float:
@@ -71,7 +76,7 @@ def headline(seen: Snapshot) -> Plain:
     return said
 
 
-def limit_row(use: LimitUse) -> Plain:
-    """A limit with what is used of it and what is left."""
-    row: Plain = plain(use)
+def limit_row(use: LimitUse, scenarios: Mapping[str, str] = MappingProxyType({})) -> Plain:
+    """A limit with what is used of it and what is left; `about` names for people what uses most of it."""
+    row: Plain = {**plain(use), "about": scenarios.get(use.subject, use.subject)}
     return {**row, "use": plain(use.use), "room": plain(use.room), "level": use.level}

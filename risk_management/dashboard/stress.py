@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from risk_management.dashboard.plain import Plain, plain
 from risk_management.dashboard.snapshot import Snapshot, headline
@@ -10,7 +10,10 @@ from risk_management.dashboard.snapshot import Snapshot, headline
 if TYPE_CHECKING:
     from risk_management.calculators.stress_tester import StressResult, StressSuite
 
-__all__ = ["scenario_row", "stress_view"]
+__all__ = ["EFFECTS", "scenario_row", "stress_view"]
+
+EFFECTS: Final = {"gate": "stops trades", "report": "shown only"}
+"""What a scenario does, by its use: the words of the page, the report and the figures."""
 
 
 def stress_view(seen: Snapshot, suite: StressSuite) -> Plain:
@@ -33,5 +36,5 @@ def stress_view(seen: Snapshot, suite: StressSuite) -> Plain:
 
 
 def scenario_row(result: StressResult) -> Plain:
-    """One scenario with its parts by symbol."""
-    return {**plain(result), "explanation": result.explain()}
+    """One scenario with its parts by symbol, and in words what it is good for."""
+    return {**plain(result), "effect": EFFECTS[result.use], "explanation": result.explain()}

@@ -10,11 +10,13 @@ from typing import Final
 
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType
 from risk_management.brokers.broker import Broker, Surroundings
+from risk_management.brokers.paper import PaperBroker
 from risk_management.brokers.registry import load_broker
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.core.taking_up import hold_until_reconciled
 from risk_management.errors import BrokerError, ConfigurationError
 from risk_management.integration.liquidation_run import LiquidationRunner
+from risk_management.integration.paper_desk import PaperDesk
 from risk_management.model.broker import BrokerOrder
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import from_ledger
@@ -83,6 +85,7 @@ class BrokerLink:
             )
         self.broker = broker
         self._manager, self._runner = manager, LiquidationRunner(manager, broker)
+        self._paper = PaperDesk(manager, broker) if isinstance(broker, PaperBroker) else None
         self._silent = 0
         self._compared_at = self._ran_at = -math.inf
         self._holds: object = None
@@ -94,7 +97,8 @@ class BrokerLink:
         is_due = now - self._compared_at >= self._manager.config.broker_config.poll_interval
         is_new = state.holds is not self._holds
         is_closing = any(one.is_open for one in state.liquidations.values())
-        if is_due or is_new or is_closing or now - self._ran_at >= self._patience():
+        is_trading = self._paper is not None and self._paper.is_watching
+        if is_due or is_new or is_closing or is_trading or now - self._ran_at >= self._patience():
             self._ran_at = now
             if self._carry_out(state):
                 self._holds = state.holds
@@ -111,6 +115,8 @@ class BrokerLink:
         """Close and cancel what has to be, and look whether it is; what is not is tried in the next step."""
         try:
             self._runner.round()
+            if self._paper is not None:
+                self._paper.book()
             left = _asked_here(self.broker.open_orders()) if state.is_stopped else []
         except BrokerError as problem:
             self._tell(f"the broker {self.broker.name} does not answer, closing waits: {problem}", ENTRIES)

@@ -26,7 +26,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from risk_management.clock import SystemClock
 from risk_management.errors import ConfigurationError, InvalidRequest, Unanswered, shown
 from risk_management.integration.trade_response import TradeResponse
-from risk_management.model.trade import Execution
+from risk_management.model.trade import Execution, PaperTrade
 
 __all__ = ["RiskClient"]
 
@@ -226,6 +226,29 @@ class RiskClient:
             durable=said["durable"],
         )
 
+    def trade_on_paper(self, request_id: str) -> PaperTrade:
+        """Have the paper account of the server trade an approval; its fills are booked, report nothing.
+
+        A second call changes nothing and says how the order stands.
+
+        Raises
+        ------
+        InvalidRequest
+            ``NO_PAPER_ACCOUNT``, ``NO_APPROVAL``, or why the account took no order; the approval then stands.
+        Unanswered
+            Call again: it is sent once.
+        """
+        said = self._done("POST", f"/trades/{_quoted(request_id)}/paper", {})
+        return PaperTrade(
+            said["request_id"],
+            said["status"],
+            said["quantity"],
+            said["executed_quantity"],
+            said["executed_price"],
+            said["fee"],
+            said["reason"],
+        )
+
     def cancel_trade(self, request_id: str, reason: str = "") -> None:  # noqa: ARG002 - the token tells who
         """Free what is left of an approval; a second call changes nothing."""
         self._done("DELETE", f"/trades/{_quoted(request_id)}", None)
@@ -272,6 +295,11 @@ class RiskClient:
         """A bot lives, also while it asks nothing; with an operator's token a feed or an engine."""
         self._done("POST", "/heartbeat", {"kind": kind, "name": name})
 
+    def forget_heartbeat(self, name: str, reason: str, kind: str = "feed") -> bool:
+        """Wait no longer for a feed or an engine that is gone; returns whether anybody did."""
+        words = {"kind": kind, "name": name, "reason": reason}
+        return self._done("POST", "/heartbeat/forget", words)["forgotten"] is True
+
     def plan_liquidation(self, scope: str = "everything") -> dict[str, Any]:
         """How a part of the book would be closed; nothing is sent."""
         return self._done("POST", "/liquidation/plan", {"scope": scope})
@@ -280,6 +308,13 @@ class RiskClient:
         """Close a part of the book by a plan that was seen; takes an operator's token."""
         words = {"scope": scope, "plan_id": plan_id, "reason": reason}
         return self._done("POST", "/liquidation", words)
+
+    def end_liquidation(self, liquidation_id: str, reason: str) -> dict[str, Any]:
+        """End a liquidation; takes an operator's token.
+
+        What works is cancelled first: `ended_at` is None until then. What is held stays.
+        """
+        return self._done("DELETE", f"/liquidation/{_quoted(liquidation_id)}", {"reason": reason})
 
     def liquidations(self) -> list[dict[str, Any]]:
         """Those that go on, and the newest that have ended."""

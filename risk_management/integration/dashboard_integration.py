@@ -16,6 +16,7 @@ from risk_management.dashboard.heat import heat_view
 from risk_management.dashboard.heatmap import heatmap_view
 from risk_management.dashboard.history import DecisionTally, history_view
 from risk_management.dashboard.metrics import metrics_view
+from risk_management.dashboard.pair import pair_view
 from risk_management.dashboard.plain import Plain
 from risk_management.dashboard.pulse import pulse_view
 from risk_management.dashboard.reverse_stress import asked_reverse, reverse_stress_view
@@ -76,6 +77,7 @@ class RiskDashboardAPI:
         self._backtest: _Once[BookBacktest | str] = _Once()
         self._reverse: _Once[dict[str, ReverseStressResult | str]] = _Once()
         self._tally: DecisionTally | None = None
+        self._told: dict[str, Plain] = {}
 
     @property
     def manager(self) -> AdvancedRiskManager:
@@ -117,7 +119,8 @@ class RiskDashboardAPI:
 
     def alerts(self) -> Plain:
         """What fires, what was told, the rules and the channels that can't be reached."""
-        return alerts_view(self._look(), self.manager.alert_manager)
+        manager = self.manager
+        return alerts_view(self._look(), manager.alert_manager, manager.clock.now())
 
     def bots(self) -> Plain:
         """Every bot with its record, its limits and their use."""
@@ -170,16 +173,31 @@ class RiskDashboardAPI:
             None if tally is None else tally.read(),
         )
 
-    def view(self, name: str) -> Plain:
+    def pair(self, first: str, second: str) -> Plain:
+        """How two names moved together, as far back as the market model reaches."""
+        return pair_view(self._look(), first, second)
+
+    def view(self, name: str, version: int | None = None) -> Plain:
         """A view by its name, of `ENDPOINTS` or `STUDIES`.
+
+        Parameters
+        ----------
+        name : str
+        version : int, optional
+            `state_version` of the state that is wanted: where the view was told last of that very state it is
+            told again, so that a figure and the text beside it say the same. Else it is of now.
 
         Raises
         ------
         KeyError
             There is no such view.
         """
+        told = self._told.get(name)
+        if told is not None and told["state_version"] == version:
+            return told
         views: dict[str, Callable[[], Plain]] = {one: getattr(self, one) for one in (*ENDPOINTS, *STUDIES)}
-        return views[name]()
+        self._told[name] = made = views[name]()
+        return made
 
     def _look(self) -> Snapshot:
         manager = self.manager
@@ -195,7 +213,8 @@ def _exposed(manager: AdvancedRiskManager) -> tuple[object, ...]:
 
 def _snapshot(manager: AdvancedRiskManager) -> Snapshot:
     with manager.book.lock:
-        return Snapshot(manager.state, manager.look(), manager.config)
+        names = {known.id: known.name for known in manager.foundation.scenarios.values()}
+        return Snapshot(manager.state, manager.look(), manager.config, names)
 
 
 class _Once(Generic[T]):

@@ -7,27 +7,22 @@ goes on, asks the broker about each order by its id, and sends none twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
 from risk_management.alerts.records import AlertSeverity, AlertType
 from risk_management.brokers.broker import Broker
-from risk_management.core.liquidation.fills import booked_units, fill_events
-from risk_management.core.liquidation.life import cuts_left, order_id
+from risk_management.core.accounts import broker_account
+from risk_management.core.liquidation.desk import alert_keys
+from risk_management.core.liquidation.life import cuts_left, hedges_left
 from risk_management.core.liquidation.plan import plan_cuts
+from risk_management.core.liquidation.scope import is_inside
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.errors import BrokerError, BrokerUnavailable, OrderRejected
-from risk_management.model.broker import BrokerFill, BrokerOrder, MarketState, OrderIntent, OrderKind
-from risk_management.model.events import LiquidationStepDone, LiquidationStepSent
-from risk_management.model.liquidation import (
-    EVERYTHING,
-    Liquidation,
-    LiquidationPlan,
-    LiquidationScope,
-    PlannedOrder,
-    SentOrder,
-)
+from risk_management.errors import BrokerError, BrokerUnavailable
+from risk_management.integration.liquidation_orders import LiquidationOrders
+from risk_management.model.broker import BrokerOrder, MarketState
+from risk_management.model.liquidation import EVERYTHING, Liquidation, LiquidationPlan, LiquidationScope
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import SYSTEM, ReservationStatus, TradingMode
 
@@ -41,8 +36,6 @@ LATE: Final = timedelta(hours=1)
 """How long fills of a liquidation that has ended are still looked for."""
 MOST: Final = 100
 """Steps in one round: a market that fills at once is not left to the next one."""
-BEFORE: Final = timedelta(seconds=5)
-"""The broker's clock may be behind ours by this."""
 
 
 class LiquidationRunner:
@@ -58,6 +51,7 @@ class LiquidationRunner:
 
     def __init__(self, manager: AdvancedRiskManager, broker: Broker) -> None:
         self._manager, self._broker = manager, broker
+        self._orders = LiquidationOrders(manager, broker)
         self._began = manager.clock.now()
         manager.protocol.closing.has_broker = True
         manager.tell_markets = self.markets
@@ -65,8 +59,7 @@ class LiquidationRunner:
     @property
     def _account(self) -> str:
         """The account of ours that the broker holds."""
-        config = self._manager.config
-        return config.broker_config.account_id or config.account_id
+        return broker_account(self._manager.config)
 
     def round(self) -> None:
         """One look at every liquidation that goes on; what a broker doesn't answer waits for the next."""
@@ -76,7 +69,7 @@ class LiquidationRunner:
             if known.is_open:
                 self._guarded(known)
             elif known.ended_at is not None and now - known.ended_at < LATE:
-                self._book(known, self._fills(known))
+                self._orders.book(known)
         self._arm()
 
     def _arm(self) -> None:
@@ -100,17 +93,19 @@ class LiquidationRunner:
                     break
                 known = self._manager.state.liquidations[known.liquidation_id]
         except BrokerUnavailable as problem:
-            self._tell(known, f"the broker {self._broker.name} does not answer: {problem}", "broker")
+            text = f"the broker {self._broker.name} does not answer: {problem}"
+            self._orders.tell(known, text, "broker")
         else:
             key = f"liquidation:{known.liquidation_id}:broker"
             self._manager.alert_manager.resolve(key, self._manager.clock.now())
 
     def _look(self, known: Liquidation) -> bool:
         """Settle what was sent and send what is next; whether something moved, so that a next look pays."""
-        fills = self._fills(known)
-        self._book(known, fills)
-        known = self._settle(known, booked_units(known, fills))
+        known = self._orders.settle(known)
         if known.working:
+            return False
+        if known.stopped_by:
+            self._end(known, f"ended by {known.stopped_by}: {known.stop_reason}{_kept(known)}")
             return False
         held = self._broker.positions()
         self._manager.reconcile(
@@ -122,69 +117,30 @@ class LiquidationRunner:
         plan = self._plan(known, held)
         self._drop_stops(known, held)
         if plan.steps:
-            self._send(known, plan)
+            self._orders.send(known, plan, held)
             return True
-        if not plan.waiting and self._agrees(known, held):
-            self._end(known, plan)
-        elif plan.waiting:
-            texts = "; ".join(one.text for one in plan.waiting)
-            self._tell(known, f"liquidation of {known.scope} waits: {texts}", "waits")
+        waits = [one.text for one in plan.waiting] or self._entries_left(known)
+        if waits:
+            self._orders.tell(known, f"liquidation of {known.scope} waits: {'; '.join(waits)}", "waits")
+        elif self._agrees(known, held):
+            said = "flat" if LiquidationScope.of(known.scope) == EVERYTHING else "done"
+            dust = "".join(f"; {one.text}" for one in plan.left)
+            self._end(known, f"{said} by the broker's own positions, {len(known.orders)} orders{dust}")
         return False
-
-    # -- what became of it --------------------------------------------------------------------------
-
-    def _fills(self, known: Liquidation) -> Sequence[BrokerFill]:
-        return self._broker.fills(known.started_at - BEFORE)
-
-    def _book(self, known: Liquidation, fills: Sequence[BrokerFill]) -> None:
-        manager = self._manager
-        with manager.book.lock:
-            for event in fill_events(manager.state, known, fills):
-                if manager.desk.executed(event.execution_id) is None:
-                    manager.book.apply(event)
-
-    def _settle(self, known: Liquidation, filled: Mapping[str, int]) -> Liquidation:
-        """Ask about every order that may still fill; send what never arrived, cancel what waits too long."""
-        results = []
-        for order in known.working:
-            told = self._broker.order(order.client_order_id)
-            if told is None:  # it was written and never sent: by a crash, or an answer that never came
-                self._submit(known, order)
-                continue
-            if told.status.is_open and self._is_overdue(order):
-                told = self._broker.cancel(order.client_order_id) or told
-            if told.status.is_open:
-                if self._is_overdue(order):
-                    self._tell(known, f"{_said(order)} neither fills nor is cancelled; look at it", "stuck")
-                continue
-            units = filled.get(order.client_order_id, 0)
-            if abs(units) >= told.filled or self._is_overdue(order):  # else its fills are on their way
-                results.append((order.client_order_id, str(told.status.value), units))
-        return self._done(known, results)
-
-    def _is_overdue(self, order: SentOrder) -> bool:
-        patience = timedelta(seconds=self._manager.config.liquidation_config.order_patience)
-        return self._manager.clock.now() - order.sent_at >= patience
-
-    def _done(self, known: Liquidation, results: Sequence[tuple[str, str, int]]) -> Liquidation:
-        manager, name = self._manager, known.liquidation_id
-        if results:
-            manager.book.apply(
-                LiquidationStepDone(manager.clock.now(), SYSTEM, name, tuple(results)),
-            )
-        return manager.state.liquidations[name]
 
     # -- what goes next -----------------------------------------------------------------------------
 
     def _plan(self, known: Liquidation, held: Mapping[str, int]) -> LiquidationPlan:
         state, config = self._manager.state, self._manager.config
-        mine = [c for c in cuts_left(state, known) if c[0].account_id == self._account]
-        symbols = {key.symbol for key, _ in mine}
+        cuts, hedges = cuts_left(state, known), hedges_left(state, known)
+        symbols = {key.symbol for key, _ in (*cuts, *hedges) if key.account_id == self._account}
         paused = {s: why for s in symbols if (why := self._pause(known, s, held))}
         hedge = config.liquidation_config.hedge_symbol
         markets = self.markets(symbols | ({hedge} if hedge else set()))
         scope, now = LiquidationScope.of(known.scope), self._manager.clock.now()
-        return plan_cuts(state, config, scope, mine, markets, now, paused=paused)
+        return plan_cuts(
+            state, config, scope, cuts, markets, now, hedges=hedges, paused=paused, served=self._account
+        )
 
     def _pause(self, known: Liquidation, symbol: str, held: Mapping[str, int]) -> str:
         """Why a symbol is left alone for now; empty where it is not."""
@@ -202,7 +158,7 @@ class LiquidationRunner:
         last = max(order.sent_at for order in known.orders if order.symbol == symbol)
         if tries >= settings.max_tries:
             text = f"{symbol}: {tries} orders in a row filled nothing; look at it, or close it by hand"
-            self._tell(known, text, "stuck")
+            self._orders.tell(known, text, "stuck")
             if now - last < timedelta(seconds=settings.slow_pause):
                 return text
         return f"{symbol} waits: its last order filled nothing" if last >= self._began else ""
@@ -213,7 +169,8 @@ class LiquidationRunner:
             (
                 one.liquidation_id
                 for one in self._manager.state.liquidations.values()
-                if one.liquidation_id != known.liquidation_id
+                if one.is_open
+                and one.liquidation_id != known.liquidation_id
                 and any(order.symbol == symbol for order in one.working)
             ),
             "",
@@ -225,60 +182,13 @@ class LiquidationRunner:
         positions = self._manager.state.positions.items()
         return sum(p.quantity for key, p in positions if (key.account_id, key.symbol) == wanted)
 
-    def _send(self, known: Liquidation, plan: LiquidationPlan) -> None:
-        """The first step: written, then sent."""
-        step = plan.steps[0]
-        for order in step.orders:
-            if order.quantity == 0:
-                self._manager.protocol.closing.cross(order.parts, known.cause)
-        traded = [order for order in step.orders if order.quantity]
-        orders = tuple(self._sent(known, n, o) for n, o in enumerate(traded, len(known.orders)))
-        if not orders:
-            return
-        now = self._manager.clock.now()
-        self._manager.book.apply(LiquidationStepSent(now, SYSTEM, known.liquidation_id, orders))
-        for sent in orders:
-            self._submit(known, sent)
-
-    def _sent(self, known: Liquidation, number: int, order: PlannedOrder) -> SentOrder:
-        is_limit = known.failed(order.symbol) < self._manager.config.liquidation_config.limit_tries
-        return SentOrder(
-            order_id(known, number),
-            order.symbol,
-            order.quantity,
-            order.parts,
-            order.limit_price if is_limit else None,
-            order.reduce_only,
-            self._manager.clock.now(),
-        )
-
-    def _submit(self, known: Liquidation, order: SentOrder) -> None:
-        intent = OrderIntent(
-            order.client_order_id,
-            order.symbol,
-            1 if order.quantity > 0 else -1,
-            abs(order.quantity),
-            OrderKind.MARKET if order.limit_price is None else OrderKind.LIMIT,
-            limit_price=order.limit_price,
-            reduce_only=order.reduce_only,
-        )
-        try:
-            self._broker.submit(intent)
-        except OrderRejected as problem:
-            self._tell(known, f"{_said(order)} was refused ({problem.code}): {problem}", "refused")
-            self._done(known, [(order.client_order_id, "rejected", 0)])
-            if known.failed(order.symbol):  # a stop may hold the units that it protects
-                self._cancel_stops([order.symbol])
-        except BrokerUnavailable as problem:
-            # it may have arrived: the next look asks for it by its id
-            self._tell(known, f"no answer to {_said(order)}: {problem}", "broker")
-
     # -- orders of others ---------------------------------------------------------------------------
 
     def _cancel_at_the_broker(self) -> None:
         """Cancel at the broker what the book has cancelled, and what would open or get in the way."""
         state = self._manager.state
-        closing = {LiquidationScope.of(o.scope) for o in state.liquidations.values() if o.is_open}
+        going_on = (o for o in state.liquidations.values() if o.is_open and not o.stopped_by)
+        closing = {LiquidationScope.of(one.scope) for one in going_on}
         stopped = state.mode is TradingMode.HALTED
         try:
             held = self._broker.positions() if stopped else {}
@@ -293,20 +203,33 @@ class LiquidationRunner:
             logger.warning("entries at the broker were not cancelled: %s", problem)
 
     def _drop_stops(self, known: Liquidation, held: Mapping[str, int]) -> None:
-        """Stops stand until their position is flat, and not longer: they would open the other side."""
-        touched = {order.symbol for order in known.orders}
-        flat = [symbol for symbol in touched if abs(held.get(symbol, 0)) <= SAME]
-        if flat:
-            self._cancel_stops(flat)
+        """Stops stand until their position is flat, and not longer: they would open the other side.
 
-    def _cancel_stops(self, symbols: Sequence[str]) -> None:
-        for order in self._protective():
-            if order.symbol in symbols:
-                logger.warning("cancelling the stop %s of %s", order.client_order_id, order.symbol)
-                self._broker.cancel(order.client_order_id)
+        That is the account's position, or that of the owner whose approval the stop is.
+        """
+        state = self._manager.state
+        touched = {key for order in known.orders for key, _ in order.parts}
+        gone = touched - state.positions.keys()
+        flat = {key.symbol for key in touched if abs(held.get(key.symbol, 0)) <= SAME}
 
-    def _protective(self) -> list[BrokerOrder]:
-        return [order for order in self._broker.open_orders() if order.is_protective]
+        def is_idle(stop: BrokerOrder) -> bool:
+            name = stop.client_order_id
+            asked = state.reservations.get(name) or state.settled.get(name)
+            return stop.symbol in flat or (asked is not None and asked.key in gone)
+
+        if gone or flat:
+            self._orders.cancel_stops(is_idle)
+
+    def _entries_left(self, known: Liquidation) -> list[str]:
+        """Entries of the scope that were cancelled here and still work at the broker: they may yet fill."""
+        state, scope, texts = self._manager.state, LiquidationScope.of(known.scope), []
+        for order in self._broker.open_orders():
+            entry = state.settled.get(order.client_order_id)
+            if entry is None or entry.status is not ReservationStatus.CANCELLED or order.is_protective:
+                continue
+            if is_inside(state, scope, entry.key):
+                texts.append(f"the entry {order.client_order_id} in {order.symbol} still works at the broker")
+        return texts
 
     # -- the end ------------------------------------------------------------------------------------
 
@@ -317,15 +240,12 @@ class LiquidationRunner:
             touched |= held.keys() | {key.symbol for key in self._manager.state.positions}
         return all(abs(self._units(symbol) - held.get(symbol, 0)) <= SAME for symbol in touched)
 
-    def _end(self, known: Liquidation, plan: LiquidationPlan) -> None:
-        dust = "".join(f"; {one.text}" for one in plan.left)
-        said = "flat" if LiquidationScope.of(known.scope) == EVERYTHING else "done"
-        text = f"{said} by the broker's own positions, {len(known.orders)} orders{dust}"
+    def _end(self, known: Liquidation, outcome: str) -> None:
         now, alerts = self._manager.clock.now(), self._manager.alert_manager
-        self._manager.protocol.closing.end(known, text)
-        for word in ("", ":waits", ":stuck", ":refused", ":broker"):
-            alerts.resolve(f"liquidation:{known.liquidation_id}{word}", now)
-        text = f"liquidation of {known.scope} ({known.cause}) is {text}"
+        self._manager.protocol.closing.end(known, outcome)
+        for key in alert_keys(known):
+            alerts.resolve(key, now)
+        text = f"liquidation of {known.scope} ({known.cause}) is {outcome}"
         alerts.raise_alert(
             AlertType.SYSTEM_ERROR,
             AlertSeverity.WARNING,
@@ -342,15 +262,6 @@ class LiquidationRunner:
         told = {symbol: self._broker.market(symbol).mid for symbol in unknown}
         return {symbol: price for symbol, price in told.items() if price}
 
-    def _tell(self, known: Liquidation, text: str, word: str) -> None:
-        self._manager.alert_manager.raise_alert(
-            AlertType.SYSTEM_ERROR,
-            AlertSeverity.CRITICAL,
-            text,
-            self._manager.clock.now(),
-            key=f"liquidation:{known.liquidation_id}:{word}",
-        )
-
 
 def _opens(order: BrokerOrder, positions: Mapping[str, int]) -> bool:
     """Whether an order would do more than close what is held."""
@@ -358,6 +269,7 @@ def _opens(order: BrokerOrder, positions: Mapping[str, int]) -> bool:
     return order.side * held >= 0 or order.left > abs(held)
 
 
-def _said(order: SentOrder) -> str:
-    side = "buy" if order.quantity > 0 else "sell"
-    return f"order {order.client_order_id} ({side} {abs(order.quantity) / SCALE:g} {order.symbol})"
+def _kept(known: Liquidation) -> str:
+    """What hedges of it stay behind."""
+    hedges = ", ".join(f"{units / SCALE:g} {key.symbol}" for key, units in known.hedged().items())
+    return f"; its hedge stays: {hedges}" if hedges else ""

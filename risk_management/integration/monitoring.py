@@ -175,6 +175,7 @@ class Watcher:
             assess()
             manager.heartbeat("engine", MONITORING)
 
+        self._feed = None if source is None else source.name
         rounds = {
             "risk-monitoring": Repeated(watched, interval, manager.clock, self._failed, self._late),
             # on its own: the round above is one of those that may fall silent
@@ -202,6 +203,8 @@ class Watcher:
         for repeated in self._rounds.values():
             repeated.stop()
         self._manager.heartbeats.forget("engine", MONITORING)
+        if self._feed is not None:  # nobody pulls it now: its silence tells nothing
+            self._manager.heartbeats.forget("feed", self._feed)
 
     @property
     def is_running(self) -> bool:

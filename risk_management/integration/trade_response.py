@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from risk_management.model.trade import Finding, TradeDecision
+from risk_management.model.trade import Finding, TradeDecision, rounded
 
 __all__ = ["TradeResponse"]
 
@@ -41,7 +41,7 @@ class TradeResponse:
     requested_size: float
     rejection_reasons: tuple[str, ...]
     explanation: str
-    decision: TradeDecision | None = None
+    decision: TradeDecision | None = field(default=None, repr=False)
     durable: bool = True
 
     @property
@@ -55,6 +55,9 @@ class TradeResponse:
 
     def __str__(self) -> str:
         return self.explanation
+
+    def __repr__(self) -> str:
+        return rounded(self)
 
     @classmethod
     def of(cls, decision: TradeDecision) -> TradeResponse:

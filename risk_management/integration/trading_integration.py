@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from risk_management.brokers.broker import Broker
 from risk_management.clock import Clock
-from risk_management.config.risk_config import RiskManagementConfig, load_risk_config
+from risk_management.config.risk_config import AT_REST, RiskManagementConfig, load_risk_config
 from risk_management.core.assessment import RiskAssessment
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
@@ -25,7 +25,7 @@ from risk_management.integration.monitoring import Watcher
 from risk_management.integration.trade_response import TradeResponse
 from risk_management.market_data.source import load_source
 from risk_management.model.portfolio import Bot
-from risk_management.model.trade import Execution
+from risk_management.model.trade import Execution, PaperTrade
 from risk_management.store.journal import Journal, MemoryJournal
 
 if TYPE_CHECKING:
@@ -46,8 +46,6 @@ logger = logging.getLogger(__name__)
 DETAILS = frozenset({"strategy", "price", "risk_amount", "request_id", "account_id", "reduce_only"})
 """Further words of a request."""
 LONGEST_DEADLINE = 60.0
-AT_REST = frozenset({"sample", "files"})
-"""Sources that have no newer price than their history."""
 
 
 class TradingSystemIntegration:
@@ -64,7 +62,12 @@ class TradingSystemIntegration:
     journal : Journal, optional
         Keeps every event; by default the store that the settings name, or memory.
     monitoring_interval : float
-        Seconds between assessments of the monitoring thread.
+        Seconds between assessments of the monitoring thread; fewer than `heartbeat_config.engine`.
+
+    Raises
+    ------
+    ConfigurationError
+        The monitoring would be silent for longer than the settings allow, and stop all trading.
     """
 
     def __init__(
@@ -80,6 +83,10 @@ class TradingSystemIntegration:
         monitoring_interval: float = 5.0,
     ) -> None:
         settings = load_risk_config() if config is None else config
+        if 0.0 < settings.heartbeat_config.engine <= monitoring_interval:
+            said = f"heartbeat_config.engine: {settings.heartbeat_config.engine:g} s is no longer than "
+            said += f"monitoring_interval, {monitoring_interval:g} s; assess more often"
+            raise ConfigurationError(said)
         if journal is None and settings.store is None:
             journal = MemoryJournal()
         self.risk_manager = AdvancedRiskManager(
@@ -222,6 +229,21 @@ class TradingSystemIntegration:
             environment,
         )
         return self.risk_manager.execute_trade(report)
+
+    def trade_on_paper(self, request_id: str) -> PaperTrade:
+        """Have the paper account trade an approval; its fills are booked, so that nothing is to be reported.
+
+        A second call changes nothing and says how the order stands.
+
+        Raises
+        ------
+        InvalidRequest
+            ``NO_PAPER_ACCOUNT``: bots give their orders to their own broker. ``NO_APPROVAL``: nothing may be
+            sent.
+        OrderRejected
+            The account took no order; the approval stands.
+        """
+        return self.risk_manager.trade_on_paper(request_id)
 
     def cancel_trade(self, request_id: str, reason: str = "cancelled by the bot") -> None:
         """Free what is left of an approval; a second call changes nothing."""

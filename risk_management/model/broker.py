@@ -15,6 +15,7 @@ from risk_management.errors import InvalidRequest, shown
 from risk_management.model.money import SCALE
 
 __all__ = [
+    "ApprovedOrder",
     "BrokerAbilities",
     "BrokerFill",
     "BrokerOrder",
@@ -25,6 +26,7 @@ __all__ = [
     "OrderKind",
     "OrderStatus",
     "TimeInForce",
+    "own_order",
     "own_order_id",
 ]
 
@@ -176,12 +178,7 @@ class OrderIntent:
     time_in_force: TimeInForce = TimeInForce.DAY
 
     def __post_init__(self) -> None:
-        if not _CLIENT_ID.match(self.client_order_id):
-            raise InvalidRequest(
-                "INVALID_ORDER_ID",
-                "client_order_id",
-                f"an order id has 1 to 18 letters and digits; got {shown(self.client_order_id)}",
-            )
+        self._check_id()
         if self.side not in (1, -1):
             raise InvalidRequest("OUT_OF_RANGE", "side", f"a side is 1 or -1; got {shown(self.side)}")
         if self.quantity <= 0:
@@ -195,10 +192,26 @@ class OrderIntent:
                 said = f"a {self.kind} order has {'a' if is_needed else 'no'} {name}; got {shown(price)}"
                 raise InvalidRequest("OUT_OF_RANGE", name, said)
 
+    def _check_id(self) -> None:
+        if not _CLIENT_ID.match(self.client_order_id):
+            raise InvalidRequest(
+                "INVALID_ORDER_ID",
+                "client_order_id",
+                f"an order id has 1 to 18 letters and digits; got {shown(self.client_order_id)}",
+            )
+
     @property
     def units(self) -> float:
         """Units of the instrument, without a sign."""
         return self.quantity / SCALE
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedOrder(OrderIntent):
+    """An approval of a bot as an order of the paper account, which takes any request id for an order id."""
+
+    def _check_id(self) -> None:
+        """Every request id will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +269,7 @@ class BrokerOrder:
     @property
     def is_ours(self) -> bool:
         """Whether the risk system itself sent it."""
-        return _OWN_ID.match(self.client_order_id) is not None
+        return own_order(self.client_order_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +327,11 @@ class BrokerAbilities:
     market_status: bool
     halts: bool
     fees_by_fill: bool
+
+
+def own_order(client_order_id: str) -> bool:
+    """Whether an order id is one that `own_order_id` makes."""
+    return _OWN_ID.match(client_order_id) is not None
 
 
 def own_order_id(*parts: str | int) -> str:

@@ -113,6 +113,7 @@ class Code(StrEnum):
     UNKNOWN_LIMIT = auto()
     UNKNOWN_FIGURE = auto()
     UNKNOWN_GROUP = auto()
+    UNKNOWN_LIQUIDATION = auto()
     UNKNOWN_METHOD = auto()
     UNKNOWN_RULE = auto()
     UNKNOWN_SILENCE = auto()
@@ -122,6 +123,9 @@ class Code(StrEnum):
     WRONG_TYPE = auto()
     # at odds with what is known
     EXECUTION_CONFLICT = auto()
+    LIQUIDATION_GOES_ON = auto()
+    NO_APPROVAL = auto()
+    NO_PAPER_ACCOUNT = auto()
     PLAN_CHANGED = auto()
     PRICE_OUTLIER = auto()
     REQUEST_ID_REUSED = auto()
@@ -227,16 +231,20 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.UNKNOWN_LIMIT: "no limit of this name",
         Code.UNKNOWN_FIGURE: "no figure of this name (404)",
         Code.UNKNOWN_GROUP: "positions and components group by other words; the text names them",
+        Code.UNKNOWN_LIQUIDATION: "no liquidation of this id goes on or has just ended (404)",
         Code.UNKNOWN_METHOD: "no VaR method, or way or measure of a risk budget, of this name",
         Code.UNKNOWN_RULE: "no alert rule of this id (404)",
         Code.UNKNOWN_SILENCE: "no silence of this id stands; it may have ended (404)",
         Code.UNKNOWN_STRATEGY: "no strategy of this name is held or traded here: its mode was not set (404)",
         Code.UNKNOWN_THEME: "a figure is dark or light",
-        Code.UNKNOWN_SYMBOL: "no symbol of this name is known to the book: its mode was not set (404)",
+        Code.UNKNOWN_SYMBOL: "no symbol of this name is known here: nothing was set or shown (404)",
         Code.WRONG_TYPE: "a value of another type: text for a number, a number for true or false",
     },
     "At odds with what is known (HTTP 409 unless said otherwise)": {
         Code.EXECUTION_CONFLICT: "an execution id with other numbers, or another symbol or side; told",
+        Code.LIQUIDATION_GOES_ON: "a part of the book can't trade while it is being closed",
+        Code.NO_APPROVAL: "nothing of a request may be sent: refused, cancelled, reported or past its time",
+        Code.NO_PAPER_ACCOUNT: "no paper account takes the order; the bot gives it to its own broker",
         Code.PLAN_CHANGED: "a liquidation's plan rests on other positions than there are now",
         Code.PRICE_OUTLIER: "a fill at a price beyond belief: recorded, not booked, told",
         Code.REQUEST_ID_REUSED: "a request id with another request",
@@ -258,7 +266,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.RUNAWAY_BOT: "a bot that asked far beyond its rate was switched off",
         Code.UNAPPROVED_FILL: "a broker's fill that nobody approved",
     },
-    "Refused by the broker: it took no order (the error of the risk system's own orders)": {
+    "Refused by the broker: it took no order (HTTP 409 of an approval sent to the paper account)": {
         Code.BROKER_REFUSED: "for another reason; the text holds the broker's words",
         Code.INSUFFICIENT_FUNDS: "too little cash, margin or units for it",
         Code.MARKET_NOT_OPEN: "closed, halted or in auction",

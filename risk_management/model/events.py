@@ -53,6 +53,7 @@ __all__ = [
     "LiquidationStarted",
     "LiquidationStepDone",
     "LiquidationStepSent",
+    "LiquidationStopped",
     "Marked",
     "ModelRefreshed",
     "Noted",
@@ -251,7 +252,7 @@ class Filled(Event):
     """A fill at the broker. `quantity` is signed, amounts are ledger integers.
 
     `cost` is the signed money paid in the base currency, without `fee`; `reported` the money that the report
-    named, 0 where it named units.
+    named, 0 where it named units; `beside`: it closes nothing of others, whoever its owner is.
     """
 
     request_id: str
@@ -267,6 +268,7 @@ class Filled(Event):
     stop_risk: int = 0
     has_stop: bool = False
     reported: int = 0
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,10 +398,22 @@ class LiquidationStepSent(Event):
 
 @dataclass(frozen=True, slots=True)
 class LiquidationStepDone(Event):
-    """Orders that can't fill any more: id, how it ended, and signed ledger units filled."""
+    """Orders that can't fill any more: id, how it ended, and signed ledger units filled.
+
+    `told`: id, units and cost of what was booked by the order's own word, since its executions did not come.
+    """
 
     liquidation_id: str
     results: tuple[tuple[str, str, int], ...]
+    told: tuple[tuple[str, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationStopped(Event):
+    """A person wants it to end: nothing more is sent, what works is cancelled."""
+
+    liquidation_id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

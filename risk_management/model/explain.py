@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from risk_management.model.html import card
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from risk_management.model.trade import Finding, TradeDecision
 
-__all__ = ["amount", "decision_card", "explanation", "passing", "sentence"]
+Tiers: TypeAlias = "Sequence[tuple[float, float]]"
+
+__all__ = ["amount", "decision_card", "explanation", "held_against", "passing", "sentence", "tier_of"]
 
 SENTENCES: Final[dict[str, str]] = {
     "HALTED": "trading is halted: {subject}",
@@ -52,7 +56,7 @@ SENTENCES: Final[dict[str, str]] = {
     "VAR_HALT": "VaR stands near its limit and this would increase it: {measured} of equity, limit {limit}",
     "ES_LIMIT": "one-day expected shortfall at 97.5 % would be {measured} of equity, allowed are {limit}",
     "BUDGET_LIMIT": "strategy {subject} would risk {measured} of equity, its risk budget allows {limit}",
-    "DRAWDOWN_LIMIT": "the drawdown is {measured}: new positions stand at {limit} of their size",
+    "DRAWDOWN_LIMIT": "in a drawdown of {measured} new positions stand at {limit} of their size",
     "SCALED_DOWN": "row {subject} holds: new positions stand at {limit} of their size",
     "LOW_CONFIDENCE": "a confidence of {measured} is below full confidence of {limit}",
     "KELLY_LIMIT": "bot {subject} would hold {measured}, its own record allows {limit}",
@@ -75,6 +79,8 @@ FORMS: Final[dict[str, tuple[int, str]]] = {
 }
 """Decimals and form of each unit."""
 MOST_DECIMALS: Final = 4
+SIZES: Final = frozenset({"DRAWDOWN_LIMIT", "SCALED_DOWN"})
+"""Codes whose `limit` is no bound of what was measured: it is the share of its size of a new position."""
 WHOLE: Final = 0.005
 """Money that a person doesn't see in a size written to the cent."""
 
@@ -117,9 +123,36 @@ def passing(finding: Finding) -> str:
     name = finding.check.replace("_", " ")
     if math.isnan(finding.measured):
         return f"{name}: nothing against it"
-    measured, limit = amount(finding.measured, finding.unit), amount(finding.limit, finding.unit)
+    measured, limit = amount(finding.measured, finding.unit), held_against(finding)
     about = f" of {finding.subject}" if finding.subject else ""
-    return f"{name}{about}: {measured}, limit {limit}"
+    return f"{name}{about}: {measured}, {limit if finding.code in SIZES else f'limit {limit}'}"
+
+
+def tier_of(finding: Finding, tiers: Tiers) -> float | None:
+    """Drawdown at which the size of a finding begins, or full size ends; None of other findings."""
+    if finding.code != "DRAWDOWN_LIMIT":
+        return None
+    if finding.limit >= 1.0:
+        return tiers[0][0] if tiers else None
+    return next((at for at, share in tiers if math.isclose(share, finding.limit)), None)
+
+
+def held_against(finding: Finding, tiers: Tiers = ()) -> str:
+    """What a finding was held against: its limit, or a size with the drawdown that it begins at.
+
+    Parameters
+    ----------
+    finding : Finding
+    tiers : sequence of (float, float)
+        Drawdowns and sizes, as `DrawdownConfig.tier_levels` has them; without them no drawdown is said.
+    """
+    if finding.code not in SIZES:
+        return amount(finding.limit, finding.unit)
+    at, is_full = tier_of(finding, tiers), finding.limit >= 1.0
+    size = "full size" if is_full else f"x{finding.limit:.2f} of its size"
+    if at is None:
+        return size
+    return f"{size} below {amount(at, 'fraction')}" if is_full else f"{size} from {amount(at, 'fraction')} on"
 
 
 def explanation(decision: TradeDecision) -> str:
@@ -159,7 +192,7 @@ def decision_card(decision: TradeDecision) -> str:
             f.check.replace("_", " "),
             f.subject,
             amount(f.measured, f.unit),
-            amount(f.limit, f.unit),
+            held_against(f),
             f.code if f.code in decision.rejection_reasons else "",
         )
         for f in decision.findings

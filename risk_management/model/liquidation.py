@@ -160,6 +160,8 @@ class PlannedOrder:
         By the square-root law, in money; None where no daily volume is known.
     reduce_only : bool
         False for a hedge alone.
+    is_hedge : bool
+        It hedges what waits, and is taken off again.
     """
 
     account_id: str
@@ -172,6 +174,7 @@ class PlannedOrder:
     spread_cost: float
     impact_cost: float | None
     reduce_only: bool = True
+    is_hedge: bool = False
 
     @property
     def side(self) -> int:
@@ -214,8 +217,8 @@ class Remainder:
     quantity : int
         Signed ledger units held.
     why : str
-        ``closed``, ``halted``, ``auction``, ``wide_spread``, ``paused``, ``hedge`` (it hedges what waits) or
-        ``dust`` (too small to trade).
+        ``closed``, ``halted``, ``auction``, ``wide_spread``, ``paused``, ``no_broker`` (of its account),
+        ``hedge`` (it hedges what waits) or ``dust`` (too small to trade).
     text : str
         A sentence.
     """
@@ -338,6 +341,11 @@ class SentOrder:
         ``sent`` while it may fill, else how it ended: ``filled``, ``cancelled``, ``rejected``.
     filled : int
         Signed ledger units by the broker.
+    is_hedge : bool
+        It hedges what waits, and is taken off again.
+    told, told_cost : int
+        Signed ledger units, and the money paid for them, that were booked by the order's own word since its
+        executions did not come.
     """
 
     client_order_id: str
@@ -349,6 +357,9 @@ class SentOrder:
     sent_at: datetime
     status: str = "sent"
     filled: int = 0
+    is_hedge: bool = False
+    told: int = 0
+    told_cost: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -410,6 +421,8 @@ class Liquidation:
     ended_at : datetime or None
     outcome : str
         A sentence once it has ended.
+    stopped_by, stop_reason : str
+        The person who wants it to end: its working orders are cancelled, then it has ended.
     """
 
     liquidation_id: str
@@ -423,6 +436,13 @@ class Liquidation:
     failures: tuple[tuple[str, int], ...] = ()
     ended_at: datetime | None = None
     outcome: str = ""
+    stopped_by: str = ""
+    stop_reason: str = ""
+
+    @property
+    def plan_id(self) -> str:
+        """Of the plan that it carries out: the scope and the positions that it began with."""
+        return self.liquidation_id.rpartition("-")[0]
 
     @property
     def is_open(self) -> bool:
@@ -441,8 +461,17 @@ class Liquidation:
     def still_to_cut(self) -> dict[PositionKey, int]:
         """Signed units of each cut that no order has filled."""
         left = dict(self.cuts)
-        for order in self.orders:
+        for order in (one for one in self.orders if not one.is_hedge):
             for key, units in order.share(0, order.filled):
                 if key in left:
                     left[key] = left[key] - units
         return {key: units for key, units in left.items() if units * dict(self.cuts)[key] > 0}
+
+    def hedged(self) -> dict[PositionKey, int]:
+        """Signed units that its own hedges traded, less what was taken off again."""
+        units = {key: 0 for order in self.orders if order.is_hedge for key, _ in order.parts}
+        for order in self.orders:
+            for key, part in order.share(0, order.filled):
+                if key in units:
+                    units[key] += part
+        return {key: left for key, left in units.items() if left}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
-__all__ = ["Action", "Execution", "Finding", "TradeDecision", "TradeRequest"]
+__all__ = ["Action", "Execution", "Finding", "PaperTrade", "TradeDecision", "TradeRequest", "rounded"]
 
 Action = Literal["buy", "sell"]
 
@@ -214,6 +214,18 @@ class TradeDecision:
         return decision_card(self)
 
 
+def rounded(record: Any) -> str:
+    """A record as people read it: the noise of binary fractions is not shown; the values keep it."""
+    shown = (f"{one.name}={_shown(getattr(record, one.name))}" for one in fields(record) if one.repr)
+    return f"{type(record).__name__}({', '.join(shown)})"
+
+
+def _shown(value: object) -> str:
+    if not isinstance(value, float) or not math.isfinite(value):
+        return repr(value)
+    return repr(round(value, 4)) if abs(value) >= 1.0 else f"{value:.6g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
     """What a fill report did.
@@ -243,3 +255,39 @@ class Execution:
     duplicate: bool = False
     flags: tuple[str, ...] = ()
     durable: bool = True
+
+    def __repr__(self) -> str:
+        return rounded(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTrade:
+    """What became so far of an approval that was sent to the paper account. Its fills are booked already.
+
+    Parameters
+    ----------
+    request_id : str
+    status : str
+        ``accepted``, ``partial``, ``filled`` or ``cancelled``.
+    quantity : float
+        Units ordered.
+    executed_quantity : float
+        Units filled.
+    executed_price : float or None
+        Average of what was filled.
+    fee : float
+        Money.
+    reason : str
+        Why it was cancelled.
+    """
+
+    request_id: str
+    status: str
+    quantity: float
+    executed_quantity: float
+    executed_price: float | None
+    fee: float
+    reason: str = ""
+
+    def __repr__(self) -> str:
+        return rounded(self)

@@ -21,6 +21,7 @@ from risk_management.plots.drawdown import drawdown_figure
 from risk_management.plots.equity import equity_figure
 from risk_management.plots.heat import heat_figure
 from risk_management.plots.limits import limits_figure
+from risk_management.plots.pair import pair_figure
 from risk_management.plots.positions import positions_figure
 from risk_management.plots.reverse_stress import reverse_stress_figure
 from risk_management.plots.stress import stress_figure
@@ -30,14 +31,14 @@ from risk_management.plots.var_methods import var_methods_figure
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["CONFIG", "FIGURES", "Plot", "Views", "bare", "figure", "names"]
+__all__ = ["CONFIG", "FIGURES", "Plot", "Views", "bare", "figure", "names", "pair_figure"]
 
 
 class Views(Protocol):
     """Whoever has the views by name, such as `RiskDashboardAPI`."""
 
-    def view(self, name: str) -> Mapping[str, Any]:
-        """A view as plain data."""
+    def view(self, name: str, version: int | None = None) -> Mapping[str, Any]:
+        """A view as plain data; of the state of that version where it is still at hand, else of now."""
         ...
 
 
@@ -84,7 +85,7 @@ def names() -> tuple[str, ...]:
     return tuple(FIGURES)
 
 
-def figure(name: str, views: Views, *, theme: str = "dark") -> go.Figure:
+def figure(name: str, views: Views, *, theme: str = "dark", version: int | None = None) -> go.Figure:
     """A figure by its name.
 
     Parameters
@@ -95,6 +96,8 @@ def figure(name: str, views: Views, *, theme: str = "dark") -> go.Figure:
         Such as `RiskDashboardAPI(manager)`; only the view that the figure reads is asked for.
     theme : str
         ``dark`` or ``light``.
+    version : int, optional
+        `state_version` of a view that was shown before: the figure is of the same state where it can be.
 
     Raises
     ------
@@ -106,4 +109,4 @@ def figure(name: str, views: Views, *, theme: str = "dark") -> go.Figure:
         raise InvalidRequest(
             "UNKNOWN_FIGURE", "name", f"no figure is called {name!r}; there are {', '.join(FIGURES)}"
         )
-    return plot.draw(views.view(plot.view), theme=theme)
+    return plot.draw(views.view(plot.view, version), theme=theme)

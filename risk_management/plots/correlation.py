@@ -45,7 +45,7 @@ def correlation_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Fi
     order = [int(leaf) for leaf in drawn["leaves"] or ()]
     made = go.Figure()
     _branches(made, drawn, look)
-    _cells(made, matrix[np.ix_(order, order)], [escaped(symbols[place]) for place in order], look)
+    _cells(made, matrix[np.ix_(order, order)], [symbols[place] for place in order], look)
     threshold = view["limits"]["cluster_threshold"]
     _cut(made, threshold, len(symbols), look)
     _axes(made, len(symbols), float(tree[:, 2].max()))
@@ -79,8 +79,8 @@ def _branches(made: go.Figure, drawn: Mapping[str, Any], theme: Theme) -> None:
     made.add_scatter(x=x, y=y, yaxis="y2", mode="lines", line=line, hoverinfo="skip", showlegend=False)
 
 
-def _cells(made: go.Figure, matrix: Any, names: Sequence[str], theme: Theme) -> None:
-    count = len(names)
+def _cells(made: go.Figure, matrix: Any, symbols: Sequence[str], theme: Theme) -> None:
+    names, count = [escaped(symbol) for symbol in symbols], len(symbols)
     hover = [
         [
             f"<b>{names[row]}, {names[column]}</b><br>correlation {matrix[row, column]:.2f}"
@@ -99,6 +99,7 @@ def _cells(made: go.Figure, matrix: Any, names: Sequence[str], theme: Theme) -> 
         ygap=2,
         hovertext=hover,
         hovertemplate="%{hovertext}<extra></extra>",
+        customdata=[[f"{one}~{other}" for other in symbols] for one in symbols],
         texttemplate="%{z:.2f}" if count <= LABELLED else None,
         textfont={"size": 11 if count <= 8 else 9},
         showscale=False,

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from risk_management.dashboard.history import depths
 from risk_management.model.explain import amount
+from risk_management.plots.marks import mark_times
 from risk_management.plots.theme import Theme, empty, finished, theme_of
 
 __all__ = ["drawdown_figure"]
@@ -51,15 +52,17 @@ def drawdown_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Figur
     _tiers(made, levels, deepest, look)
     made.update_yaxes(range=[-end, 0.004], tickformat=".0%", fixedrange=True, showgrid=False)
     made.update_xaxes(showgrid=False)
+    left = mark_times(made, view["marks"], days, look)
     return finished(
         made,
         look,
         view,
         finding=finding,
         units="Below the high-water mark, at the end of each day; lines: tiers for new positions",
-        notes=_notes(view),
-        height=320,
+        notes=[*_notes(view), *left],
+        height=340,
         left=56,
+        legend=True,
     )
 
 

@@ -55,7 +55,7 @@ def limits_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Figure:
 
 
 def _row(row: Mapping[str, Any], theme: Theme) -> Row:
-    name = f"{row['name']} · {row['subject']}" if row["subject"] else str(row["name"])
+    name = f"{row['name']} · {row['about']}" if row["about"] else str(row["name"])
     used, limit = amount(row["used"], row["unit"]), amount(row["limit"], row["unit"])
     left = amount(row["room"], row["unit"])
     kind = "hard limit" if row["hard"] else "soft limit"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -63,6 +63,7 @@ def _treemap(rows: list[Mapping[str, Any]], by: str, currency: str, theme: Theme
         [""],
         [""],
     )
+    count = Counter(row["symbol"] for row in rows)
     hovers[0] = f"<b>the book</b><br>{_sums(rows, currency)}"
     for name, members in sorted(groups.items(), key=lambda item: -_risk(item[1])):
         ids.append(f"{by}/{name}")
@@ -74,7 +75,9 @@ def _treemap(rows: list[Mapping[str, Any]], by: str, currency: str, theme: Theme
         hovers.append(f"<b>{escaped(name)}</b><br>{_sums(members, currency)}")
         for place, row in enumerate(members):
             ids.append(f"{by}/{name}/{place}")
-            labels.append(escaped(row["symbol"]))
+            # two owners of one name are told apart
+            owner = row["bot"] if count[row["symbol"]] > 1 else ""
+            labels.append(escaped(f"{row['symbol']} · {owner}" if owner else row["symbol"]))
             parents.append(f"{by}/{name}")
             values.append(row["risk"])
             colours.append(row["pnl_pct"] or 0.0)

@@ -50,7 +50,8 @@ def stress_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Figure:
         look,
         view,
         finding=_finding(view),
-        units="Loss, share of equity; the stroke is what is allowed: a gate stops trades, a report is shown",
+        units="Loss in money and of equity; stroke: allowed. Bold, blue: stops trades that worsen it; "
+        "grey: shown only",
         notes=[f"{left} milder scenarios are not drawn."] if left else [],
         height=PITCH * len(rows) + 10,
     )
@@ -62,17 +63,19 @@ def _row(row: Mapping[str, Any], currency: str, theme: Theme) -> Row:
     parts = sorted(row["by_symbol"].items(), key=lambda item: item[1])[:PARTS]
     said = [
         f"<b>{escaped(row['name'])}</b>",
-        f"{row['use']}, {row['horizon_days']} trading days",
+        f"{row['effect']}, {row['horizon_days']} trading days",
         f"P&amp;L {row['portfolio_pnl']:+,.2f} {currency}, {-loss:+.1%} of equity",
         *(f"  {escaped(symbol)} {pnl:+,.2f}" for symbol, pnl in parts),
     ]
     colour = theme.bad if outcome else (theme.accent if row["use"] == "gate" else theme.series[6])
     return Row(
-        label=f"{row['name']} · {row['use']}",
-        said=f"{amount(loss, 'fraction')}" + (f", {outcome}" if outcome else ""),
+        label=row["name"],
+        said=f"{-row['portfolio_pnl'] + 0.0:,.0f} · {amount(loss, 'fraction')}"
+        + (f", {outcome}" if outcome else ""),
         value=loss,
         colour=colour,
         hover="<br>".join(said),
+        is_strong=row["use"] == "gate",
     )
 
 
@@ -86,4 +89,5 @@ def _finding(view: Mapping[str, Any]) -> str:
         )
     worst = min(gates, key=lambda row: float(row["portfolio_pnl_pct"]))
     limit, loss = amount(worst["limit"], "fraction"), amount(-worst["portfolio_pnl_pct"], "fraction")
-    return f"The worst gate scenario costs {loss} of equity, limit {limit}: {worst['name']}"
+    money = f"{-worst['portfolio_pnl']:,.0f} {view['currency']}"
+    return f"The worst that stops trades: {worst['name']}, {money} or {loss} of equity, limit {limit}"

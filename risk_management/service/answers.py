@@ -20,10 +20,12 @@ __all__ = [
     "ErrorAnswer",
     "ExecutionAnswer",
     "FindingAnswer",
+    "ForgottenAnswer",
     "LimitsAnswer",
     "LiquidationAnswer",
     "LiquidationsAnswer",
     "Open",
+    "PaperAnswer",
     "PlanAnswer",
     "PricesAnswer",
     "Readiness",
@@ -144,6 +146,8 @@ class FindingAnswer(Closed):
     """``money``, ``fraction``, ``score``, ``count``, ``seconds`` or ``price``."""
     subject: str
     """The symbol, sector, bot or scenario that is meant."""
+    tier: float | None
+    """Of the drawdown: where the size that `limit` names begins, or full size ends."""
     room: float | None
     """What is left until the limit."""
     message: str
@@ -246,6 +250,27 @@ class ExecutionAnswer(Closed):
     """Whether it will be known after a power cut."""
 
 
+class PaperAnswer(Closed):
+    """How the order of an approval stands at the paper account. Its fills are booked already."""
+
+    request_id: str
+    """Of the approval, and of its order."""
+    status: str
+    """accepted, partial, filled or cancelled."""
+    quantity: float
+    """Units ordered."""
+    executed_quantity: float
+    """Units filled so far."""
+    executed_price: float | None
+    """Average of what was filled."""
+    fee: float
+    """Money."""
+    reason: str
+    """Why it was cancelled."""
+    durable: bool
+    """Whether what was booked will be known after a power cut."""
+
+
 class CancelAnswer(Closed):
     """What is left of the approval is free."""
 
@@ -260,6 +285,15 @@ class Done(Closed):
 
     durable: bool
     """False: in memory alone, the store can't be written now."""
+
+
+class ForgottenAnswer(Closed):
+    """Nobody waits for it any more."""
+
+    forgotten: bool
+    """False: nobody did before."""
+    durable: bool
+    """Whether it will be known after a power cut."""
 
 
 class StopAnswer(Closed):
@@ -298,7 +332,9 @@ class LiquidationAnswer(Open):
     scope: str
     """What is closed."""
     ended_at: str | None
-    """UTC; null while it goes on."""
+    """UTC; null while it goes on, also while the orders of one that a person ends are being cancelled."""
+    stopped_by: str
+    """The person who ends it; empty where nobody does."""
     durable: bool
     """Whether it will be known after a power cut."""
 
@@ -535,3 +571,7 @@ class SessionAnswer(Closed):
     bot: str | None
     """Of a trade token."""
     csrf: str = Field(description="For the header X-CSRF-Token; empty for a token.")
+    by_link: bool
+    """True for whoever came by a printed link, who may say a name."""
+    is_named: bool
+    """False for whoever came by a printed link and has not said who it is."""

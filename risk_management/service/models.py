@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from risk_management.alerts.records import AlertChannel, AlertSeverity, AlertType
+from risk_management.config.mistakes import in_words
 from risk_management.core.entry import (
     HIDDEN,
     checked_bot,
@@ -47,6 +48,7 @@ __all__ = [
     "ConfigPatch",
     "EquityReport",
     "ExecutionReport",
+    "HeartbeatForgotten",
     "HeartbeatGiven",
     "LiquidationAsked",
     "LoginCode",
@@ -56,6 +58,7 @@ __all__ = [
     "Prices",
     "ReasonGiven",
     "RuleAsked",
+    "SessionName",
     "SilenceAsked",
     "TradeAsked",
     "read",
@@ -65,6 +68,7 @@ __all__ = [
 M = TypeVar("M", bound=BaseModel)
 
 LARGEST: Final = 1e12
+LONGEST_PERSON: Final = 40
 WHOLE: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 PRINTABLE: Final = f"^[^{HIDDEN}]+$"
 CODES: Final[dict[str, Code]] = {
@@ -448,8 +452,18 @@ class HeartbeatGiven(Asked):
     """Whose."""
 
 
+class HeartbeatForgotten(Asked):
+    """A feed or an engine that is gone, or was never there."""
+
+    kind: Name = "feed"
+    """``feed`` or ``engine``."""
+    name: Name
+    """Whose."""
+    reason: Name
+
+
 class ReasonGiven(Asked):
-    """Why everything is stopped, or let go on; it is kept."""
+    """Why everything is stopped, or let go on, or a liquidation is ended; it is kept."""
 
     reason: Name
     """For people who look later."""
@@ -558,6 +572,26 @@ class LoginCode(Asked):
     """Good for one use."""
 
 
+def _person(value: object, info: ValidationInfo) -> str:
+    """A name of letters, digits and `' . -`: none that could be taken for the token that stands beside it."""
+    name = checked_name(_given(value, info), "name").strip()
+    if len(name) <= LONGEST_PERSON and name and all(one.isalnum() or one in " .'-" for one in name):
+        return name
+    said = f"a name has up to {LONGEST_PERSON} letters, digits, spaces and . ' -; got {shown(value)}"
+    raise Problem(Code.OUT_OF_RANGE, "name", said)
+
+
+class SessionName(Asked):
+    """Who came by a printed link."""
+
+    name: Annotated[
+        str,
+        BeforeValidator(_person),
+        WithJsonSchema({"type": "string", "maxLength": LONGEST_PERSON, "pattern": "^[A-Za-z0-9]+$"}),
+    ]
+    """Stands in the journal beside the link."""
+
+
 def read_query(model: type[M], query: dict[str, list[str]]) -> M:
     """The record that the query of an address says: each word once, whole numbers in plain digits."""
     body: dict[str, Any] = {}
@@ -596,4 +630,4 @@ def _said(problem: ValidationError) -> Problem:
         return Problem(code, field, f"{field} is no field of this request")
     if code is Code.MISSING_FIELD:
         return Problem(code, field, f"{field} is missing")
-    return Problem(code, field, f"{field}: {first['msg']}")
+    return Problem(code, field, f"{field}: {in_words(first)}")

@@ -38,8 +38,12 @@ class Views(Protocol):
         """Messages to the bot in a chat that were left aside, by reason."""
         ...
 
-    def view(self, name: str) -> Plain:
+    def view(self, name: str, version: int | None = None) -> Plain:
         """A view by its name."""
+        ...
+
+    def pair(self, first: str, second: str) -> Plain:
+        """How two names moved together over time."""
         ...
 
     def pulse(self) -> Plain:

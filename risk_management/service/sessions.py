@@ -7,7 +7,7 @@ import hmac
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -17,7 +17,7 @@ from risk_management.clock import Clock, SystemClock
 from risk_management.model.access import Access, Token
 from risk_management.store.small_file import SmallFile
 
-__all__ = ["COOKIE", "LIFE", "LOOPBACK_NAMES", "Session", "Sessions"]
+__all__ = ["BROWSER", "COOKIE", "LIFE", "LOOPBACK_NAMES", "Session", "Sessions"]
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +112,17 @@ class Sessions:
             self._open[_hash(cookie)] = session
             self._keep()
         return cookie
+
+    def rename(self, cookie: str, name: str) -> bool:
+        """Name whoever came by a printed link; False for a session of a token, which has a name already."""
+        key = _hash(cookie)
+        with self._lock:
+            who = self._open.get(key)
+            if who is None or who.token_id != BROWSER:
+                return False
+            self._open[key] = replace(who, name=name)
+            self._keep()
+        return True
 
     def end(self, cookie: str) -> None:
         """End a session; one that is none changes nothing."""

@@ -27,12 +27,13 @@ def hedge_order(
     state: PortfolioState,
     config: RiskManagementConfig,
     stuck: Sequence[Leg],
+    held: int,
     markets: Mapping[str, MarketState],
 ) -> PlannedOrder | None:
     """The order in the hedging symbol that takes most variance from what waits; None where none helps.
 
-    What is held in it already counts, so that a second look adds nothing. It needs a price of its own, an
-    open market, and shorts to be allowed where it sells.
+    `held` are the signed ledger units in it that count as a hedge already, so that a second look adds
+    nothing. It needs a price of its own, an open market, and shorts to be allowed where it sells.
     """
     symbol = config.liquidation_config.hedge_symbol
     market, instrument, quote = markets.get(symbol), state.instruments.get(symbol), state.quotes.get(symbol)
@@ -48,8 +49,8 @@ def hedge_order(
     for leg in stuck:
         pnl = pnl - leg.exposure * state.model.scenarios[:, leg.column]
     key = PositionKey(stuck[0].account_id, symbol, "", SYSTEM)
-    held = sum(p.quantity for p in state.positions.values() if p.symbol == symbol) / SCALE * unit
-    pnl = pnl + held * row
+    hedged = held / SCALE * unit
+    pnl = pnl + hedged * row
     money = -float(np.cov(pnl, row)[0, 1] / max(float(row.var(ddof=1)), 1e-18))
     units = int(to_ledger(abs(money) / unit)) // market.lot * market.lot
     money = units / SCALE * unit * (1.0 if money > 0.0 else -1.0)
@@ -57,7 +58,7 @@ def hedge_order(
     if abs(money) < max(LEAST * waits, market.min_notional) or units == 0:
         return None
     may_short = config.portfolio_limits.allow_shorts and instrument.shortable
-    if money < 0.0 and held + money < 0.0 and not may_short:
+    if money < 0.0 and hedged + money < 0.0 and not may_short:
         return None
     if any(new > old for new, old in zip(risk_of(pnl + money * row), risk_of(pnl), strict=True)):
         return None
@@ -75,4 +76,4 @@ def hedge_order(
         units,
         market.lot,
     )
-    return replace(leg.order(leg.quantity, state, config, market), reduce_only=False)
+    return replace(leg.order(leg.quantity, state, config, market), reduce_only=False, is_hedge=True)

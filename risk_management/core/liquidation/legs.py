@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.liquidation.cost import assumed_half_spread, impact_cost, seconds_for, spread_cost
@@ -15,7 +16,9 @@ from risk_management.model.liquidation import Part, PlannedOrder, Remainder
 from risk_management.model.money import SCALE, to_ledger
 from risk_management.model.portfolio import PortfolioState
 
-__all__ = ["Leg", "legs_of", "trading_problem"]
+__all__ = ["NO_BROKER", "Leg", "legs_of", "trading_problem"]
+
+NO_BROKER: Final = "no_broker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ def legs_of(
     cuts: Iterable[Part],
     markets: Mapping[str, MarketState],
     paused: Mapping[str, str],
+    served: str | None,
 ) -> tuple[tuple[Leg, ...], tuple[Remainder, ...]]:
     """Cuts by account and symbol, and what of them no market takes.
 
@@ -149,6 +153,8 @@ def legs_of(
         What is not named is taken as open.
     paused : Mapping of str to str
         Symbols that are left alone for now, and why.
+    served : str or None
+        The account that orders reach; None where that is every one.
     """
     grouped: dict[tuple[str, str], list[Part]] = {}
     for key, units in cuts:
@@ -159,6 +165,12 @@ def legs_of(
         leg = _leg(state, config, account, symbol, parts, markets.get(symbol))
         if symbol in paused:
             leg = replace(leg, problem="paused", text=paused[symbol])
+        if served is not None and account != served:
+            text = (
+                f"{symbol} of the account {account} waits: no broker is connected for it; close it there "
+                "yourself and say so here"
+            )
+            leg = replace(leg, problem=NO_BROKER, text=text)
         rounded, rest = _to_lots(leg, state, markets.get(symbol))
         if rounded.parts:
             legs.append(rounded)

@@ -15,11 +15,22 @@ from risk_management.model.events import (
     LiquidationStarted,
     LiquidationStepDone,
     LiquidationStepSent,
+    LiquidationStopped,
 )
 from risk_management.model.liquidation import Liquidation, LiquidationScope, Part, SentOrder, plan_id_of
-from risk_management.model.portfolio import PortfolioState
+from risk_management.model.portfolio import PortfolioState, PositionKey
 
-__all__ = ["begun", "cuts_left", "ended", "order_id", "started", "step_done", "step_sent"]
+__all__ = [
+    "begun",
+    "cuts_left",
+    "ended",
+    "hedges_left",
+    "order_id",
+    "started",
+    "step_done",
+    "step_sent",
+    "stopped",
+]
 
 KEPT: Final = 5
 """Liquidations that have ended and are still remembered."""
@@ -38,11 +49,13 @@ def begun(
 ) -> Liquidation:
     """A liquidation that starts now; a target is turned into cuts, which then stay as they are."""
     chosen = cuts_of(state, scope) if cuts is None else tuple(cuts)
-    name = plan_id_of(scope, held_in(state, scope, chosen))
+    plan, moment = plan_id_of(scope, held_in(state, scope, chosen)), int(now.timestamp() * 1e6)
+    while f"{plan}-{moment:x}" in state.liquidations:  # two in one moment of the clock
+        moment += 1
     keeps = chosen if cuts is not None or scope.kind.is_target else ()
     return Liquidation(
         # positions alone may come again in the life of an account, the moment does not
-        f"{name}-{int(now.timestamp() * 1e6):x}",
+        f"{plan}-{moment:x}",
         str(scope),
         cause,
         actor,
@@ -59,10 +72,21 @@ def order_id(liquidation: Liquidation, number: int) -> str:
 
 def cuts_left(state: PortfolioState, liquidation: Liquidation) -> tuple[Part, ...]:
     """Signed units that are still to be traded; no more than is held."""
-    if not liquidation.cuts:
-        return cuts_of(state, LiquidationScope.of(liquidation.scope))
+    scope = LiquidationScope.of(liquidation.scope)
+    if not liquidation.cuts and not scope.kind.is_target:
+        return cuts_of(state, scope)
+    return _held(state, liquidation.still_to_cut())
+
+
+def hedges_left(state: PortfolioState, liquidation: Liquidation) -> tuple[Part, ...]:
+    """Signed units that take its own hedges off again; of everything they are part of what is closed."""
+    return _held(state, {key: -units for key, units in liquidation.hedged().items()})
+
+
+def _held(state: PortfolioState, cuts: Mapping[PositionKey, int]) -> tuple[Part, ...]:
+    """Cuts as far as they close what is held."""
     out = []
-    for key, units in sorted(liquidation.still_to_cut().items()):
+    for key, units in sorted(cuts.items()):
         position = state.positions.get(key)
         if position is not None and position.quantity * units < 0:
             most = min(abs(units), abs(position.quantity))
@@ -95,16 +119,26 @@ def step_done(known: Known, event: LiquidationStepDone) -> Known:
     if old is None:
         return known
     results = {name: (status, filled) for name, status, filled in event.results}
+    told = {name: {"told": units, "told_cost": cost} for name, units, cost in event.told}
     failures = dict(old.failures)
     orders: list[SentOrder] = []
     for order in old.orders:
         if order.client_order_id in results:
             status, filled = results[order.client_order_id]
-            order = amended(order, status=status, filled=filled)  # noqa: PLW2901
+            by_word = told.get(order.client_order_id, {})
+            order = amended(order, status=status, filled=filled, **by_word)  # noqa: PLW2901
             failures[order.symbol] = 0 if filled else failures.get(order.symbol, 0) + 1
         orders.append(order)
     counted = tuple((symbol, count) for symbol, count in failures.items() if count)
     return _with(known, amended(old, orders=tuple(orders), failures=counted))
+
+
+def stopped(known: Known, event: LiquidationStopped) -> Known:
+    """A person wants it to end."""
+    old = known.get(event.liquidation_id)
+    if old is None:
+        return known
+    return _with(known, amended(old, stopped_by=event.actor, stop_reason=event.reason))
 
 
 def ended(known: Known, event: LiquidationEnded) -> Known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -22,7 +22,8 @@ CONFIDENCES: Final = (0.95, 0.975)
 TRIES: Final = 12
 """Largest contributors that are tried alone before legs go together."""
 SHARES: Final = (1.0, 0.5, 0.25, 0.125)
-"""Parts of a slice that are tried while a whole one would overshoot the hedge of what can't be traded."""
+"""A whole slice, and the parts of it that are tried where a whole one would overshoot the hedge of what can't
+be traded, and nothing can go together."""
 SLACK: Final = 1e-9
 
 
@@ -61,7 +62,11 @@ def path(pnl: Float, legs: Mapping[int, Leg], model: RiskModel) -> tuple[tuple[M
     left = {number: leg for number, leg in left.items() if leg.quantity}
     before = risk_of(pnl)
     while left:
-        trials = chain(_alone(pnl, left, model), _together(pnl, left, model))
+        trials = chain(
+            _alone(pnl, left, model, SHARES[:1]),
+            _together(pnl, left, model),
+            _alone(pnl, left, model, SHARES[1:]),
+        )
         found = next((trial for trial in trials if _is_no_worse(risk_of(trial[1]), before)), None)
         if found is None:
             break
@@ -84,15 +89,15 @@ Trial = tuple[tuple[tuple[int, int], ...], Float]
 """Units by leg, and the P&L behind them."""
 
 
-def _alone(pnl: Float, left: Mapping[int, Leg], model: RiskModel) -> Iterator[Trial]:
-    """One leg, the largest contributor to the tail first; whole slices before parts of them."""
+def _alone(pnl: Float, left: Mapping[int, Leg], model: RiskModel, shares: Sequence[float]) -> Iterator[Trial]:
+    """One leg, the largest contributor to the tail first; larger parts of a slice before smaller ones."""
     tail = np.argsort(pnl, kind="stable")[: max(1, len(pnl) // 20)]
 
     def contribution(leg: Leg) -> float:
         return float(model.scenarios[tail, leg.column].mean()) * leg.exposure
 
     order = sorted(left, key=lambda n: (-contribution(left[n]), left[n].symbol))[:TRIES]
-    for share in SHARES:
+    for share in shares:
         for number in order:
             leg = left[number]
             units = leg.bite(share)

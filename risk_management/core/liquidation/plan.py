@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.liquidation.hedge import hedge_order
-from risk_management.core.liquidation.legs import Leg, legs_of
+from risk_management.core.liquidation.legs import NO_BROKER, Leg, legs_of
 from risk_management.core.liquidation.path import Move, path, risk_of
-from risk_management.core.liquidation.scope import cuts_of, held_in
+from risk_management.core.liquidation.scope import cuts_of, held_in, is_inside
 from risk_management.core.reduction import marked
 from risk_management.model.broker import MarketState, MarketStatus
 from risk_management.model.liquidation import (
@@ -42,6 +42,8 @@ def plan_liquidation(
     scope: LiquidationScope,
     markets: Mapping[str, MarketState],
     now: datetime,
+    *,
+    served: str | None = None,
 ) -> LiquidationPlan:
     """How a part of the book would be closed now. Nothing is sent.
 
@@ -53,16 +55,18 @@ def plan_liquidation(
     markets : Mapping of str to MarketState
         By symbol; one that is not named is taken as open at our own price.
     now : datetime
+    served : str, optional
+        The account that orders reach; by default every one.
 
     Raises
     ------
     InvalidRequest
         The scope names nobody that is known, or a target that can't be measured.
     """
-    return plan_cuts(state, config, scope, cuts_of(state, scope), markets, now)
+    return plan_cuts(state, config, scope, cuts_of(state, scope), markets, now, served=served)
 
 
-def plan_cuts(
+def plan_cuts(  # noqa: PLR0913 - what is cut, and what stands in its way
     state: PortfolioState,
     config: RiskManagementConfig,
     scope: LiquidationScope,
@@ -70,21 +74,26 @@ def plan_cuts(
     markets: Mapping[str, MarketState],
     now: datetime,
     *,
+    hedges: Sequence[Part] = (),
     paused: Mapping[str, str] = MappingProxyType({}),
+    served: str | None = None,
 ) -> LiquidationPlan:
     """The same for cuts that were chosen before: what is left of a liquidation that began.
 
-    `paused` says of symbols why they are left alone for now, whatever their market does.
+    `hedges` takes its hedges off again, together with what they hedge; `paused` says of symbols why they
+    are left alone for now, whatever their market does.
     """
-    legs, dust = legs_of(state, config, cuts, markets, paused)
+    cuts = (*cuts, *(part for part in hedges if part[0] not in dict(cuts)))
+    legs, dust = legs_of(state, config, cuts, markets, paused, served)
     tradable = {number: leg for number, leg in enumerate(legs) if not leg.problem}
     watched = _watched(state, scope, legs)
-    hedge = hedge_order(state, config, [leg for leg in legs if leg.problem], markets)
+    stuck = [leg for leg in legs if leg.problem and leg.problem != NO_BROKER]
+    hedge = hedge_order(state, config, stuck, _hedging_now(state, config, scope, hedges), markets)
     first = () if hedge is None else (PlannedStep(1, (hedge,), 0.0, _point(state, [hedge], watched)),)
-    moves, hedges = path(watched + _moved(state, first), tradable, state.model)
-    left = [*_waiting(legs), *(_hedging(leg) for leg in hedges), *dust]
+    moves, needed = path(watched + _moved(state, first), tradable, state.model)
+    left = [*_waiting(legs), *(_hedging(leg) for leg in needed), *dust]
     steps = (*first, *_steps(state, config, moves, markets, watched, first))
-    opening = [r for r in state.reservations.values() if _concerns(r.key.symbol, scope, cuts)]
+    opening = [r for r in state.reservations.values() if is_inside(state, scope, r.key)]
     return LiquidationPlan(
         plan_id=plan_id_of(scope, held_in(state, scope, cuts)),
         scope=scope,
@@ -100,8 +109,14 @@ def plan_cuts(
     )
 
 
-def _concerns(symbol: str, scope: LiquidationScope, cuts: Iterable[Part]) -> bool:
-    return scope == EVERYTHING or any(key.symbol == symbol for key, _ in cuts)
+def _hedging_now(
+    state: PortfolioState, config: RiskManagementConfig, scope: LiquidationScope, hedges: Sequence[Part]
+) -> int:
+    """Signed units of the hedging symbol that count as a hedge: of a part of the book its own alone."""
+    if scope != EVERYTHING:
+        return -sum(units for _, units in hedges)
+    symbol = config.liquidation_config.hedge_symbol
+    return sum(p.quantity for p in state.positions.values() if p.symbol == symbol)
 
 
 def _watched(state: PortfolioState, scope: LiquidationScope, legs: Sequence[Leg]) -> Float:
@@ -220,7 +235,12 @@ def _notes(legs: Sequence[Leg], markets: Mapping[str, MarketState], state: Portf
     untold = sorted({leg.symbol for leg in legs if leg.symbol not in markets})
     if untold:
         yield f"no market is told of {_some(untold)}: taken as open, half the spread by setting"
-    unsaid = sorted(s for s, m in markets.items() if m.status is MarketStatus.UNKNOWN)
+    unknown = {leg.symbol: markets[leg.symbol] for leg in legs if leg.symbol in markets}
+    unknown = {symbol: one for symbol, one in unknown.items() if one.status is MarketStatus.UNKNOWN}
+    unpriced = sorted(symbol for symbol, one in unknown.items() if one.mid is None)
+    if unpriced:
+        yield f"the broker has no price of {_some(unpriced)} now, nor says whether it is open: taken as open"
+    unsaid = sorted(unknown.keys() - set(unpriced))
     if unsaid:
         yield f"the broker does not say whether {_some(unsaid)} is open: taken as open"
     volumes = [

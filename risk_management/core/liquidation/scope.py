@@ -8,9 +8,9 @@ from risk_management.core.reduction import CloseIntent, cut_to_gross, cut_to_var
 from risk_management.core.scopes import checked_scope
 from risk_management.errors import InvalidRequest
 from risk_management.model.liquidation import LiquidationScope, Part, ScopeKind
-from risk_management.model.portfolio import PortfolioState, Position, Scope
+from risk_management.model.portfolio import PortfolioState, PositionKey, Scope
 
-__all__ = ["cuts_of", "held_in", "held_scope"]
+__all__ = ["cuts_of", "held_in", "held_scope", "is_inside"]
 
 NAMED = {
     ScopeKind.STRATEGY: Scope.STRATEGY,
@@ -33,7 +33,7 @@ def cuts_of(state: PortfolioState, scope: LiquidationScope) -> tuple[Part, ...]:
     if scope.kind in NAMED:
         checked_scope(state, NAMED[scope.kind], scope.name)
     if not scope.kind.is_target:
-        inside = [p for p in state.positions.values() if _is_inside(state, scope, p)]
+        inside = [p for p in state.positions.values() if is_inside(state, scope, p.key)]
         return tuple((p.key, -p.quantity) for p in sorted(inside, key=lambda p: p.key))
     equity = state.totals.equity
     if equity is None:
@@ -50,8 +50,13 @@ def held_in(state: PortfolioState, scope: LiquidationScope, cuts: Sequence[Part]
     return tuple((key, state.positions[key].quantity) for key in keys if key in state.positions)
 
 
-def held_scope(scope: LiquidationScope) -> tuple[Scope, str]:
-    """Over what a hold stands while a scope is closed: a cluster or a target takes the whole portfolio."""
+def held_scope(scope: LiquidationScope) -> tuple[Scope, str] | None:
+    """Over what a hold stands while a scope is closed: a cluster or a target takes the whole portfolio.
+
+    None for the cuts of an emergency row, which sets holds of its own.
+    """
+    if scope.kind is ScopeKind.CUTS:
+        return None
     if scope.kind in (ScopeKind.STRATEGY, ScopeKind.BOT, ScopeKind.SYMBOL):
         return NAMED[scope.kind], scope.name
     return Scope.PORTFOLIO, ""
@@ -61,10 +66,12 @@ def _parts(cuts: Sequence[CloseIntent]) -> tuple[Part, ...]:
     return tuple((cut.key, cut.quantity) for cut in cuts)
 
 
-def _is_inside(state: PortfolioState, scope: LiquidationScope, position: Position) -> bool:
-    key = position.key
-    if scope.kind is ScopeKind.EVERYTHING:
+def is_inside(state: PortfolioState, scope: LiquidationScope, key: PositionKey) -> bool:
+    """Whether a position or an order lies in what a scope closes; a target may take any of them."""
+    if scope.kind is ScopeKind.EVERYTHING or scope.kind.is_target:
         return True
+    if scope.kind is ScopeKind.CUTS:
+        return False
     if scope.kind is ScopeKind.STRATEGY:
         bot = state.bots.get(key.bot)
         return scope.name in (key.strategy, bot.strategy if bot is not None else key.strategy)

@@ -20,6 +20,7 @@ from risk_management.errors import InvalidRequest, shown
 from risk_management.model.broker import MarketState
 from risk_management.model.events import Event
 from risk_management.model.portfolio import OPERATOR, PortfolioState
+from risk_management.model.trade import PaperTrade
 
 if TYPE_CHECKING:
     from risk_management.core.book import Book
@@ -45,6 +46,8 @@ class Inside:
     budget_allocator: RiskBudgetAllocator
     tell_markets: Callable[[Iterable[str]], Mapping[str, MarketState]] | None
     """Asked about markets where a liquidation is planned; set by whoever has a broker."""
+    send_to_paper: Callable[[str], PaperTrade] | None
+    """Takes approvals as orders; set by whoever has the paper broker."""
 
     @property
     def config(self) -> RiskManagementConfig:

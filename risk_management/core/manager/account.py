@@ -395,7 +395,7 @@ class AccountFacts(Inside):
             self._alarm("RECONCILIATION_BREAK", difference.explain())
         for difference in found.adopted:
             self._alarm("RECONCILED", f"{difference.explain()}; booked to {EXTERNAL}")
-        if found.is_clean:
+        if not self.state.breaks:
             self.alert_manager.resolve("RECONCILIATION_BREAK", now)
         return found
 

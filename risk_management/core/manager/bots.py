@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from risk_management.core.bot_limits import check_tightens
 from risk_management.core.entry import checked_bot, checked_name, checked_number
+from risk_management.core.liquidation.desk import liquidations_over
 from risk_management.core.manager._inside import Inside, library_actor
 from risk_management.core.peaks import fresh_start
 from risk_management.core.scopes import checked_scope
@@ -118,7 +119,7 @@ class BotsAndModes(Inside):
         ------
         InvalidRequest
             ``UNKNOWN_BOT``, ``UNKNOWN_STRATEGY`` or ``UNKNOWN_SYMBOL``: nothing here goes by this name,
-            and a stop of it would stop nobody.
+            and a stop of it would stop nobody; ``LIQUIDATION_GOES_ON``: what it would buy were sold again.
         """
         who = actor or library_actor()
         now = self.clock.now()
@@ -129,10 +130,22 @@ class BotsAndModes(Inside):
         with self.book.lock:
             checked_scope(self.state, scope, name)
             if mode is TradingMode.ACTIVE:
+                self._check_nothing_closes(scope, name)
                 self._release(scope, name, who, reason)
                 return
             hold = Hold(scope, name, "operator", mode, who, reason, now, latched=scope is Scope.PORTFOLIO)
             self._apply_now(HoldSet, actor=who, hold=hold)
+
+    def _check_nothing_closes(self, scope: Scope, name: str) -> None:
+        """Raise while a strategy, bot or symbol is being closed: that has to end before it may trade."""
+        closing = () if scope is Scope.PORTFOLIO else liquidations_over(self.state, scope, name)
+        if closing:
+            one = closing[0]
+            said = (
+                f"the liquidation {one.liquidation_id} of {one.scope} goes on and would sell what is bought; "
+                "let it finish, or end it first; nothing was set"
+            )
+            raise InvalidRequest("LIQUIDATION_GOES_ON", "mode", said)
 
     def _release(self, scope: Scope, name: str, actor: str, reason: str) -> None:
         """End an operator's hold; of a strategy, bot or symbol also those that the system set."""

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType
+from risk_management.core.accounts import broker_account
 from risk_management.core.entry import checked_name
+from risk_management.core.liquidation.desk import alert_keys
 from risk_management.core.liquidation.plan import plan_liquidation
 from risk_management.core.manager._inside import Inside, library_actor
 from risk_management.core.protocol import Stopped
@@ -101,15 +103,19 @@ class Emergencies(Inside):
         """
         wanted = scope if isinstance(scope, LiquidationScope) else LiquidationScope.of(scope)
         state, config = self.state, self.config
+        served = broker_account(config) if self.protocol.closing.has_broker else None
         if markets is None and self.tell_markets is not None:
             hedge = config.liquidation_config.hedge_symbol
-            markets = self.tell_markets({key.symbol for key in state.positions} | ({hedge} - {""}))
-        return plan_liquidation(state, config, wanted, markets or {}, self.clock.now())
+            held = {key.symbol for key in state.positions if key.account_id == served}
+            markets = self.tell_markets(held | ({hedge} - {""}))
+        return plan_liquidation(state, config, wanted, markets or {}, self.clock.now(), served=served)
 
     def liquidate(
         self, scope: LiquidationScope | str, reason: str, *, plan_id: str = "", actor: str = ""
     ) -> Liquidation:
         """Close a part of the book: at the broker step by step, or without one at the marks at once.
+
+        What is closed already is not begun twice: the one that goes on is given back.
 
         Parameters
         ----------
@@ -128,12 +134,49 @@ class Emergencies(Inside):
         wanted = scope if isinstance(scope, LiquidationScope) else LiquidationScope.of(scope)
         who = actor or library_actor()
         checked_name(reason, "reason")
+        before = self.state.liquidations
         one = self.protocol.closing.liquidate(wanted, reason, who, plan_id=plan_id)
+        if one.liquidation_id in before:
+            return one
         text = f"{who} closes {wanted}: {reason}" + (f"; {one.outcome}" if one.outcome else "")
         key = f"liquidation:{one.liquidation_id}"
         self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, text, key)
         if not one.is_open:  # without a broker it is over already: told, and nothing that lasts
             self.alert_manager.resolve(key, self.clock.now())
+        return one
+
+    def end_liquidation(self, liquidation_id: str, *, actor: str, reason: str) -> Liquidation:
+        """End a liquidation: nothing more is sent, its working orders are cancelled, then its hold goes.
+
+        What is still held stays; an emergency row whose liquidation a person ended begins it again only when
+        it comes up anew.
+
+        Parameters
+        ----------
+        liquidation_id : str
+        actor, reason : str
+            Kept in the journal.
+
+        Returns
+        -------
+        Liquidation
+            `ended_at` is None while orders are still being cancelled at the broker. One that has ended
+            before is given back as it is.
+
+        Raises
+        ------
+        InvalidRequest
+            ``UNKNOWN_LIQUIDATION``, or without an actor or a reason.
+        """
+        checked_name(actor, "actor")
+        checked_name(reason, "reason")
+        was_open = liquidation_id in {o.liquidation_id for o in self.state.liquidations.values() if o.is_open}
+        one = self.protocol.closing.stop(liquidation_id, actor, reason)
+        if was_open:
+            logger.warning("%s ends the liquidation %s of %s: %s", actor, liquidation_id, one.scope, reason)
+        if not one.is_open:
+            for key in alert_keys(one):
+                self.alert_manager.resolve(key, self.clock.now())
         return one
 
     def _deactivate_emergency_mode(self, reason: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@ import { html, useState } from "./ui.js";
 import { send } from "./api.js";
 import { close, open, toast } from "./dialog.js";
 import { live } from "./live.js";
-import { exists, session, whyNot } from "./session.js";
+import { callMe, exists, session, whyNot } from "./session.js";
 import { signIn } from "./signin.js";
 import { words } from "./format.js";
 
@@ -12,12 +12,15 @@ function Ask({ does, still, word, label, danger, reasonless, extra, run, done })
   const [reason, setReason] = useState("");
   const [problem, set] = useState(null);
   const [busy, setBusy] = useState(false);
+  const [name, setName] = useState("");
+  const unnamed = session().who?.is_named === false;
   const ready = (!word || typed.trim() === word) && (reasonless || reason.trim());
   const submit = async (event) => {
     event.preventDefault();
     if (!ready || busy) return;
     setBusy(true);
     try {
+      if (unnamed && name.trim()) await callMe(name.trim());
       const said = await run(reason.trim());
       close();
       const kept = said?.durable === false ? " It holds in memory; the store can't be written." : "";
@@ -30,6 +33,7 @@ function Ask({ does, still, word, label, danger, reasonless, extra, run, done })
     ${extra}
     ${!reasonless && html`<label>Why, for the audit trail<input name="reason" required maxlength="200" value=${reason} onInput=${(event) => setReason(event.target.value)} autocomplete="off" autofocus /></label>`}
     ${word && html`<label><span>Type <strong class="word">${word}</strong> to confirm</span><input name="confirm" required value=${typed} onInput=${(event) => setTyped(event.target.value)} autocomplete="off" autocapitalize="off" spellcheck="false" /></label>`}
+    ${unnamed && html`<label>Your name, for the audit trail (else it says “${session().who.name}”)<input name="person" maxlength="40" value=${name} onInput=${(event) => setName(event.target.value)} autocomplete="name" /></label>`}
     ${problem && html`<p class="wrong" role="alert">${problem.message}</p>`}
     <div class="buttons"><button type="button" class="quiet" onClick=${close}>Leave it</button>
       <button type="submit" class=${danger ? "danger" : "main"} disabled=${!ready || busy}>${busy ? "Asking …" : label}</button></div></form>`;

@@ -1,7 +1,7 @@
 // What the journal says, in sentences; what only keeps time is left out.
 import { capital, money, signed, words } from "./format.js";
 
-export const TOLD = ["HoldSet", "HoldReleased", "BotChanged", "ConfigChanged", "Noted", "EquityReported", "VarHaltChanged", "DrawdownAdjusted", "BreaksSeen", "ClockStepped", "EngineStarted", "SplitApplied", "CashMoved", "LiquidationStarted", "LiquidationEnded", "RuleChanged", "SilenceSet", "SilenceEnded"];
+export const TOLD = ["HoldSet", "HoldReleased", "BotChanged", "ConfigChanged", "Noted", "EquityReported", "VarHaltChanged", "DrawdownAdjusted", "BreaksSeen", "ClockStepped", "EngineStarted", "SplitApplied", "CashMoved", "LiquidationStarted", "LiquidationStopped", "LiquidationEnded", "RuleChanged", "SilenceSet", "SilenceEnded"];
 const UNIT = 1e8;
 
 const SAYS = {
@@ -26,6 +26,7 @@ const SAYS = {
   LiquidationStarted: ({ liquidation }) => [`Closing ${liquidation.scope} began: ${liquidation.reason}`, "warning"],
   LiquidationStepSent: (said) => [`${said.orders.length} orders to close were sent`, "info"],
   LiquidationStepDone: (said) => [`${said.results.length} orders to close came back`, "info"],
+  LiquidationStopped: (said) => [`A person ends a closing: ${said.reason}`, "warning"],
   LiquidationEnded: (said) => [`Closing ended: ${words(said.outcome)}`, "ok"],
   AlertTold: ({ alert }) => [`Alert: ${alert.message}`, alert.severity === "info" || alert.severity === "warning" ? "warning" : "bad"],
   AlertNoted: ({ alert }) => [`Alert taken on or over: ${alert.message}`, "info"],

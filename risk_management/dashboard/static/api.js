@@ -44,5 +44,5 @@ export const send = (method, path, body = {}, headers = {}) =>
   asked(path, {
     method,
     headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf, ...headers },
-    body: method === "DELETE" ? undefined : JSON.stringify(body),
+    body: method === "DELETE" && !Object.keys(body).length ? undefined : JSON.stringify(body),
   });

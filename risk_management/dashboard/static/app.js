@@ -12,7 +12,7 @@ import { verdict } from "./verdict.js";
 import { Vitals } from "./vitals.js";
 import { Empty, Fault } from "./parts.js";
 import { Help } from "./help.js";
-import { dangers } from "./actions.js";
+import { Act, dangers } from "./actions.js";
 
 // The name of a view, its heading, the key that goes there, the module that draws it.
 const VIEWS = [
@@ -27,6 +27,11 @@ const VIEWS = [
   ["whatif", "What if", "w", () => import("./view-whatif.js")],
   ["audit", "Audit", "t", () => import("./view-audit.js")],
 ];
+// Other words that people write for a view.
+const ALIASES = { positions: "heatmap", position: "heatmap", "what-if": "whatif", "what_if": "whatif", alert: "alerts", bot: "bots", limit: "limits", journal: "audit", home: "overview", correlations: "correlation" };
+const viewOf = (name) => VIEWS.find(([one]) => one === (ALIASES[name] ?? name));
+// Those that a phone's bar shows at once; the rest stand behind its last entry.
+const FIRST = ["overview", "limits", "heatmap", "alerts"];
 const loaded = {};
 
 function useView(name) {
@@ -70,17 +75,27 @@ function useKeys() {
 const usedWords = () => Object.fromEntries(new URLSearchParams(location.hash.split("?")[1] ?? ""));
 
 function Nav({ here, words, alerts }) {
-  return html`<nav aria-label="Views"><ul>${VIEWS.map(([name, heading, key]) => html`<li key=${name}>
-    <a href=${address(name, { tz: words.tz })} aria-current=${here === name ? "page" : undefined} aria-keyshortcuts=${`g ${key}`}>${heading}
-    ${name === "alerts" && alerts > 0 && html`<span class="count" aria-label=${`${alerts} active`}>${alerts}</span>`}</a></li>`)}</ul></nav>`;
+  const link = ([name, heading, key]) => html`<a href=${address(name, { tz: words.tz })} aria-current=${here === name ? "page" : undefined} aria-keyshortcuts=${`g ${key}`}>${heading}
+    ${name === "alerts" && alerts > 0 && html`<span class="count" aria-label=${`${alerts} active`}>${alerts}</span>`}</a>`;
+  const rare = VIEWS.find(([name]) => name === here && !FIRST.includes(name));
+  const all = () => open({ title: "All views", body: html`<ul class="views">${VIEWS.map((one) => html`<li key=${one[0]} onClick=${close}>${link(one)}</li>`)}</ul>` });
+  return html`<nav aria-label="Views"><ul>${VIEWS.map((one) => html`<li key=${one[0]} class=${FIRST.includes(one[0]) ? "" : "rare"}>${link(one)}</li>`)}
+    <li class="phone"><button type="button" class=${rare ? "here" : ""} aria-haspopup="dialog" onClick=${all}>${rare ? rare[1] : "More"}<span aria-hidden="true"> ▴</span></button></li></ul></nav>`;
 }
 
-function Top({ words }) {
+// In sight on every view: the way to stop, or that all is stopped.
+function Halt({ mode, words }) {
+  if (!mode) return null;
+  if (mode === "halted") return html`<a class="halted" href=${address("overview", { tz: words.tz })}>Halted</a>`;
+  return html`<${Act} small kind="danger" route="POST /emergency-stop" run=${dangers.halt}>Halt …<//>`;
+}
+
+function Top({ words, mode }) {
   const [look_, set] = useState(theme());
   const utc = zoneOf(words) === "utc";
   return html`<header class="top"><a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to the view</a>
     <a class="mark" href=${address("overview", { tz: words.tz })}><img src=${`${document.documentElement.dataset.static}icon.svg`} alt="" width="26" height="26" /><span>Risk</span></a>
-    <div class="top-tools">
+    <div class="top-tools"><${Halt} mode=${mode} words=${words} />
       <button type="button" class="quiet" aria-pressed=${!utc} onClick=${() => say({ tz: utc ? "local" : null })} title="Times in UTC or in the zone of this machine (u)">${utc ? "UTC" : "Local"}</button>
       <button type="button" class="icon" aria-label=${look_ === "dark" ? "Light theme" : "Dark theme"} title="Dark or light (d)" onClick=${() => { turn(); set(theme()); }}>◐</button>
       <button type="button" class="icon" aria-label="Keys and help" title="Keys (?)" onClick=${() => open({ title: "Keys", kind: "wide", body: html`<${Help} views=${VIEWS} />` })}>?</button>
@@ -95,7 +110,7 @@ function App() {
   const main = useRef(null);
   useEffect(() => onSession(() => turned((n) => n + 1)), []);
   useKeys();
-  const known = VIEWS.find(([one]) => one === name) ?? VIEWS[0];
+  const found = viewOf(name), known = found ?? VIEWS[0];
   const { view: View, problem } = useView(known[0]);
   const first = useRef(true);
   useEffect(() => {
@@ -108,13 +123,14 @@ function App() {
   useEffect(() => { document.documentElement.dataset.verdict = said.level; }, [said.level]);
   const newer = state.pulse?.page && state.pulse.page !== version;
   const denied = !state.pulse && state.problem?.status === 401;
-  return html`<${Top} words=${words} />
+  return html`<${Top} words=${words} mode=${state.pulse?.status.mode} />
     <${Nav} here=${known[0]} words=${words} alerts=${state.pulse?.alerts_active ?? 0} />
     <div class="body">
       <${Vitals} state=${state} said=${said} quiet=${quiet} words=${words} />
       ${newer && html`<p class="banner">A newer version of this page is served. <button type="button" class="quiet" onClick=${() => location.reload()}>Load it</button></p>`}
       <main id="main" tabindex="-1" ref=${main} aria-label=${known[1]}>
         <h1 class="hidden">${known[1]}</h1>
+        ${!found && html`<p class="banner">There is no view called “${name}”; this is the overview.</p>`}
         ${denied ? html`<section class="panel"><${Empty} title="You are not signed in.">Open the link that “risk serve” prints, or sign in with a token.<p class="buttons middle"><button type="button" class="main" onClick=${signIn}>Sign in with a token</button></p><//></section>` : null}
         ${problem && html`<${Fault} problem=${problem} />`}
         ${View && state.pulse && html`<${View} words=${words} pulse=${state.pulse} zone=${zoneOf(words)} quiet=${quiet} who=${session().who} />`}

@@ -24,10 +24,10 @@ export function useTheme() {
 }
 
 // `since` cuts the time axes; `onPick` is told the point that is clicked; `take` gets a function that saves a PNG.
-export function Chart({ name, label, height = 320, every = 1000, since, onPick, take, told }) {
+export function Chart({ name, label, height = 320, every = 1000, since, onPick, take, told, state, query = "" }) {
   const box = useRef(null);
   const look = useTheme();
-  const { data, problem, again } = useAsked(`figures/${encodeURIComponent(name)}?theme=${look}`, { every });
+  const { data, problem, again } = useAsked(`figures/${encodeURIComponent(name)}?theme=${look}${query}`, state === undefined ? { every } : { follow: false, state });
   const [failed, setFailed] = useState(null);
   const picked = useRef(onPick);
   picked.current = onPick;

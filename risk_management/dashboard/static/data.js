@@ -16,7 +16,8 @@ export function useSecond() {
   return count;
 }
 
-export function useAsked(path, { every = 1000, follow = true } = {}) {
+// `state` is the version of a view that stands beside it: it is asked again when that is another one.
+export function useAsked(path, { every = 1000, follow = true, state: version } = {}) {
   const [state, set] = useState({ data: null, problem: null, path: null });
   const again = useRef(() => {});
   useEffect(() => {
@@ -29,7 +30,7 @@ export function useAsked(path, { every = 1000, follow = true } = {}) {
       last = performance.now();
       seen = live().pulse?.state_version ?? null;
       try {
-        const data = await get(path, { signal: aborts.signal });
+        const data = await get(version === undefined ? path : `${path}&state=${version}`, { signal: aborts.signal });
         if (!ended) set({ data, problem: null, path });
       } catch (problem) {
         if (!ended) set((old) => ({ data: old.path === path ? old.data : null, problem, path }));
@@ -45,7 +46,7 @@ export function useAsked(path, { every = 1000, follow = true } = {}) {
     ask();
     const off = follow ? onLive(({ pulse }) => { if (pulse && pulse.state_version !== seen && !document.hidden) later(); }) : () => {};
     return () => { ended = true; off(); aborts.abort(); if (timer !== "busy") clearTimeout(timer); };
-  }, [path, every, follow]);
+  }, [path, every, follow, version]);
   const mine = state.path === path ? state : { data: null, problem: null };
   return { ...mine, again: () => again.current() };
 }

@@ -12,7 +12,7 @@ export function Dialogs() {
   useEffect(() => { show = (next) => { if (next) before.current = document.activeElement; set(next); }; return () => { show = () => {}; }; }, []);
   useEffect(() => {
     const dialog = ref.current;
-    if (content && !dialog.open) dialog.showModal();
+    if (content && !dialog.open) { dialog.showModal(); dialog.scrollTop = 0; }
     if (!content && dialog.open) { dialog.close(); before.current?.focus?.(); }
   }, [content]);
   return html`<dialog ref=${ref} class=${content?.kind ?? ""} aria-labelledby="dialog-title" onCancel=${(event) => { event.preventDefault(); set(null); }}

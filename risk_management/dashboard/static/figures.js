@@ -10,16 +10,17 @@ export function useFigures() {
   return data?.figures ?? null;
 }
 
-// `of` a figure name from `useFigures`; time charts get a range, which stands in the address.
-export function Figure({ figure, every, data, rows, height, onPick, leans, ranged, wide, newest }) {
+// `figure` is one of `useFigures`; time charts get a range, which stands in the address. `of` is the view that
+// stands beside it, {view, version}: a figure of the same view is then of the same state.
+export function Figure({ figure, every, data, rows, height, onPick, leans, ranged, wide, newest, of, query, extra }) {
   const take = useRef(null);
   const [, turn] = useState(0);
   const [meta, told] = useState(null);
   const range = place().words.range ?? "all";
-  const tools = ranged && html`<${Ranges} value=${range} onPick=${(one) => { say({ range: one === "all" ? null : one }); turn((n) => n + 1); }} />`;
+  const tools = extra ?? (ranged && html`<${Ranges} value=${range} onPick=${(one) => { say({ range: one === "all" ? null : one }); turn((n) => n + 1); }} />`);
   return html`<${Panel} id=${`figure-${figure.name}`} title=${figure.title} note=${meta?.units} leans=${meta ? null : leans} rows=${rows} data=${data} png=${() => take.current?.()} tools=${tools} wide=${wide}>
     <p class="finding">${meta?.finding ?? " "}</p>
-    <${Chart} name=${figure.name} label=${figure.title} every=${every} height=${height} onPick=${onPick} take=${take} since=${ranged ? begins(range, newest) : undefined} told=${told} />
+    <${Chart} name=${figure.name} label=${figure.title} every=${every} height=${height} onPick=${onPick} take=${take} query=${query} state=${of && of.view === figure.view ? of.version : undefined} since=${ranged ? begins(range, newest) : undefined} told=${told} />
     ${meta?.notes?.length > 0 && html`<p class="leans">${meta.notes.join(" ")}</p>`}<//>`;
 }
 

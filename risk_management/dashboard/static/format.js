@@ -29,6 +29,13 @@ export const minus = (text) => text.replace("-", "−");
 export const words = (name) => (name === "var" ? "VaR" : String(name).replaceAll("_", " "));
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+// What is told of an alert: its first sentence says what is, the others what was done and what can be.
+export function firstOf(message) {
+  const found = /^(.+?[.!?])\s+(?=[A-Z])(.*)$/s.exec(message);
+  return found ? [found[1], found[2]] : [message, ""];
+}
+export const ended = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
 // A number in the unit that the engine names.
 export function amount(value, unit) {
   if (!known(value)) return DASH;

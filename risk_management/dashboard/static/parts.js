@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "./ui.js";
 import { csv, percent } from "./format.js";
 
-const SIGNS = { ok: "✓", good: "✓", warning: "!", critical: "‼", breached: "✕", bad: "✕", unknown: "?", info: "i", emergency: "✕" };
+const SIGNS = { ok: "✓", good: "✓", warning: "!", critical: "‼", breached: "✕", bad: "✕", unknown: "?", info: "i", emergency: "✕", quiet: "–" };
 
 // A state in words with a sign: colour is never alone.
 export const Badge = ({ kind = "info", children, title }) =>

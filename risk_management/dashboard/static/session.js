@@ -37,6 +37,13 @@ export async function enter(token) {
   await look();
 }
 
+// Whoever came by a printed link says who it is; the journal has it from then on.
+export async function callMe(name) {
+  await send("PUT", "session", { name });
+  state.who = { ...state.who, name, is_named: true };
+  tell();
+}
+
 export async function leave() {
   await send("DELETE", "session").catch(() => {});  // it may have ended already
   state.who = null;

@@ -9,7 +9,7 @@ import { Badge, begins, Empty, Fault, Panel, Ranges, Table } from "./parts.js";
 import { say } from "./place.js";
 import { why } from "./why.js";
 
-const GROUPS = [["Acts and stops", "HoldSet,HoldReleased,BotChanged,ConfigChanged,Noted,DrawdownAdjusted,VarHaltChanged,EngineStarted,LiquidationStarted,LiquidationEnded,RuleChanged,SilenceSet,SilenceEnded"], ["Decisions", "TradeDecided"], ["Fills and orders", "Filled,ReservationClosed,PositionAdded,LiquidationStepSent,LiquidationStepDone"], ["Alerts", "AlertTold,AlertNoted"], ["Money and breaks", "CashMoved,EquityReported,BreaksSeen,SplitApplied"], ["Everything", "all"]];
+const GROUPS = [["Acts and stops", "HoldSet,HoldReleased,BotChanged,ConfigChanged,Noted,DrawdownAdjusted,VarHaltChanged,EngineStarted,LiquidationStarted,LiquidationStopped,LiquidationEnded,RuleChanged,SilenceSet,SilenceEnded"], ["Decisions", "TradeDecided"], ["Fills and orders", "Filled,ReservationClosed,PositionAdded,LiquidationStepSent,LiquidationStepDone"], ["Alerts", "AlertTold,AlertNoted"], ["Money and breaks", "CashMoved,EquityReported,BreaksSeen,SplitApplied"], ["Everything", "all"]];
 
 function Whole() {
   const [state, set] = useState({});

@@ -2,7 +2,7 @@
 import { html } from "./ui.js";
 import { Act, dangers } from "./actions.js";
 import { useAsked } from "./data.js";
-import { capital, money, number, percent, signed, span, words as spoken } from "./format.js";
+import { capital, ended, money, number, percent, signed, span, words as spoken } from "./format.js";
 import { FiguresOf, useFigures } from "./figures.js";
 import { ageOf } from "./live.js";
 import { Badge, Bar, Empty, Fault, Panel } from "./parts.js";
@@ -19,7 +19,7 @@ function Card({ bot, pulse, words, chosen }) {
   const share = (count) => ({ flexGrow: asked ? count : 0 });
   return html`<article class=${`panel bot ${chosen ? "chosen" : ""}`} aria-labelledby=${`bot-${bot.name}`}><header><div><h2 id=${`bot-${bot.name}`}>${bot.name}</h2><p class="note">${spoken(bot.strategy || "no strategy")} · ${bot.last_seen ? `seen ${span(ageOf(bot.last_seen))} ago` : "never seen"}</p></div>
       ${bot.enabled ? html`<${Badge} kind=${MODES[bot.mode]}>${capital(bot.mode)}<//>` : html`<${Badge} kind="bad">Disabled<//>`}</header>
-    ${!bot.enabled && html`<p class="blocked">${bot.disabled_reason || "Disabled."} Its entries are refused, its exits pass.</p>`}
+    ${!bot.enabled && html`<p class="blocked">${ended(capital(bot.disabled_reason || "Disabled"))} Its entries are refused, its exits pass.</p>`}
     ${held.map((hold) => html`<p class="blocked" key=${hold.cause}>${capital(hold.mode)} by ${hold.actor}: ${hold.reason}</p>`)}
     <div class="pnl"><span class=${`big ${tone(p.total)}`}>${signed(p.total)}</span><span class="dim">${signed(p.realised)} realised, ${signed(p.open)} open${p.below_peak > 0 ? `, ${money(p.below_peak)} below its peak` : ""}</span></div>
     <div class="budget"><${Bar} use=${l.use} level=${level} label=${`Budget of ${bot.name}`} /><p class="dim">${money(l.used)} of ${money(l.limit)} used${l.on_probation ? `; on probation for ${l.trades_until_full} more trades` : ""}</p></div>
@@ -38,6 +38,6 @@ export default function Bots({ words, pulse }) {
   const rows = () => data.bots.map(({ name, strategy, enabled, mode, decisions, profit, trades, limits }) => ({ name, strategy, enabled, mode, ...decisions, ...profit, ...trades, ...limits }));
   const others = Object.entries(data.others);
   return html`<div class="cards">${data.bots.map((bot) => html`<${Card} key=${bot.name} bot=${bot} pulse=${pulse} words=${words} chosen=${words.bot === bot.name} />`)}</div>
-    <div class="grid"><${FiguresOf} wide names=${["bots"]} figures=${figures} leans=${data.data.leans_on} rows=${rows} data=${() => data} />
+    <div class="grid"><${FiguresOf} of=${{ view: "bots", version: data.state_version }} wide names=${["bots"]} figures=${figures} leans=${data.data.leans_on} rows=${rows} data=${() => data} />
     ${others.length > 0 && html`<${Panel} id="others" title="Held by others" note="Owners that are no bots" data=${() => data.others}><ul class="list">${others.map(([name, share]) => html`<li key=${name}><strong>${name}</strong> ${percent(share)} of equity</li>`)}</ul><//>`}</div>`;
 }

@@ -10,7 +10,7 @@ export default function Limits({ pulse }) {
   const { data } = useAsked("bots");
   const rows = pulse.limits;
   const columns = [
-    ["name", "Limit", (row) => html`<strong>${capital(spoken(row.name))}</strong>${row.subject && html` <em>${row.subject}</em>`}`],
+    ["name", "Limit", (row) => html`<strong>${capital(spoken(row.name))}</strong>${row.about && html` <em>${row.about}</em>`}`],
     ["level", "", (row) => html`<${Badge} kind=${row.use === null ? "unknown" : row.level}>${row.use === null ? "not known" : LEVELS[row.level]}<//>`],
     ["bar", "Headroom", (row) => html`<${Bar} use=${row.use} level=${row.level} label=${spoken(row.name)} />`, "wide-bar"],
     ["use", "Use", (row) => percent(row.use, 0), "n"], ["used", "Used", (row) => amount(row.used, row.unit), "n"],

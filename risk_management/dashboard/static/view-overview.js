@@ -17,15 +17,16 @@ function Wrong({ pulse, tz }) {
   const all = wrongs(pulse);
   return html`<section class="answer" aria-labelledby="q-wrong"><h2 id="q-wrong">What is wrong</h2>
     ${all.length === 0 ? html`<p class="calm"><${Badge} kind="ok">Nothing<//> Every limit, feed and bot is as it should be.</p>`
-      : html`<ul class="list">${all.slice(0, 6).map((one) => html`<li key=${one.text}><${Badge} kind=${SIGN[one.level]}>${{ bad: "Act", warning: "Watch", unknown: "Old" }[one.level]}<//> <a href=${one.to === "feeds" ? "#feeds" : address(one.to, tz)} onClick=${one.to === "feeds" ? (event) => { event.preventDefault(); document.querySelector("#feeds button").click(); scrollTo(0, 0); } : undefined}>${one.text}</a></li>`)}
+      : html`<ul class="list">${all.slice(0, 6).map((one) => html`<li key=${one.text}><${Badge} kind=${SIGN[one.level]}>${{ bad: "Act", warning: "Watch", unknown: "Old" }[one.level]}<//> <a class="clamp" title=${one.text} href=${one.to === "feeds" ? "#feeds" : address(one.to, tz)} onClick=${one.to === "feeds" ? (event) => { event.preventDefault(); document.querySelector("#feeds button").click(); scrollTo(0, 0); } : undefined}>${one.text}</a></li>`)}
       ${all.length > 6 && html`<li class="dim">and ${all.length - 6} more</li>`}</ul>`}</section>`;
 }
 
 function Doing({ pulse, entries, problem, zone }) {
   const wide = pulse.holds.filter((hold) => hold.scope === "portfolio"), narrow = pulse.holds.filter((hold) => hold.scope !== "portfolio");
-  const holds = [...wide, ...narrow.slice(0, 3)];
+  const told_ = (text) => wide.find((hold) => text.includes(hold.reason));  // a stop that is told above is not told again
+  const holds = [...wide.filter((hold) => !pulse.status.blocked_by.some((text) => text.includes(hold.reason))), ...narrow.slice(0, 3)];
   return html`<section class="answer" aria-labelledby="q-done"><h2 id="q-done">What the system has done</h2>
-    ${pulse.status.blocked_by.length > 0 && html`<div class="blocked"><strong>New trades are stopped</strong><ul>${pulse.status.blocked_by.map((text) => html`<li key=${text}>${capital(text)}</li>`)}</ul></div>`}
+    ${pulse.status.blocked_by.length > 0 && html`<div class="blocked"><strong>New trades are stopped</strong><ul>${pulse.status.blocked_by.map((text) => html`<li key=${text}>${capital(text)}${told_(text) && html` <em>by ${told_(text).actor}, ${time(told_(text).since, zone).slice(5, 16)}</em>`}</li>`)}</ul></div>`}
     ${holds.length > 0 && html`<ul class="list">${holds.map((hold) => html`<li key=${hold.scope + hold.name + hold.cause}><${Badge} kind=${hold.mode === "halted" ? "bad" : "warning"}>${capital(hold.mode)}<//> <span class="clamp" title=${hold.reason}><strong>${hold.name || hold.scope}</strong>, by ${hold.actor} at ${clock(hold.since, zone)}: ${hold.reason}</span>
       ${hold.scope !== "portfolio" && html`<${Act} small route="POST /mode" run=${() => dangers.scope(hold.scope, hold.name)}>Let it trade<//>`}</li>`)}${narrow.length > 3 && html`<li class="dim">and ${narrow.length - 3} more</li>`}</ul>`}
     ${pulse.drawdown?.position_size_multiplier < 1 && html`<p>New positions stand at ×${pulse.drawdown.position_size_multiplier} of their size: the drawdown is ${percent(pulse.status.drawdown)}, in ${pulse.drawdown.tier_name}.</p>`}
@@ -37,7 +38,7 @@ function Doing({ pulse, entries, problem, zone }) {
 function Limits({ pulse, tz }) {
   const rows = pulse.limits.slice(0, 7);
   return html`<${Panel} id="limits" title="Nearest limits" note=${`${pulse.limits.length} limits; the darker end begins at 80 %`} rows=${() => pulse.limits} data=${() => pulse.limits} leans=${pulse.data.leans_on}>
-    <ul class="headroom">${rows.map((row) => html`<li key=${row.name + row.subject}><span class="what">${capital(spoken(row.name))}${row.subject && html`<em>${row.subject}</em>`}</span>
+    <ul class="headroom">${rows.map((row) => html`<li key=${row.name + row.subject}><span class="what">${capital(spoken(row.name))}${row.about && html`<em>${row.about}</em>`}</span>
       <${Bar} use=${row.use} level=${row.level} label=${spoken(row.name)} /><span class="n">${amount(row.used, row.unit)} <em>of ${amount(row.limit, row.unit)}</em></span></li>`)}</ul>
     <p class="more-link"><a href=${address("limits", tz)}>All limits</a></p><//>`;
 }

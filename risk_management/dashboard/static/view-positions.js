@@ -3,6 +3,7 @@ import { html } from "./ui.js";
 import { Act } from "./actions.js";
 import { useAsked } from "./data.js";
 import { DASH, money, number, percent, signed, time, words as spoken } from "./format.js";
+import { Closing } from "./closing.js";
 import { canFlatten, flatten, ROUTE } from "./flatten.js";
 import { FiguresOf, useFigures } from "./figures.js";
 import { Badge, Empty, Fault, Panel, Table } from "./parts.js";
@@ -31,8 +32,8 @@ export default function Positions({ words, zone }) {
   const shares = Object.entries(data.groups[group] ?? {}).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
   const widest = Math.max(...shares.map(([, share]) => Math.abs(share)), 1e-9);
   const pick = (point) => { const symbol = rows.find((row) => row.symbol === point.label || point.customdata?.includes?.(row.symbol) || String(point.id ?? "").includes(row.symbol))?.symbol; if (symbol) say({ symbol }); };
-  return html`<div class="grid">
-    ${rows.length > 0 && html`<${FiguresOf} names=${["positions", "heat"]} figures=${figures} leans=${leans} onPick=${pick} rows=${() => rows} data=${() => data} height=${380} />`}
+  return html`<div class="grid"><${Closing} zone=${zone} />
+    ${rows.length > 0 && html`<${FiguresOf} of=${{ view: "heatmap", version: data.state_version }} names=${["positions", "heat"]} figures=${figures} leans=${leans} onPick=${pick} rows=${() => rows} data=${() => data} height=${380} />`}
     ${chosen.map((row) => html`<${Chosen} key=${row.symbol + row.bot} row=${row} zone=${zone} />`)}
     <${Panel} wide id="positions" title="Positions" note=${`Largest ${data.largest_position || DASH}; like ${number(data.effective_names, 1)} equal positions`} rows=${() => rows} data=${() => rows} leans=${leans}>
       ${rows.length ? html`<${Table} caption="Positions" rows=${rows} keyOf=${(row) => [row.account, row.symbol, row.strategy, row.bot].join("|")} selected=${(row) => row.symbol === words.symbol} onRow=${(row) => say({ symbol: row.symbol })} columns=${[
@@ -40,7 +41,7 @@ export default function Positions({ words, zone }) {
         ["value", "Value", (row) => money(row.value), "n"], ["weight", "Weight", (row) => percent(row.weight), "n"],
         ["pnl", "Profit", (row) => html`<span class=${tone(row.pnl)}>${signed(row.pnl)}</span>`, "n"], ["pnl_pct", "%", (row) => html`<span class=${tone(row.pnl)}>${signed(row.pnl_pct, percent)}</span>`, "n"],
         ["risk", "Risk", (row) => money(row.risk), "n"], ["stop", "Stop", (row) => (row.has_stop ? (row.stop_verified ? "at the broker" : html`<${Badge} kind="warning">unverified<//>`) : html`<em>none</em>`)],
-        ["sector", "Sector", (row) => row.sector], ["bot", "Bot", (row) => row.bot],
+        ["sector", "Sector", (row) => row.sector || html`<em>unknown</em>`], ["strategy", "Strategy", (row) => (row.strategy ? spoken(row.strategy) : html`<em>none</em>`)], ["bot", "Bot", (row) => row.bot],
       ]} />` : html`<${Empty} title="Nothing is held">A position shows here when an approved order was filled.<//>`}<//>
     <${Panel} id="groups" title="Shares of equity" rows=${() => shares.map(([name, share]) => ({ name, share }))} data=${() => data.groups}
       tools=${html`<div class="ranges" role="group" aria-label="Grouped by">${GROUPS.map((one) => html`<button type="button" key=${one} aria-pressed=${one === group} onClick=${() => say({ group: one })}>${one}</button>`)}</div>`}>

@@ -17,11 +17,14 @@ function Parts({ row }) {
 }
 
 function Chosen({ row }) {
-  return html`<${Panel} id="scenario" title=${row.name} note=${`${spoken(row.kind)} · ${row.use} · ${row.horizon_days} days`} data=${() => row} leans=${[...row.leans_on, ...row.notes]} tools=${html`<button type="button" class="quiet small" onClick=${() => say({ scenario: null })}>Close</button>`}>
+  return html`<${Panel} id="scenario" title=${row.name} note=${`${capital(spoken(row.kind))}, ${row.horizon_days} trading days; it ${row.effect === "shown only" ? "is shown only" : row.effect}`} data=${() => row} leans=${[...row.leans_on, ...row.notes]} tools=${html`<button type="button" class="quiet small" onClick=${() => say({ scenario: null })}>Close</button>`}>
     <p class="big ${row.portfolio_pnl < 0 ? "down" : "up"}">${signed(row.portfolio_pnl)} <em>${percent(row.portfolio_pnl_pct)} of equity, limit ${percent(row.limit, 0)}</em></p>
     <${Parts} row=${row} />
     ${row.sources.length > 0 && html`<details><summary>Where the figures come from</summary><ul class="sources">${row.sources.map((one) => html`<li key=${one.figure}>${one.figure}<br /><em>${one.citation}</em></li>`)}</ul></details>`}<//>`;
 }
+
+const Worst = ({ row, title }) => html`<div><dt>${title}</dt><dd><button type="button" class="link" onClick=${() => say({ scenario: row.scenario_id })}>${row.name}</button>
+  <span class="big down">${money(-row.portfolio_pnl)} <em>${percent(-row.portfolio_pnl_pct)} of equity, ${row.effect === "shown only" ? "shown only" : `allowed ${percent(row.limit, 0)}`}; ${row.horizon_days === 1 ? "in a day" : `in ${row.horizon_days} trading days`}</em></span></dd></div>`;
 
 function Own() {
   const [result, set] = useState(null);
@@ -74,15 +77,17 @@ export default function Stress({ words }) {
   const { suite } = data, rows = data.scenarios;
   const chosen = rows.find((row) => row.scenario_id === words.scenario);
   const worst = rows.find((row) => row.scenario_id === suite.worst_case_scenario);
+  const gate = worst && rows.find((row) => row.use === "gate" && row.portfolio_pnl < 0);
   const pick = (point) => { const row = rows.find((one) => [point.y, point.label, ...(Array.isArray(point.customdata) ? point.customdata : [point.customdata])].some((word) => word === one.name || word === one.scenario_id)); if (row) say({ scenario: row.scenario_id }); };
   return html`<div class="grid">
-    <section class="answer strip"><p class="lead">${suite.worst_case_scenario ? html`<${Badge} kind=${suite.passed ? "ok" : "bad"}>${suite.scenarios_passed} of ${suite.scenarios_tested} within<//> The worst is <button type="button" class="link" onClick=${() => say({ scenario: worst.scenario_id })}>${worst.name}</button>: ${money(suite.worst_case_loss)} lost, ${percent(-worst.portfolio_pnl_pct)} of equity.` : "Nothing is held: no scenario costs anything."}</p></section>
-    ${suite.worst_case_scenario && html`<${FiguresOf} names=${["stress", "reverse_stress"]} figures=${figures} leans=${data.data.leans_on} onPick=${pick} every=${6000} rows=${() => rows.map(({ basis, sources, by_symbol, ...row }) => row)} data=${() => data} height=${460} />`}
+    <section class="answer strip">${worst ? html`<p class="lead"><${Badge} kind=${suite.passed ? "ok" : "bad"}>${suite.scenarios_passed} of ${suite.scenarios_tested} within<//>${data.currency} and share of equity that each would cost now.</p>
+      <dl class="facts columns two">${gate && html`<${Worst} row=${gate} title="Worst that stops trades" />`}${worst !== gate && html`<${Worst} row=${worst} title="Worst of all" />`}</dl>` : html`<p class="lead">Nothing is held: no scenario costs anything.</p>`}</section>
+    ${suite.worst_case_scenario && html`<${FiguresOf} of=${{ view: "stress", version: data.state_version }} names=${["stress", "reverse_stress"]} figures=${figures} leans=${data.data.leans_on} onPick=${pick} every=${6000} rows=${() => rows.map(({ basis, sources, by_symbol, ...row }) => row)} data=${() => data} height=${460} />`}
     ${chosen && html`<${Chosen} row=${chosen} />`}
     ${exists("POST /stress/own") && html`<${Own} />`}${exists("POST /stress/reverse") && html`<${Reverse} />`}
-    <${Panel} wide id="scenarios" title="All scenarios" note=${`The largest loss first; allowed are ${percent(data.limits.max_stress_loss, 0)} at the gate, ${percent(data.limits.critical_loss, 0)} is critical`} rows=${() => rows.map(({ basis, sources, by_symbol, ...row }) => row)} data=${() => rows} leans=${data.data.leans_on}>
+    <${Panel} wide id="scenarios" title="All scenarios" note=${`The largest loss first. Scenarios of one to ten days stop trades that would lose more than ${percent(data.limits.max_stress_loss, 0)} in them; whole crises are shown only, ${percent(data.limits.critical_loss, 0)} is critical`} rows=${() => rows.map(({ basis, sources, by_symbol, ...row }) => row)} data=${() => rows} leans=${data.data.leans_on}>
       ${rows.length ? html`<${Table} caption="Scenarios" rows=${rows} keyOf=${(row) => row.scenario_id} selected=${(row) => row === chosen} onRow=${(row) => say({ scenario: row.scenario_id })} columns=${[
         ["name", "Scenario", (row) => html`<button type="button" class="link" onClick=${(event) => { event.stopPropagation(); say({ scenario: row.scenario_id }); }}>${row.name}</button>`], ["state", "", (row) => html`<${Passed} row=${row} />`],
-        ["pnl", "Profit", (row) => html`<span class=${row.portfolio_pnl < 0 ? "down" : "up"}>${signed(row.portfolio_pnl)}</span>`, "n"], ["pct", "of equity", (row) => signed(row.portfolio_pnl_pct, percent), "n"], ["limit", "Allowed", (row) => percent(row.limit, 0), "n"], ["days", "Days", (row) => number(row.horizon_days), "n"], ["use", "Used for", (row) => row.use]]} />`
+        ["pnl", "Profit", (row) => html`<span class=${row.portfolio_pnl < 0 ? "down" : "up"}>${signed(row.portfolio_pnl)}</span>`, "n"], ["pct", "of equity", (row) => signed(row.portfolio_pnl_pct, percent), "n"], ["limit", "Allowed", (row) => percent(row.limit, 0), "n"], ["days", "Days", (row) => number(row.horizon_days), "n"], ["effect", "It", (row) => row.effect]]} />`
         : html`<${Empty} title="No scenario">None had ended by this day of the replay.<//>`}<//></div>`;
 }

@@ -24,7 +24,7 @@ export default function Var({ words, pulse }) {
   return html`<div class="grid">
     <section class="answer strip"><p class="lead">${pulse.positions ? data.explanation.split("\n")[0] : "Nothing is held: nothing can be lost."}</p>
       <ul class="headroom">${data.gate.limits.map((row) => html`<li key=${row.name}><span class="what">${capital(spoken(row.name))}<em>${row.hard ? "hard" : "soft"} limit</em></span><${Bar} use=${row.use} level=${row.level} label=${spoken(row.name)} /><span class="n">${percent(row.used, 2)} <em>of ${percent(row.limit, 2)}</em></span></li>`)}</ul></section>
-    <${FiguresOf} names=${["var_methods", "distribution", "var_components", "var_backtest"]} figures=${figures} leans=${leans} every=${6000} rows=${() => rows} data=${() => data} />
+    <${FiguresOf} of=${{ view: "var", version: data.state_version }} names=${["var_methods", "distribution", "var_components", "var_backtest"]} figures=${figures} leans=${leans} every=${6000} rows=${() => rows} data=${() => data} />
     <${Panel} wide id="methods" title="By method, side by side" note=${`The gate uses ${spoken(data.gate.method)}`} rows=${() => rows} data=${() => data.total_var} leans=${leans}
         tools=${html`${choose("Confidence", confidences, confidence, (one) => say({ confidence: one }))}${choose("Days", horizons, horizon, (one) => say({ days: one }))}`}>
       <${Table} caption="VaR by method" rows=${shown} keyOf=${(row) => row.key} selected=${(row) => row.method === data.gate.method} columns=${[

@@ -6,6 +6,13 @@ import { address } from "./place.js";
 import { Badge } from "./parts.js";
 
 const MODES = { active: "ok", reducing: "warning", halted: "bad" };
+
+// The mode as it is for the bots: a book that is active while each of them is held or off lets nobody open.
+function modeOf({ status, bots }) {
+  if (status.mode === "active" && bots.known > 0 && bots.may_open === 0) return { word: "Held", kind: "warning", more: "no bot may open", level: "warning" };
+  const more = !status.new_trades_allowed ? "nothing opens" : bots.may_open < bots.known ? `${bots.may_open} of ${bots.known} bots may open` : "trades pass";
+  return { word: capital(status.mode), kind: MODES[status.mode], more, level: status.mode === "active" ? (status.new_trades_allowed ? "" : "warning") : MODES[status.mode] };
+}
 const ALL_WORD = "Everything";
 
 function Vital({ name, value, more, level, title, to }) {
@@ -26,7 +33,7 @@ export function Vitals({ state, said, quiet, words }) {
   const tz = { tz: words.tz };
   const zone = words.tz === "local" ? "local" : "utc";
   if (!pulse) return html`<section class="vitals unknown" aria-label="Vital signs"><${Verdict} said=${said} /></section>`;
-  const s = pulse.status, day = pulse.day;
+  const s = pulse.status, day = pulse.day, mode = modeOf(pulse);
   return html`<section class=${`vitals ${said.level} ${quiet ? "old" : ""}`} aria-label="Vital signs">
     <${Verdict} said=${said} />
     <dl>
@@ -36,7 +43,7 @@ export function Vitals({ state, said, quiet, words }) {
       <${Vital} name="Drawdown" value=${percent(s.drawdown)} more=${pulse.drawdown?.next_tier_at ? `next at ${percent(pulse.drawdown.next_tier_at, 0)}` : pulse.drawdown?.tier_name} level=${s.position_multiplier === 0 ? "bad" : s.position_multiplier < 1 ? "warning" : s.drawdown === null ? "unknown" : ""} title="Fall from the high-water mark" />
       <${Vital} name="VaR used" value=${percent(s.var_utilization, 0)} more=${`${percent(pulse.metrics.var_95, 2)} a day`} level=${grade(s.var_utilization, 0.8, 0.95)} title="One-day VaR at 95 % over its limit" to=${address("var", tz)} />
       <${Vital} name="Size" value=${s.position_multiplier === null ? "–" : `×${number(s.position_multiplier, 2)}`} more="new trades" level=${s.position_multiplier === 0 ? "bad" : s.position_multiplier < 1 ? "warning" : ""} title="Position multiplier of the drawdown" />
-      <${Vital} name="Mode" value=${html`<${Badge} kind=${MODES[s.mode]}>${capital(s.mode)}<//>`} more=${s.new_trades_allowed ? "trades pass" : "nothing opens"} level=${s.mode === "active" ? (s.new_trades_allowed ? "" : "warning") : MODES[s.mode]} />
+      <${Vital} name="Mode" value=${html`<${Badge} kind=${mode.kind}>${mode.word}<//>`} more=${mode.more} level=${mode.level} title="Of the portfolio, and who of the bots may open a position" to=${mode.word === "Held" ? address("bots", tz) : undefined} />
     </dl>
     <${Feeds} state=${state} quiet=${quiet} zone=${zone} />
   </section>`;

@@ -2,18 +2,29 @@
 import { html } from "./ui.js";
 import { useAsked } from "./data.js";
 import { open } from "./dialog.js";
-import { amount, capital, money, time, words } from "./format.js";
+import { amount, capital, money, number, percent, time, words } from "./format.js";
 import { Badge, Fault } from "./parts.js";
 
 const OUTCOMES = { approved: "ok", cut: "warning", refused: "bad" };
 export const Outcome = ({ of }) => html`<${Badge} kind=${OUTCOMES[of] ?? "info"}>${capital(of)}<//>`;
 
+const BOUNDLESS = 1e11; // nobody's order: it bounds nothing
+const known = (value) => value !== null && value !== undefined && value < BOUNDLESS;
+const SIZES = ["DRAWDOWN_LIMIT", "SCALED_DOWN"];
+
+// What it was held against: a limit; of a drawdown the tier, and the size that it leaves a new position.
+function Against({ finding }) {
+  if (!SIZES.includes(finding.code)) return html`<dt>Limit</dt><dd>${known(finding.limit) ? amount(finding.limit, finding.unit) : "–"}</dd>`;
+  const size = finding.limit >= 1 ? "full size" : `size ×${number(finding.limit, 2)}`;
+  if (!known(finding.tier)) return html`<dt>Leaves</dt><dd>${size}</dd>`;
+  return html`<dt>${finding.limit >= 1 ? "First tier" : "Tier"}</dt><dd>${percent(finding.tier, 2)}<em class="under">${size}</em></dd>`;
+}
+
 function Row({ finding, isBinding, bites }) {
-  const known = (value) => value !== null && value !== undefined;
   return html`<li class=${bites ? "bites" : ""}><div title=${finding.code}><strong>${capital(words(finding.check))}</strong>${isBinding && html` <${Badge} kind="bad">binding<//>`}
     ${bites ? html`<p>${capital(finding.message)}.</p>` : null}</div>
     <dl><div><dt>Measured</dt><dd>${known(finding.measured) ? amount(finding.measured, finding.unit) : "–"}</dd></div>
-      <div><dt>Limit</dt><dd>${known(finding.limit) ? amount(finding.limit, finding.unit) : "–"}</dd></div>
+      <div><${Against} finding=${finding} /></div>
       <div><dt>Would pass</dt><dd>${known(finding.cap) ? (finding.cap < 0.005 ? "nothing" : money(finding.cap)) : "any size"}</dd></div></dl></li>`;
 }
 

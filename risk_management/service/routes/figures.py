@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import Field
 
 from risk_management.model.access import Access
 from risk_management.model.codes import Code
 from risk_management.service.answers import Open
-from risk_management.service.models import Asked
+from risk_management.service.models import Asked, Text
 from risk_management.service.problems import Problem
 from risk_management.service.route import ANYONE, Answer, Call, Route
 from risk_management.service.routes.views import SUMMARIES
@@ -17,12 +19,19 @@ if TYPE_CHECKING:
 
 __all__ = ["ROUTES", "FigureLook"]
 
+PAIR: Final = "pair"
+"""A figure of two names that are told in the address."""
+
 
 class FigureLook(Asked):
     """How a figure looks."""
 
     theme: Literal["dark", "light"] = "dark"
     """``dark`` or ``light``."""
+    state: Annotated[int, Field(ge=-1)] = -1
+    """`state_version` of the view that stands beside it, so that both say the same; -1: of now."""
+    pair: Text = ""
+    """Of the figure ``pair``: two names, ``AAPL~MSFT``."""
 
 
 def known(call: Call) -> Answer:
@@ -38,11 +47,15 @@ def known(call: Call) -> Answer:
 def draw(call: Call) -> Answer:
     """One figure as plotly.js takes it; what its title says stands in `layout.meta`."""
     plots, name = _plots(), call.path["name"]
+    if name == PAIR:
+        first, _, second = call.body.pair.partition("~")
+        made = plots.pair_figure(call.views.pair(first, second), theme=call.body.theme)
+        return Answer(str(plots.bare(made).to_json()), mimetype="application/json")
     if name not in plots.FIGURES:
         raise Problem(Code.UNKNOWN_FIGURE, "name", f"no figure is called {ascii(name)[1:-1][:80]}")
     if not _may_see(call, plots.FIGURES[name].view):
         raise Problem(Code.UNAUTHENTICATED, "", "this takes a token: it shows more than the seven views")
-    made = plots.figure(name, call.views, theme=call.body.theme)
+    made = plots.figure(name, call.views, theme=call.body.theme, version=call.body.state)
     return Answer(str(plots.bare(made).to_json()), mimetype="application/json")
 
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from risk_management.model.access import Access
 from risk_management.model.codes import Code
-from risk_management.service.answers import Done
-from risk_management.service.models import HeartbeatGiven
+from risk_management.service.answers import Done, ForgottenAnswer
+from risk_management.service.models import HeartbeatForgotten, HeartbeatGiven
 from risk_management.service.problems import Problem
 from risk_management.service.route import Answer, Call, Route
 
@@ -26,6 +26,13 @@ def heartbeat(call: Call) -> Answer:
     return Answer({"durable": call.durable})
 
 
+def forget(call: Call) -> Answer:
+    """Wait no longer for a feed or an engine that is gone."""
+    body = call.body
+    was_known = call.manager.forget_heartbeat(body.kind, body.name, body.reason, actor=call.who.actor)
+    return Answer({"forgotten": was_known, "durable": call.durable})
+
+
 ROUTES: Final = (
     Route(
         "POST",
@@ -36,5 +43,14 @@ ROUTES: Final = (
         asks=HeartbeatGiven,
         answers=Done,
         refuses=(404,),
+    ),
+    Route(
+        "POST",
+        "/heartbeat/forget",
+        Access.OPERATE,
+        "Wait no longer for a feed or an engine; what halted stays so until it is released",
+        forget,
+        asks=HeartbeatForgotten,
+        answers=ForgottenAnswer,
     ),
 )

@@ -9,7 +9,7 @@ from risk_management.model.access import Access
 from risk_management.model.liquidation import Liquidation, LiquidationPlan, PlannedStep
 from risk_management.model.money import SCALE
 from risk_management.service.answers import LiquidationAnswer, LiquidationsAnswer, PlanAnswer
-from risk_management.service.models import LiquidationAsked, PlanAsked
+from risk_management.service.models import LiquidationAsked, PlanAsked, ReasonGiven
 from risk_management.service.route import Answer, Call, Route
 
 __all__ = ["ROUTES"]
@@ -26,6 +26,13 @@ def begin(call: Call) -> Answer:
     """Carry out a plan that was seen; positions that are others by now begin nothing."""
     body = call.body
     one = call.manager.liquidate(body.scope, body.reason, plan_id=body.plan_id, actor=call.who.actor)
+    return Answer({**_liquidation(one), "durable": call.durable})
+
+
+def end(call: Call) -> Answer:
+    """End one, in the name of the token: what works is cancelled first, what is held stays."""
+    name = call.path["liquidation_id"]
+    one = call.manager.end_liquidation(name, actor=call.who.actor, reason=call.body.reason)
     return Answer({**_liquidation(one), "durable": call.durable})
 
 
@@ -106,6 +113,8 @@ def _liquidation(one: Liquidation) -> Plain:
         "orders": orders,
         "ended_at": None if one.ended_at is None else one.ended_at.isoformat(),
         "outcome": one.outcome,
+        "stopped_by": one.stopped_by,
+        "stop_reason": one.stop_reason,
     }
 
 
@@ -137,5 +146,15 @@ ROUTES: Final = (
         "Liquidations that go on, and the newest that have ended",
         look,
         answers=LiquidationsAnswer,
+    ),
+    Route(
+        "DELETE",
+        "/liquidation/{liquidation_id}",
+        Access.OPERATE,
+        "End a liquidation: what works is cancelled first, what is held stays",
+        end,
+        asks=ReasonGiven,
+        answers=LiquidationAnswer,
+        refuses=(404,),
     ),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from risk_management.alerts.conditions import Condition, ConditionError, compile_condition
@@ -31,15 +32,29 @@ def show(call: Call) -> Answer:
 
 def add(call: Call) -> Answer:
     """Watch one more rule."""
-    alerts, asked = call.manager.alert_manager, call.body
-    known = alerts.rules
+    known, asked = call.manager.alert_manager.rules, call.body
     if any(rule.rule_id == asked.rule_id for rule in known):
         raise Problem(Code.RULE_EXISTS, "rule_id", f"a rule {asked.rule_id!r} exists; choose another rule_id")
     if len(known) >= MOST:
         raise Problem(Code.TOO_MANY_RULES, "rule_id", f"{MOST} rules are watched already")
+    return _watch(call, lambda words: AlertRule(**words))
+
+
+def change(call: Call) -> Answer:
+    """Watch a rule as it is given here, in its own place; what it means and advises stays."""
+    rule_id = call.path["rule_id"]
+    if call.body.rule_id != rule_id:
+        raise Problem(Code.INVALID_RULE, "rule_id", "a rule keeps its id; take it out and add another one")
+    known = next((rule for rule in call.manager.alert_manager.rules if rule.rule_id == rule_id), None)
+    if known is None:
+        raise Problem(Code.UNKNOWN_RULE, "rule_id", f"no alert rule is called {ascii(rule_id)[1:-1][:80]}")
+    return _watch(call, lambda words: replace(known, **words))
+
+
+def _watch(call: Call, made: Callable[[dict[str, Any]], AlertRule]) -> Answer:
+    words = {name: getattr(call.body, name) for name in type(call.body).model_fields}
     try:
-        rule = AlertRule(**{name: getattr(asked, name) for name in type(asked).model_fields})
-        alerts.add_custom_rule(rule, actor=call.who.actor)
+        call.manager.alert_manager.add_custom_rule(made(words), replace=True, actor=call.who.actor)
     except ConditionError as problem:
         raise Problem(Code.INVALID_CONDITION, "condition", str(problem)) from None
     except ConfigurationError as problem:
@@ -93,6 +108,16 @@ ROUTES: Final = (
         asks=RuleAsked,
         answers=RulesAnswer,
         refuses=(409,),
+    ),
+    Route(
+        "PUT",
+        "/rules/{rule_id}",
+        Access.OPERATE,
+        "Watch an alert rule otherwise than so far",
+        change,
+        asks=RuleAsked,
+        answers=RulesAnswer,
+        refuses=(404,),
     ),
     Route(
         "DELETE",

@@ -7,10 +7,10 @@ from typing import Final
 from risk_management.model.access import Access
 from risk_management.model.codes import Code
 from risk_management.service.answers import Open, SessionAnswer
-from risk_management.service.models import LoginCode, Nothing
+from risk_management.service.models import LoginCode, Nothing, SessionName
 from risk_management.service.problems import Problem
 from risk_management.service.route import Answer, Call, Route
-from risk_management.service.sessions import COOKIE, LIFE, LOOPBACK_NAMES
+from risk_management.service.sessions import BROWSER, COOKIE, LIFE, LOOPBACK_NAMES
 
 __all__ = ["LOGIN", "ROUTES"]
 
@@ -18,7 +18,18 @@ __all__ = ["LOGIN", "ROUTES"]
 def who(call: Call) -> Answer:
     """The caller's own token or session."""
     me = call.who
-    return Answer({"name": me.name, "access": me.access, "bot": me.bot, "csrf": call.csrf})
+    by_link = me.token_id == BROWSER
+    said = {"name": me.name, "access": me.access, "bot": me.bot, "csrf": call.csrf}
+    return Answer({**said, "by_link": by_link, "is_named": not by_link or me.name != BROWSER})
+
+
+def name(call: Call) -> Answer:
+    """Say who it is that came by a printed link: the journal names them beside the link from then on."""
+    given = call.body.name
+    if call.sessions is None or not call.sessions.rename(call.cookie, given):
+        said = "only a session of a printed link takes a name; a token has its own"
+        raise Problem(Code.NOT_ALLOWED, "name", said)
+    return Answer({"name": given, "access": call.who.access})
 
 
 def login(call: Call) -> Answer:
@@ -68,6 +79,15 @@ ROUTES: Final = (
         asks=Nothing,
         answers=Open,
         refuses=(404,),
+    ),
+    Route(
+        "PUT",
+        "/session",
+        Access.READ,
+        "Say who came by a printed link",
+        name,
+        asks=SessionName,
+        answers=Open,
     ),
     Route("DELETE", "/session", Access.READ, "Log out", end, answers=Open),
 )

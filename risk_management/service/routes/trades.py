@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from risk_management.alerts.records import AlertSeverity, AlertType
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
-from risk_management.errors import UnknownRequest
+from risk_management.errors import OrderRejected, UnknownRequest
 from risk_management.model.access import Access
 from risk_management.model.codes import Code
+from risk_management.model.explain import tier_of
 from risk_management.model.money import SCALE
 from risk_management.model.trade import Execution
-from risk_management.service.answers import CancelAnswer, ExecutionAnswer, TradeAnswer, TradeWhy, WhatIfWhy
+from risk_management.service.answers import (
+    CancelAnswer,
+    ExecutionAnswer,
+    PaperAnswer,
+    TradeAnswer,
+    TradeWhy,
+    WhatIfWhy,
+)
 from risk_management.service.models import ExecutionReport, TradeAsked
 from risk_management.service.problems import Problem
 from risk_management.service.route import Answer, Call, Route
@@ -51,13 +60,13 @@ BOOKED: Final = ("request_id", "execution_id", "booked", "quantity", "remaining"
 
 def ask(call: Call) -> Answer:
     """Judge a request and reserve what is approved."""
-    return Answer(_said(call.manager.request_trade(_ticket(call))))
+    return Answer(_said(call, call.manager.request_trade(_ticket(call))))
 
 
 def what_if(call: Call) -> Answer:
     """Judge a request and change nothing; every check says what it measured."""
     decision = call.manager.desk.ask(_ticket(call))
-    return Answer({**_said(decision), "findings": _findings(decision)})
+    return Answer({**_said(call, decision), "findings": _findings(call, decision)})
 
 
 def why(call: Call) -> Answer:
@@ -69,8 +78,8 @@ def why(call: Call) -> Answer:
     known = still_open or state.settled.get(request_id)
     return Answer(
         {
-            **_said(decision),
-            "findings": _findings(decision),
+            **_said(call, decision),
+            "findings": _findings(call, decision),
             "status": None if known is None else known.status,
             "remaining": 0.0 if still_open is None else (still_open.opening + still_open.closing) / SCALE,
         }
@@ -102,6 +111,18 @@ def report(call: Call) -> Answer:
         done = Execution(request_id, body.execution_id or "", 0.0, 0.0, 0.0, flags=(problem.code,))
     said: Plain = {name: getattr(done, name) for name in BOOKED}
     return Answer({**said, "recorded": True, "durable": call.durable})
+
+
+def on_paper(call: Call) -> Answer:
+    """Give an approval to the paper account, once."""
+    request_id = call.path["request_id"]
+    _decision(call, request_id)
+    try:
+        done = call.manager.trade_on_paper(request_id)
+    except OrderRejected as problem:
+        text = f"the paper account took no order: {problem}; the approval stands"
+        raise Problem(problem.code, "request_id", text) from None
+    return Answer({**asdict(done), "durable": call.durable})
 
 
 def cancel(call: Call) -> Answer:
@@ -150,22 +171,27 @@ def _check_order(call: Call, decision: TradeDecision) -> None:
             raise Problem(Code.EXECUTION_CONFLICT, name, text)
 
 
-def _said(decision: TradeDecision) -> Plain:
+def _said(call: Call, decision: TradeDecision) -> Plain:
     said: Plain = {name: getattr(decision, name) for name in SAID}
     said["explanation"] = decision.explain()
-    said["binding"] = None if decision.binding is None else _finding(decision, decision.binding)
+    said["binding"] = None if decision.binding is None else _finding(call, decision, decision.binding)
     return said
 
 
-def _findings(decision: TradeDecision) -> list[Plain]:
-    return [_finding(decision, finding) for finding in decision.findings]
+def _findings(call: Call, decision: TradeDecision) -> list[Plain]:
+    return [_finding(call, decision, finding) for finding in decision.findings]
 
 
-def _finding(decision: TradeDecision, finding: Finding) -> Plain:
+def _finding(call: Call, decision: TradeDecision, finding: Finding) -> Plain:
     # counts are whole numbers until the journal has held them: the same answer has the same bytes
     numbers = {name: float(getattr(finding, name)) for name in ("cap", "measured", "limit", "room")}
-    words = {"passed": decision.passed(finding), "message": decision.says(finding)}
-    return {**finding._asdict(), **numbers, **words}
+    said, tier, manager = finding, None, call.manager
+    if finding.code == Code.STRESS_LIMIT and finding.subject in manager.foundation.scenarios:
+        said = finding._replace(subject=manager.foundation.scenarios[finding.subject].name)
+    elif finding.code == Code.DRAWDOWN_LIMIT:
+        tier = tier_of(finding, manager.config.drawdown_config.tier_levels())
+    words = {"passed": decision.passed(finding), "message": decision.says(said)}
+    return {**finding._asdict(), **numbers, **words, "tier": tier}
 
 
 ROUTES: Final = (
@@ -206,6 +232,15 @@ ROUTES: Final = (
         asks=ExecutionReport,
         answers=ExecutionAnswer,
         refuses=(409,),
+    ),
+    Route(
+        "POST",
+        "/trades/{request_id}/paper",
+        Access.TRADE,
+        "Have the paper account trade an approval; its fills are booked",
+        on_paper,
+        answers=PaperAnswer,
+        refuses=(404, 409),
     ),
     Route(
         "POST",

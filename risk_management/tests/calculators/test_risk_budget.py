@@ -180,6 +180,18 @@ class TestTheView:
             assert row.borrowed == 0.0 or row.lent == 0.0
             assert row.room == max(0.0, row.limit - row.used)
 
+    def test_what_is_over_is_no_loan(self, make_manager):
+        """Nobody lends where borrowing is off, and no loan goes beyond what a strategy may use."""
+        for borrowing in ("none", "unused"):
+            manager = three(make_manager(budget_config={"borrowing": borrowing, "borrow_cap": 0.01})[0])
+            found = manager.allocate_risk_budget(0.006, "equal", "es")
+            (over,) = (row for row in found.strategies if row.used > row.limit)
+            assert over.borrowed == pytest.approx(over.limit - over.budget)
+            assert f"it is over by {over.used - over.limit:,.2f}" in found.explain()
+            lent = sum(row.lent for row in found.strategies)
+            assert lent == pytest.approx(sum(row.borrowed for row in found.strategies))
+            assert (lent == 0.0) is (borrowing == "none")
+
     def test_limits_and_the_metric_say_the_same(self, manager):
         manager.allocate_risk_budget(0.01, "equal", "es")
         seen = manager.assess_overall_risk()

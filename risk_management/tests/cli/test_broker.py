@@ -58,6 +58,7 @@ def test_what_it_shows(settings):
 def test_what_a_person_reads(settings):
     said = run(settings)
     assert "paper, paper: trades no money. Cash 8,999.65" in said
+    assert "in a running service at those that its feed told it" in " ".join(said.split())
     for word in ("SPY", "stop1", "protects", "a bot's", "ours", "It can: reduce only"):
         assert word in said
 

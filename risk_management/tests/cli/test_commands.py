@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from risk_management import __version__
+from risk_management.calculators.scenarios import load_scenarios
 from risk_management.cli.main import app
 from risk_management.config.risk_config import RiskManagementConfig, load_risk_config
 from risk_management.model.vocabulary import VOCABULARY
@@ -65,13 +66,6 @@ def test_help_names_every_command_and_exit_code(risk):
     for command in COMMANDS:
         assert f" {command} " in answer.output
     assert "3 a limit is breached" in answer.output
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_each_teaches_by_example(risk, command):
-    answer = risk(command, "--help")
-    assert answer.exit_code == 0
-    assert f"risk {command}" in answer.output.replace("Usage: risk", "")
 
 
 def test_the_shell_completes_commands():
@@ -162,6 +156,7 @@ def test_commands_on_a_file(risk, book, words, code, said):
         (["assess", "--example", "--portfolio-value", "0"], WRONG, "portfolio_value"),
         (["stress", "--example", "-s", "market_crsh_2008"], WRONG, "did you mean market_crash_2008"),
         (["stress", "--example", "-s", "black_monday"], FINE, "Black Monday"),
+        (["stress", "--example", "-s", "ten days of 2008"], FINE, "The worst ten days of 2008"),
         (["stress", "--example", "-s", "covid"], USAGE, "covid_crash_2020, covid_monday_2020"),
         (["var", "--example", "--horizon", "0"], WRONG, "error:"),
         (["config", "check", "--level", "reckless"], WRONG, "risk_level"),
@@ -177,6 +172,37 @@ def test_commands_without_a_file(risk, words, code, said):
     assert answer.exit_code == code, answer.output
     assert said in answer.output
     assert "Traceback" not in answer.output
+
+
+def test_settings_of_the_folder_are_found_and_said_once(risk, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("risk.toml").write_text('risk_level = "conservative"\nstore = "mine.db"\n')
+    Path("other.toml").write_text('risk_level = "aggressive"\n')
+    found = risk("config", "show", "--json")
+    assert json.loads(found.stdout)["risk_level"] == "conservative"
+    assert found.stderr == "Settings: risk.toml of this folder, store mine.db; --config names others.\n"
+    assert json.loads(risk("config", "show", "--json", "--level", "moderate").stdout)["store"] == "mine.db"
+    named = risk("config", "show", "--json", "--config", "other.toml")
+    assert (json.loads(named.stdout)["risk_level"], named.stderr) == ("aggressive", "")
+    monkeypatch.setenv("RISK_CONFIG", "other.toml")
+    of_the_environment = risk("config", "show", "--json")
+    assert json.loads(of_the_environment.stdout)["risk_level"] == "aggressive"
+    assert of_the_environment.stderr == ""
+    monkeypatch.delenv("RISK_CONFIG")
+    (tmp_path / "deeper").mkdir()
+    monkeypatch.chdir("deeper")
+    assert json.loads(risk("config", "show", "--json").stdout)["risk_level"] == "moderate"
+
+
+def test_settings_that_somebody_else_may_write_are_not_found_but_refused(risk, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("risk.toml").write_text("")
+    Path("risk.toml").chmod(0o666)
+    refused = risk("config", "show")
+    assert refused.exit_code == USAGE
+    assert "name it with --config" in refused.output
+    assert risk("config", "show", "--config", "risk.toml").exit_code == FINE
+    assert risk("--help").exit_code == FINE
 
 
 @pytest.mark.parametrize("command", OF_A_BOOK)
@@ -199,6 +225,25 @@ def test_no_line_is_wider_than_the_screen(risk, words, width):
     assert answer.exit_code in (FINE, BREACHED), answer.output
     assert max(map(len, answer.output.splitlines())) <= width
     assert "\x1b[" not in answer.output
+
+
+def test_scenarios_have_their_names_and_nothing_is_cut_off_at_80_columns(risk, book):
+    said = risk("stress", "--example", "--portfolio-value", 900, width=80).output
+    assert "The dot-com bust," in said
+    ids = [one for one in load_scenarios() if "_" in one]
+    assert not [one for one in ids if one in said]
+    rows = [line for line in said.splitlines() if "report -50%" in line or "gate -25%" in line]
+    assert len(rows) == 31
+    assert {row.rstrip().rpartition("%")[2].strip() for row in rows} == {"critical", "passed"}
+    assert "result" in said
+    assessed = risk("assess", book, "--portfolio-value", 3000, width=120).output
+    assert not [one for one in ids if one in assessed]
+
+
+def test_a_breach_says_which_trades_pass(risk, book):
+    said = " ".join(risk("assess", book, "--portfolio-value", 3000).output.split())
+    assert "What adds to that is refused; other trades pass, and what closes." in said
+    assert "New trades are allowed" not in said
 
 
 KEYS = {

@@ -114,10 +114,25 @@ def test_a_book_that_is_there_is_not_added_to(risk):
         assert len(manager.state.positions) == 2
 
 
-def test_a_breached_limit_ends_with_3(risk):
+def test_what_was_written_ends_well_and_says_what_is_above_its_limit(risk, tmp_path):
+    """A script that stops at the first failure goes on: the import did what it should."""
     said = risk("positions.csv", "--yes", "--portfolio-value", 5000, "--high-water-mark", 5000)
-    assert said.exit_code == 3
+    assert said.exit_code == 0
     assert "Breached" in said.output
+    assert "single_name" in said.output.splitlines()[-3]
+    assert "above their limits already: what adds to it is refused, what closes passes" in said.output
+    assert (tmp_path / "b.db").exists()
+
+
+def test_the_capital_of_the_settings_is_no_guess(risk, tmp_path):
+    (tmp_path / "risk.toml").write_text("portfolio_value = 25000\n")
+    asked = risk("positions.csv", typed="\n27500\nn\n")
+    assert "[25000.0]" in asked.output
+    said = risk("positions.csv", "--yes", "--high-water-mark", 27_500)
+    assert said.exit_code == 0, said.output
+    assert "now 10,000.00" not in said.output
+    with kept() as manager:
+        assert manager.state.equity == 25_000.0
 
 
 def fill(side: int, quantity: float, price: float, **words) -> FillRow:

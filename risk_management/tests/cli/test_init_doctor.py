@@ -170,3 +170,51 @@ def test_doctor_sees_a_clock_that_steps():
     clock = ManualClock(SystemClock().now())
     clock.step_wall(3600.0)
     assert any("stepped by +3600.0 s" in one.said for one in of_clock(clock, "UTC", "18:00"))
+
+
+WRONG_STARTS = {
+    "rules": ('[alert_config]\nrules_file = "none.toml"\n', "none.toml"),
+    "prices": ('[market_data_config]\nsource = "files"\npath = "none.csv"\n', "none.csv"),
+    "keys": ('[broker_config]\nname = "alpaca"\n', "ALPACA_API_KEY"),
+    "broker": ('[broker_config]\nname = "pigeon"\n', "pigeon"),
+    "account": ('[broker_config]\nname = "paper"\noptions = { path = "no/where.db" }\n', "no/where.db"),
+    "option": ('[broker_config]\nname = "paper"\noptions = { cash = -1 }\n', "broker_config.options.cash"),
+    "environment": ('environment = "live"\n[broker_config]\nname = "paper"\n', "environment"),
+    "channel": ('[alert_config]\nurls = ["pigeon://loft"]\n', "alert_config.urls"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_STARTS)
+def test_what_serve_refuses_is_found_by_check_and_doctor(risk, tmp_path, name):
+    """One oracle for all three: `risk serve` itself ends with the same text."""
+    text, part = WRONG_STARTS[name]
+    (tmp_path / "my.toml").write_text(f'store = "book.db"\n{text}')
+    served = risk("serve", "--config", "my.toml", "--port", 0)
+    assert served.exit_code == 1
+    assert part in served.output
+    checked = risk("config", "check", "--config", "my.toml")
+    assert checked.exit_code == 1
+    assert part in checked.output
+    if name != "keys":  # a setting that is wrong by itself, or a start that fails: one line says so
+        assert checked.output.strip().splitlines()[-1] == served.output.strip().splitlines()[-1]
+    examined = risk("doctor", "--config", "my.toml", "--json")
+    assert examined.exit_code == 1
+    assert part in examined.stdout
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_kept_book_of_other_settings_is_found_before_serve_refuses_it(risk, tmp_path, store):
+    (tmp_path / "my.toml").write_text(f'store = "{store.as_posix()}"\nportfolio_value = 25000\n')
+    checked = risk("config", "check", "--config", "my.toml")
+    assert checked.exit_code == 1
+    assert "portfolio_value: kept 10,000.00, now 25,000.00" in checked.output
+    assert "kept under other settings" in doctor(risk, "--config", "my.toml")["start", "failed"]
+
+
+def test_check_and_doctor_write_nothing(risk, tmp_path):
+    (tmp_path / "my.toml").write_text(
+        'store = "book.db"\n[broker_config]\nname = "paper"\noptions = { path = "p.db" }\n'
+    )
+    assert risk("config", "check", "--config", "my.toml").exit_code == 0
+    assert ("start", "ok") in doctor(risk, "--config", "my.toml")
+    assert [one.name for one in tmp_path.iterdir()] == ["my.toml"]

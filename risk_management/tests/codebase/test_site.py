@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,7 +25,7 @@ SHELL = re.compile(r"^```bash\n(.*?)^```", re.S | re.M)
 FINE = {0, 3}
 """Every command of a page ends so: 3 where it shows a breach or a cut."""
 PREPARED = """\
-risk init --yes > init.out
+risk init --yes --store risk.db > init.out
 printf 'symbol,quantity,price,strategy\\nSPY,2,450,momentum\\n' > mine.csv
 risk import mine.csv --yes --portfolio-value 10000 --high-water-mark 10000 --store risk.db > import.out
 """
@@ -52,25 +53,34 @@ def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_
     assert "evaluate_trade" in (tmp_path / "api" / "index.html").read_text("utf-8")
 
 
+def _environment(home):
+    paths = f"{BIN}:{os.environ['PATH']}"
+    return {"PATH": paths, "HOME": str(home), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder as the how-tos take it for granted, made once."""
+    folder = tmp_path_factory.mktemp("prepared")
+    subprocess.run(["bash", "-ec", PREPARED], cwd=folder, env=_environment(folder), check=True)
+    return folder
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if SHELL.search(page.read_text("utf-8"))], ids=lambda page: page.stem
 )
-def test_the_commands_of_a_page_run(page, tmp_path):
+def test_the_commands_of_a_page_run(page, tmp_path, prepared):
     """One after the other, as somebody would who copies them."""
+    if page.stem != "tutorial":
+        shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     blocks = SHELL.findall(page.read_text("utf-8"))
-    script = "" if page.stem == "tutorial" else PREPARED
-    script += "".join(f'{block}\necho "[block ends with $?]"\n' for block in blocks)
+    script = "".join(f'{block}\necho "[block ends with $?]"\n' for block in blocks)
     done = subprocess.run(
         ["bash", "-c", "set -m\n" + script.replace("8321", port)],
         cwd=tmp_path,
-        env={
-            "PATH": f"{BIN}:{os.environ['PATH']}",
-            "HOME": str(tmp_path),
-            "COLUMNS": "200",
-            "PYTHONUNBUFFERED": "1",
-        },
+        env=_environment(tmp_path),
         capture_output=True,
         text=True,
         timeout=300,

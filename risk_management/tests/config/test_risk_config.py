@@ -195,6 +195,18 @@ def test_update_gives_a_checked_copy():
         config.update(nonsense=1)
 
 
+def test_a_sound_feed_must_be_able_to_keep_within_the_silence_that_is_allowed():
+    config = RiskManagementConfig()
+    with pytest.raises(ConfigurationError, match=r"poll_interval of 60 s .* heartbeat_config.feeds, 60 s"):
+        config.update(market_data_config={"source": "yahoo", "poll_interval": 60.0})
+    config.update(market_data_config={"source": "yahoo", "poll_interval": 59.0})
+    config.update(market_data_config={"source": "sample", "poll_interval": 120.0})  # is not polled
+    watched_not = {"feeds": 0.0}
+    config.update(
+        market_data_config={"source": "yahoo", "poll_interval": 120.0}, heartbeat_config=watched_not
+    )
+
+
 def test_a_further_channel_is_named_by_its_kind_and_never_by_its_address():
     urls = (
         "ntfy://SECRET@host/topic",

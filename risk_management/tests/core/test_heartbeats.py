@@ -96,6 +96,39 @@ def test_it_is_told_once_and_resolved(make_manager):
     assert not any("yahoo" in alert.message for alert in manager.alert_manager.active)
 
 
+def test_a_name_that_was_never_there_can_be_forgotten_and_stays_so(make_manager):
+    manager, clock = make_manager()
+    manager.heartbeat("feed", "tpyo")
+    assert modes(manager, clock, Scope.PORTFOLIO, "", [61.0, 130.0]) == ["reducing", "halted"]
+    assert manager.forget_heartbeat("feed", "tpyo", "mistyped", actor="ann")
+    assert manager.state.mode is TradingMode.HALTED
+    manager.release_emergency("ann", "mistyped")
+    assert modes(manager, clock, Scope.PORTFOLIO, "", [1000.0]) == ["active"]
+    assert not manager.forget_heartbeat("feed", "tpyo", "again")
+
+
+def test_what_waits_for_a_feed_that_is_forgotten_ends_with_it(make_manager):
+    manager, clock = make_manager()
+    manager.heartbeat("feed", "old")
+    assert modes(manager, clock, Scope.PORTFOLIO, "", [61.0]) == ["reducing"]
+    manager.forget_heartbeat("feed", "old", "another one is used now")
+    assert manager.state.mode is TradingMode.ACTIVE
+    assert not any("old" in alert.message for alert in manager.alert_manager.active)
+    with pytest.raises(InvalidRequest, match=r"heartbeat_config\.bots"):
+        manager.forget_heartbeat("bot", "a", "no")
+
+
+def test_only_so_many_names_are_watched(make_manager):
+    manager, _ = make_manager()
+    for number in range(100):
+        manager.heartbeat("feed", f"f{number}")
+    manager.heartbeat("feed", "f7")
+    with pytest.raises(InvalidRequest, match="100 feeds and engines"):
+        manager.heartbeat("engine", "one more")
+    manager.forget_heartbeat("feed", "f7", "gone")
+    manager.heartbeat("engine", "one more")
+
+
 # -- failures in a row ----------------------------------------------------------------------------------
 
 

@@ -206,6 +206,19 @@ def test_the_cost_is_half_the_spread_and_the_square_root_of_the_share(make_manag
     assert any("no daily volume is known of KO" in note for note in unknown.notes)
 
 
+def test_what_the_broker_does_not_know_of_what_is_closed_is_said(make_manager):
+    manager, _ = make_manager(portfolio_value=1e6)
+    hold(manager, KO=10_000.0, SPY=10_000.0, AAPL=10_000.0)
+    manager.add_position("JPM", 1000.0, 100.0, bot_name="b")
+    bare = {s: MarketState(s, MarketStatus.UNKNOWN, manager.clock.now()) for s in ("KO", "JPM")}
+    known = {**bare, "SPY": market(manager, "SPY", status=MarketStatus.UNKNOWN)}
+    notes = " ".join(plan(manager, "bot:a", known).notes)
+    assert "the broker has no price of KO now, nor says whether it is open" in notes
+    assert "the broker does not say whether SPY is open" in notes
+    assert "no market is told of AAPL" in notes
+    assert "JPM" not in notes
+
+
 def test_scopes(make_manager):
     manager, _ = make_manager(portfolio_value=100_000.0)
     manager.register_bot("a", "trend")

@@ -538,8 +538,11 @@ def test_a_close_by_a_bot_that_is_off_is_no_cut_for_dust(make_manager):
 @pytest.mark.parametrize(("environment", "approved"), [("paper", True), ("live", False)])
 def test_real_money_opens_nothing_on_a_daily_series(make_manager, environment, approved):
     manager, _ = make_manager(environment=environment)
-    decision = manager.evaluate_trade("AAPL", "buy", 500.0)
-    assert decision.approved is approved
-    assert ("NO_PRICE" in decision.rejection_reasons) is not approved
+    for limit in (None, 130.0):  # one rule: a market order is no safer than one with a limit
+        decision = manager.evaluate_trade("AAPL", "buy", 500.0, price=limit)
+        assert decision.approved is approved
+        assert ("NO_PRICE" in decision.rejection_reasons) is not approved
     manager.update_prices({"AAPL": 130.0})
     assert manager.evaluate_trade("AAPL", "buy", 500.0).approved
+    far = manager.evaluate_trade("AAPL", "buy", 500.0, price=150.0)
+    assert far.rejection_reasons[0] == "PRICE_COLLAR"

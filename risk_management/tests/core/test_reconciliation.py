@@ -72,6 +72,29 @@ def test_a_word_that_changes_confirms_nothing(held):
     assert manager.state.mode_of(Scope.SYMBOL, "KO") is TradingMode.ACTIVE
 
 
+def test_an_account_that_agrees_frees_no_other_account(held):
+    manager, _ = held
+    manager.record_cash("deposit", 5000.0, account_id="second")
+    manager.reconcile({"KO": 4.0})
+    assert manager.reconcile({}, cash=5000.0, account_id="second").is_clean
+    assert manager.state.mode_of(Scope.SYMBOL, "KO") is TradingMode.REDUCING
+    assert "RECONCILIATION_BREAK" in {a.rule_id for a in manager.alert_manager.active}
+    assert manager.reconcile({"KO": 10.0}).is_clean
+    assert manager.state.mode_of(Scope.SYMBOL, "KO") is TradingMode.ACTIVE
+    assert not manager.alert_manager.active
+
+
+def test_what_is_not_told_stays_as_it_was_found(held):
+    manager, _ = held
+    manager.reconcile({"KO": 10.0}, cash=2000.0, open_orders=["rogue-1"])
+    partial = manager.reconcile({"KO": 10.0})
+    assert [b.kind for b in partial.breaks] == ["order", "cash"]
+    assert manager.state.mode is TradingMode.REDUCING
+    assert [b.kind for b in manager.reconcile({"KO": 10.0}, open_orders=[]).breaks] == ["cash"]
+    assert manager.reconcile({"KO": 10.0}, cash=9400.0).is_clean
+    assert manager.state.mode is TradingMode.ACTIVE
+
+
 def test_a_person_settles_at_once(held):
     manager, _ = held
     found = manager.reconcile({"KO": -2.0}, cash=9000.0, settle=True, actor="ann")

@@ -20,6 +20,7 @@ from risk_management.core.foundation import Foundation
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.dashboard.plain import as_json, plain
+from risk_management.errors import InvalidRequest
 from risk_management.integration.dashboard_integration import ENDPOINTS, RiskDashboardAPI
 from risk_management.integration.trading_integration import (
     TradingSystemIntegration,
@@ -166,6 +167,56 @@ def test_alerts(full):
     assert len(view["history"]) == len(full.alert_manager.history)
     assert {rule["rule_id"] for rule in view["rules"]} == {r.rule_id for r in full.alert_manager.rules}
     full.alert_manager.resolve("test", full.clock.now())
+
+
+def test_a_silenced_alert_says_so_beside_itself(full):
+    alerts = full.alert_manager
+    fired = next(alert for alert in alerts.active if alert.message == "a test")
+    made = alerts.silence(600.0, "me", "known", rule_id=fired.rule_id)
+    silenced = {row["message"]: row["silenced"] for row in RiskDashboardAPI(full).alerts()["active"]}
+    assert silenced["a test"]["silence_id"] == made.silence_id
+    assert any(one is None for one in silenced.values())
+    alerts.end_silence(made.silence_id, "me")
+    assert all(row["silenced"] is None for row in RiskDashboardAPI(full).alerts()["active"])
+
+
+def test_the_pulse_says_who_may_open(full):
+    api = RiskDashboardAPI(full)
+    bots = {"known": 2, "may_open": 1, "held": [], "disabled": {"sleeper": "on holiday"}}
+    assert api.pulse()["bots"] == bots
+    full.set_mode(TradingMode.REDUCING, "odd", scope=Scope.STRATEGY, name="mean_reversion", actor="me")
+    assert api.pulse()["bots"] == {**bots, "may_open": 0, "held": ["RSI2"]}
+    assert api.pulse()["status"]["mode"] == "active", "of the portfolio"
+
+
+def test_limits_name_their_scenario_for_people(full):
+    rows = RiskDashboardAPI(full).pulse()["limits"]
+    row = next(row for row in rows if row["name"] == "stress")
+    assert row["about"] == full.foundation.scenarios[row["subject"]].name
+
+
+def test_a_view_of_a_state_that_was_shown_is_shown_again(full):
+    api = RiskDashboardAPI(full)
+    shown = api.view("heatmap")
+    full.update_prices({"KO": 61.0})
+    assert api.view("heatmap", shown["state_version"]) is shown
+    fresh = api.view("heatmap", full.state.version)
+    assert fresh["state_version"] == full.state.version != shown["state_version"]
+
+
+def test_a_pair_over_time_is_the_sample_correlation_of_each_window(full):
+    matrix, api = full.state.model.matrix, RiskDashboardAPI(full)
+    view = api.pair("AAPL", "KO")
+    both = matrix.values[:, [matrix.columns["AAPL"], matrix.columns["KO"]]]
+    for back in (1, 300, len(both) - view["span"] + 1):
+        last = len(both) - back + 1
+        window = both[last - view["span"] : last]
+        assert view["rho"][-back] == pytest.approx(np.corrcoef(window.T)[0, 1], abs=1e-4)
+        assert view["dates"][-back] == str(matrix.dates[last - 1])
+    assert view["usual"] == pytest.approx(np.median(view["rho"][-250:]), abs=1e-4)
+    for pair in (("AAPL", "NOSUCH"), ("KO", "KO")):
+        with pytest.raises(InvalidRequest, match="UNKNOWN_SYMBOL"):
+            api.pair(*pair)
 
 
 def test_bots(full):

@@ -82,7 +82,31 @@ def test_a_position_without_any_price_keeps_the_door_shut(world):
     assert world.mode is TradingMode.REDUCING
     world.manager.update_prices({"KO": 60.0})
     world.manager.reconcile({"KO": 10.0})
+    assert world.mode is TradingMode.REDUCING  # nobody looked at the cash
+    world.manager.reconcile({"KO": 10.0}, cash=world.manager.state.cash)
     assert world.mode is TradingMode.ACTIVE
+
+
+@pytest.mark.parametrize("found", ["order", "cash"])
+def test_the_look_of_a_liquidation_opens_no_door_that_it_did_not_look_behind(make_manager, found):
+    manager, clock = make_manager()
+    missing = 500.0 if found == "cash" else 0.0
+    world = World(manager, clock, manager.config.portfolio_value - missing)
+    manager.update_prices({"KO": 60.0, "SPY": 100.0})
+    world.buy("KO", 3.0)
+    gtc = {"time_in_force": TimeInForce.GTC}
+    if found == "order":
+        world.buy("SPY", 1.0, "manual1", kind=OrderKind.LIMIT, limit_price=50.0, **gtc)
+    world.link.step()
+    assert [b.kind for b in manager.state.breaks["main"]] == [found]
+    manager.liquidate("symbol:KO", "a test", actor="ann")
+    for _ in range(3):
+        clock.advance(1.0)
+        world.link.step()
+    assert world.broker.positions() == {}
+    assert world.mode is TradingMode.REDUCING
+    assert [b.kind for b in manager.state.breaks["main"]] == [found]
+    assert "RECONCILIATION_BREAK" in world.alerts()
 
 
 def test_a_broker_that_is_silent_shuts_the_door_again(world):

@@ -94,6 +94,28 @@ def test_a_feed_with_a_mistake_stops_no_trading(world):
     assert "ZeroDivisionError" in alerts(manager)["feed"]
 
 
+def test_monitoring_that_paused_in_good_order_waits_for_no_feed(world):
+    manager, clock, source = world
+    manager.update_prices({"KO": 60.0})
+    source.prices = {"KO": (60.0, clock.now())}
+    pulled = threading.Event()
+    watcher = Watcher(manager, lambda: None, 5.0, source, 5.0)
+    beat = manager.heartbeats.beat
+
+    def beaten(kind, name):
+        beat(kind, name)
+        if kind == "feed":
+            pulled.set()
+
+    manager.heartbeats.beat = beaten
+    watcher.start()
+    assert pulled.wait(30)
+    watcher.stop()
+    clock.advance(300.0)
+    assert manager.check_heartbeats() == ()
+    assert manager.state.mode is TradingMode.ACTIVE
+
+
 def test_a_late_round_is_told_once_more_when_it_is_in_time_again(foundation):
     clock, told, over = ManualClock(foundation.clock.now()), [], threading.Event()
     durations = iter([0.5, 2.0, 3.0, 0.5, 0.5])

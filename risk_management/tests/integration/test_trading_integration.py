@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.errors import AlreadyInitialized, InvalidRequest, UnknownRequest
+from risk_management.errors import AlreadyInitialized, ConfigurationError, InvalidRequest, UnknownRequest
 from risk_management.integration import trading_integration as module
 from risk_management.integration.trading_integration import (
     TradingSystemIntegration,
@@ -122,6 +122,11 @@ def test_monitoring_starts_once_assesses_and_stops(monkeypatch):
     assert not risk.is_monitoring
     risk.stop_monitoring()
     assert risk.last_assessment is not None
+
+
+def test_monitoring_slower_than_the_silence_that_is_allowed_is_refused():
+    with pytest.raises(ConfigurationError, match="assess more often"):
+        TradingSystemIntegration(RiskManagementConfig(), monitoring_interval=60.0)
 
 
 def test_an_assessment_that_fails_stops_trading_and_not_the_watch(monkeypatch):

@@ -142,6 +142,65 @@ def test_an_alert_is_resolved_and_a_rule_is_added_and_a_wrong_one_is_named(visit
     assert any(rule.rule_id == "mine" for rule in service.manager.alert_manager.rules)
 
 
+@pytest.mark.parametrize("viewport", [None, PHONE], ids=["wide", "phone"])
+def test_an_alert_is_taken_on_silenced_and_told_again(visit, service, viewport):
+    fired = service.manager.alert_manager.raise_alert("system_error", "critical", "it broke", key="disk")
+    visitor = visit(service, **({"viewport": viewport} if viewport else {})).enter(service)
+    page = visitor.go("alerts")
+    row = page.locator("[data-panel=active] li").filter(has_text="it broke")
+    row.get_by_role("button", name="Acknowledge").click()
+    visitor.fill(reason="I look after it")
+    page.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()
+    row.get_by_text("acknowledged by browser (token browser): I look after it").wait_for()
+    told = last(service, "AlertTold")["alert"]
+    assert (told["comment"], told["acknowledged_by"]) == ("I look after it", "browser (token browser)")
+    row.get_by_role("button", name="Silence").click()
+    page.locator("dialog select").select_option("3600")
+    visitor.fill(reason="known")
+    page.get_by_role("dialog").get_by_role("button", name="Silence").click()
+    row.get_by_text("Silenced").wait_for()
+    silence = last(service, "SilenceSet")["silence"]
+    assert (silence["rule_id"], silence["reason"]) == (fired.rule_id, "known")
+    row.get_by_role("button", name="Unsilence").click()
+    page.get_by_role("dialog").get_by_role("button", name="End it").click()
+    row.get_by_text("Silenced").wait_for(state="hidden")
+    assert last(service, "SilenceEnded")["silence_id"] == silence["silence_id"]
+    assert not service.manager.alert_manager.silences
+
+
+def test_a_rule_is_tried_and_changed(visit, service):
+    visitor = visit(service).enter(service)
+    page = visitor.go("alerts")
+    old = next(one for one in service.manager.alert_manager.rules if one.rule_id == "heat_warning")
+    page.locator("tr").filter(has_text=old.name).get_by_role("button", name="Edit").click()
+    condition, trial = page.get_by_label("Condition"), page.get_by_role("button", name="Try it on the book")
+    assert condition.input_value() == old.condition
+    condition.fill("portfolio_heat >= 0")
+    version = service.manager.state.version
+    trial.click()
+    page.locator(".tried").get_by_text("would fire now").wait_for()
+    condition.fill("portfolio_heat >= 99")
+    trial.click()
+    page.locator(".tried").get_by_text("would not fire now").wait_for()
+    assert service.manager.state.version == version, "a trial changes nothing"
+    page.get_by_role("button", name="Keep it so").click()
+    page.locator("[data-panel=rules] code").get_by_text("portfolio_heat >= 99").wait_for()
+    changed = last(service, "RuleChanged")
+    assert (changed["rule_id"], changed["rule"]["condition"]) == ("heat_warning", "portfolio_heat >= 99")
+    assert changed["actor"] == "browser (token browser)"
+
+
+def test_who_acts_says_a_name(visit, service):
+    visitor = visit(service).enter(service)
+    page = visitor.page
+    page.get_by_role("button", name="Reduce only").click()
+    visitor.fill(reason="noise", person="Anna Berg")
+    page.get_by_role("dialog").get_by_role("button", name="Reduce only").click()
+    page.get_by_role("button", name="Signed in as Anna Berg").wait_for()
+    page.locator(".vital").get_by_text("Reducing").wait_for()
+    assert last(service, "HoldSet")["hold"]["actor"] == "Anna Berg (token browser)"
+
+
 def test_an_order_is_only_tried(visit, service):
     visitor = visit(service).enter(service)
     page = visitor.go("whatif")
@@ -171,7 +230,9 @@ def test_scenarios_of_ones_own(visit, service):
     own.get_by_label("Moves by, %", exact=True).fill("-50")
     own.get_by_role("button", name="Try it").click()
     held = next(row for row in service.call("GET", "heatmap").json["positions"] if row["symbol"] == "KO")
+    version = service.manager.state.version
     own.get_by_text(f"−{held['value'] / 2:,.2f}").first.wait_for()
+    assert service.manager.state.version == version, "a scenario changes nothing"
     own.get_by_label("Symbol, sector or class").fill("NOSUCH")
     own.get_by_role("button", name="Try it").click()
     own.get_by_role("alert").get_by_text("NOSUCH").wait_for()
@@ -263,6 +324,20 @@ def test_a_server_that_is_gone_is_said_and_comes_back(visit, service):
     page.locator(".verdict.warning").wait_for()
 
 
+def test_what_is_being_closed_is_ended_on_the_page(visit, service):
+    manager = service.manager
+    manager.protocol.closing.has_broker = True
+    name = manager.liquidate("everything", "a mistake", actor="ann").liquidation_id
+    visitor = visit(service).enter(service)
+    visitor.page.goto(f"{visitor.address}/api/risk/dashboard#/heatmap")
+    visitor.page.locator("[data-panel=closing]").get_by_role("button", name="End").click()
+    visitor.fill(reason="the wrong book", confirm="everything")
+    visitor.page.get_by_role("dialog").get_by_role("button", name="End it").click()
+    visitor.page.locator("[data-panel=closing]").get_by_text("ends it").wait_for()
+    one = manager.state.liquidations[name]
+    assert (one.stop_reason, one.stopped_by) == ("the wrong book", "browser (token browser)")
+
+
 def test_positions_are_closed_after_a_look_at_the_plan(visit, service):
     visitor = visit(service).enter(service)
     page = visitor.page
@@ -271,10 +346,11 @@ def test_positions_are_closed_after_a_look_at_the_plan(visit, service):
     page.get_by_role("button", name="Flatten").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text(f"{orders} orders in {len(plan['steps'])} steps").wait_for()
-    assert dialog.locator("tbody tr").count() == orders
+    assert dialog.evaluate("dialog => dialog.scrollTop") == 0, "what it does stands first"
+    assert dialog.get_by_role("region", name="Orders of the plan").locator("tbody tr").count() == orders
     assert not service.manager.state.liquidations
     visitor.fill(reason="leaving", confirm="everything")
-    dialog.get_by_role("button", name="Close it").click()
+    dialog.get_by_role("button", name=f"Flatten {len(service.manager.state.positions)} positions").click()
     page.get_by_text("Booked as closed at our marks").wait_for()
     begun = next(iter(service.manager.state.liquidations.values()))
     assert (begun.reason, begun.actor) == ("leaving", "browser (token browser)")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from risk_management.tests.page.conftest import PHONE, WIDE, Visitor, shown_money
+from risk_management.model.portfolio import TradingMode
+from risk_management.tests.page.conftest import BOT, PHONE, WIDE, Visitor, shown_money, stocked
 
 VIEWS = {
     "overview": ("Nearest limits", ["equity", "drawdown", "decisions"]),
@@ -133,6 +134,59 @@ def test_the_journal_is_searched_and_found_whole(visitors):
     assert page.locator("tbody tr").count() == 1
     page.get_by_role("button", name="Is it whole?").click()
     page.locator(".whole .badge.ok").wait_for()
+
+
+def test_a_pair_is_picked_in_the_matrix(visitors):
+    page = visitors["wide"].go("correlation")
+    page.locator("[data-drawn=correlation] .main-svg").first.wait_for()
+    box = page.locator(
+        "[data-drawn=correlation] .hm, [data-drawn=correlation] .heatmaplayer"
+    ).first.bounding_box()
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + box["height"] / 6)
+    page.locator("[data-drawn=pair] .main-svg").first.wait_for()
+    assert "pair=" in page.url
+    assert "over the last 60 days" in page.locator("[data-panel=figure-pair] .finding").inner_text()
+
+
+def test_on_a_phone_the_stop_and_the_view_are_in_sight(visitors):
+    page = visitors["phone"].go("stress")
+    page.get_by_role("heading", name="All scenarios", exact=True).wait_for()
+    in_sight = (
+        "(one, box = one.getBoundingClientRect()) => box.top >= 0 && box.bottom <= innerHeight"
+        " && box.left >= 0 && box.right <= innerWidth"
+    )
+    halt, here = (
+        page.get_by_role("button", name="Halt …"),
+        page.locator("nav").get_by_role("button", name="Stress"),
+    )
+    page.mouse.wheel(0, 2000)
+    assert halt.evaluate(f"one => ({in_sight})(one)")
+    assert here.evaluate(f"one => ({in_sight})(one)")
+    here.click()
+    page.get_by_role("dialog").get_by_role("link", name="Bots").click()
+    page.get_by_role("heading", name="sleeper").wait_for()
+    assert page.get_by_role("dialog").count() == 0
+
+
+def test_other_words_for_a_view_and_none_of_them(visitors):
+    page = visitors["wide"].go("positions")
+    page.get_by_role("heading", name="Approved, not filled").wait_for()
+    visitors["wide"].go("nowhere").get_by_text("There is no view called “nowhere”").wait_for()
+
+
+def test_that_no_bot_may_open_is_said(visit, own):
+    service = stocked(own())
+    manager = service.manager
+    manager.alert_manager.raise_alert(
+        "system_error", "critical", f"bot {BOT}: an odd fill", key=f"fill:{BOT}"
+    )
+    manager.set_mode(TradingMode.REDUCING, "an odd fill", scope="bot", name=BOT, actor="me")
+    page = visit(service).enter(service).page
+    assert "no bot may open" in page.locator(".vital").last.inner_text()
+    wrong = page.get_by_role("region", name="What is wrong")
+    lines = wrong.locator("li").all_inner_texts()
+    assert [line.count("an odd fill") for line in lines if BOT in line] == [1], "once, with its reason"
+    assert any("sleeper is off: on holiday" in line for line in lines)
 
 
 def test_dark_and_light_are_kept(visitors):

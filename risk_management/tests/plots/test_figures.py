@@ -129,6 +129,16 @@ def test_the_correlation_matrix_is_that_of_the_assessment_in_the_order_of_its_tr
     assert f"{found.max_pairwise_correlation:.2f}" in made.layout.meta["finding"]
 
 
+def test_a_cell_of_the_matrix_names_its_pair_and_the_pair_is_drawn(full):
+    cells = next(trace for trace in plots.figure("correlation", full).data if trace.type == "heatmap")
+    names = list(full.correlation()["symbols"])
+    assert {pair for row in cells.customdata for pair in row} == {f"{a}~{b}" for a in names for b in names}
+    view = full.pair("SPY", "KO")
+    made = plots.pair_figure(view)
+    assert list(made.data[0].y) == view["rho"]
+    assert f"{view['rho'][-1]:.2f}" in made.layout.meta["finding"]
+
+
 def test_var_methods_and_components_are_those_of_the_summary(full):
     summary = full.manager.var_calculator.calculate_portfolio_var()
     made = plots.figure("var_methods", full)
@@ -217,7 +227,9 @@ def test_equity_drawdown_and_decisions_of_a_store(foundation, tmp_path):
     alerts = api.history()["alerts"]["told"]
     assert len({alert["alert_id"] for alert in alerts}) == len(alerts) > 1, "each once"
     assert "to see it" in " ".join(text for trace in marks for text in trace.hovertext)
-    under = plots.figure("drawdown", api).data[0].y
+    line, *marks = plots.figure("drawdown", api).data
+    assert {"stop", "alert"} <= {trace.name for trace in marks}
+    under = line.y
     assert under[-1] == pytest.approx(-manager.look().metrics["drawdown"])
     assert min(under) == pytest.approx(9_950.0 / 10_100.0 - 1.0), "from the second day's mark"
     bars = {trace.name: sum(trace.y) for trace in plots.figure("decisions", api).data}

@@ -132,7 +132,8 @@ def test_it_says_the_numbers_of_the_assessment(api, page):
     assert f"{looked.equity:,.2f}" in page.said
     over = [use.name.replace("_", " ") for use in looked.limits if use.level == "breached"]
     assert over, "this book is meant to breach"
-    assert f"breached: {', '.join(over)}." in page.said
+    assert f"breached: {', '.join(over)}. What adds to" in page.said
+    assert "New trades are allowed" not in page.said
     for use in looked.limits:
         assert use.name.replace("_", " ") in page.said
     for said in looked.leans_on:

@@ -13,12 +13,17 @@ import threading
 import numpy as np
 import pytest
 
+from risk_management.brokers.paper import PaperBroker
+from risk_management.brokers.paper_options import PaperOptions
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.errors import AlreadyInitialized, ConfigurationError, InvalidRequest, Unanswered
 from risk_management.integration import trading_integration as module
+from risk_management.integration.broker_link import BrokerLink, surroundings_of
 from risk_management.integration.client import RiskClient
 from risk_management.integration.dashboard_integration import RiskDashboardAPI
 from risk_management.model.access import Access
+from risk_management.model.money import SCALE
+from risk_management.tests.service.conftest import BOT
 
 PATIENT = 20.0
 """Seconds for a busy machine: what is tested is the answer, not its time."""
@@ -418,3 +423,39 @@ def test_the_module_level_functions(service, monkeypatch):
     with pytest.raises(ConfigurationError, match="another process"):
         RiskDashboardAPI().view("metrics")
     module.shutdown_risk_management()
+
+
+def test_a_bot_trades_on_the_paper_account_from_far(fresh):
+    service = fresh()
+    manager = service.manager
+    link = BrokerLink(manager, PaperBroker(surroundings_of(manager), PaperOptions(cash=10_000.0)))
+    where = f"http://127.0.0.1:{service.port}"
+    with (
+        RiskClient(where, service.secrets["operate"], deadline=PATIENT) as feed,
+        RiskClient(where, service.secrets["trade"], deadline=PATIENT) as bot,
+    ):
+        feed.update_prices({"KO": 60.0})
+        link.step()
+        answer = bot.request_trade(BOT, "KO", "buy", 600)
+        done = bot.trade_on_paper(answer.request_id)
+        assert (done.status, done.executed_quantity) == ("filled", 10.0)
+        assert bot.trade_on_paper(answer.request_id) == done
+        assert bot.why(answer.request_id)["status"] == "filled"
+        link.compare()
+        assert [(key.bot, held.quantity) for key, held in manager.state.positions.items()] == [
+            (BOT, 10 * SCALE)
+        ]
+        with pytest.raises(InvalidRequest) as said:
+            bot.trade_on_paper("never asked")
+        assert said.value.code == "UNKNOWN_REQUEST"
+        unpriced = bot.request_trade(BOT, "AAPL", "buy", 600)
+        with pytest.raises(InvalidRequest, match="the approval stands") as said:
+            bot.trade_on_paper(unpriced.request_id)
+        assert said.value.code == "NOT_TRADED"
+
+
+def test_without_a_paper_account_nothing_is_traded_there(service, client):
+    answer = client.request_trade(BOT, "KO", "buy", 123)
+    with pytest.raises(InvalidRequest) as said:
+        client.trade_on_paper(answer.request_id)
+    assert said.value.code == "NO_PAPER_ACCOUNT"

@@ -61,7 +61,7 @@ def bad_credentials(service) -> list[dict[str, str]]:
 def paths(app: Flask) -> list[str]:
     """An address for every rule of the app, those that catch all included."""
     named = {"request_id": "x", "name": "x", "version": "1", "rest": "some/where"}
-    named |= {"alert_id": "x", "rule_id": "x", "silence_id": "x"}
+    named |= {"alert_id": "x", "liquidation_id": "x", "rule_id": "x", "silence_id": "x"}
     rules = [rule.rule for rule in app.url_map.iter_rules()]
     for name, value in named.items():
         rules = [rule.replace(f"<path:{name}>", value).replace(f"<{name}>", value) for rule in rules]

@@ -55,6 +55,30 @@ def test_carrying_it_out_takes_the_plan_a_reason_and_an_operator(fresh):
     assert known["ended_at"] is not None
 
 
+def going_on(service):
+    """A liquidation that waits for a broker."""
+    service.manager.protocol.closing.has_broker = True
+    return service.manager.liquidate(f"bot:{BOT}", "a mistake", actor="ann").liquidation_id
+
+
+def test_one_that_goes_on_is_ended_by_an_operator_with_a_reason(fresh):
+    service = held(fresh)
+    name = going_on(service)
+    path, words = f"liquidation/{name}", {"reason": "the wrong bot"}
+    assert service.call("DELETE", path, words, "trade").status == 403
+    assert service.call("DELETE", path, {}, "operate").code == "MISSING_FIELD"
+    assert service.call("DELETE", "liquidation/none", words, "operate").status == 404
+    mode = {"mode": "active", "scope": "bot", "name": BOT, "reason": "go on"}
+    assert service.call("POST", "mode", mode, "operate").code == "LIQUIDATION_GOES_ON"
+    done = service.call("DELETE", path, words, "operate").json
+    assert (done["stop_reason"], done["ended_at"]) == ("the wrong bot", None)
+    assert done["stopped_by"].split(" ")[0] == "operate"
+    service.manager.protocol.closing.has_broker = False
+    service.manager.protocol.closing.end(service.manager.state.liquidations[name], "its orders are gone")
+    assert service.call("DELETE", path, words, "operate").json["outcome"] == "its orders are gone"
+    assert service.call("POST", "mode", mode, "operate").status == 200
+
+
 def test_the_stop_says_what_it_cancelled(fresh):
     service = fresh()
     service.ask(request_id="entry", size=100)
@@ -81,6 +105,19 @@ def test_a_bot_s_token_beats_for_its_own_bot_alone(fresh):
     assert service.manager.state.mode_of(Scope.BOT, "other") is TradingMode.REDUCING
 
 
+def test_a_feed_that_is_gone_is_forgotten_by_an_operator(fresh):
+    service = fresh()
+    words = {"kind": "feed", "name": "tpyo", "reason": "mistyped"}
+    service.manager.heartbeat("feed", "tpyo")
+    assert service.call("POST", "heartbeat/forget", words, "trade").status == 403
+    url = f"http://127.0.0.1:{service.port}"
+    with RiskClient(url, service.secrets["operate"], deadline=20.0, patience=20.0) as client:
+        assert client.forget_heartbeat("tpyo", "mistyped")
+        assert not client.forget_heartbeat("tpyo", "mistyped")
+    service.clock.advance(61.0)
+    assert service.manager.check_heartbeats() == ()
+
+
 def test_the_client_and_the_command(fresh, monkeypatch):
     service = held(fresh)
     url = f"http://127.0.0.1:{service.port}"
@@ -104,5 +141,11 @@ def test_the_client_and_the_command(fresh, monkeypatch):
     done = risk(f"bot:{BOT}", "--execute", "--reason", "it is broken", typed=f"bot:{BOT}\n")
     assert done.exit_code == 0, done.output
     assert [key.symbol for key in service.manager.state.positions] == ["SPY"]
+    assert risk("--end", "x").exit_code == 2  # a reason is needed
+    assert risk("--end", "x", "--plan", "--reason", "y").exit_code == 2
+    name = going_on(service)
+    ended = risk("--end", name, "--reason", "the wrong bot")
+    assert (ended.exit_code, "its orders are being cancelled" in ended.output) == (0, True)
+    assert service.manager.state.liquidations[name].stop_reason == "the wrong bot"
     monkeypatch.delenv("RISK_URL")
     assert risk().exit_code == 2

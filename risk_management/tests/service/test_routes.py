@@ -298,6 +298,25 @@ def test_rules(fresh):
     assert service.call("POST", "rules", {**rule, "rule_id": "a b"}, "operate").code == "INVALID_RULE"
 
 
+def test_a_rule_is_changed_in_its_place(fresh):
+    service = fresh()
+    before = {one.rule_id: one for one in service.manager.alert_manager.rules}
+    old = before["heat_warning"]
+    words = {"rule_id": "heat_warning", "name": "Heat", "condition": "portfolio_heat >= 70"}
+    assert service.call("PUT", "rules/heat_warning", words, "operate").status == 200
+    after = {one.rule_id: one for one in service.manager.alert_manager.rules}
+    assert after.keys() == before.keys()
+    new = after["heat_warning"]
+    assert (new.condition, new.name, new.todo) == ("portfolio_heat >= 70", "Heat", old.todo)
+    assert service.call("PUT", "rules/nosuch", {**words, "rule_id": "nosuch"}, "operate").status == 404
+    assert (
+        service.call("PUT", "rules/heat_warning", {**words, "rule_id": "b"}, "operate").code == "INVALID_RULE"
+    )
+    wrong = service.call("PUT", "rules/heat_warning", {**words, "condition": "nonsense > 1"}, "operate")
+    assert wrong.code == "INVALID_CONDITION"
+    assert service.call("PUT", "rules/heat_warning", words, "read").status == 403
+
+
 def test_a_rule_is_tried_without_a_change_and_taken_out(fresh):
     service = fresh()
     before = service.manager.state.version
@@ -562,6 +581,30 @@ def test_a_browser_comes_in_by_a_link_that_works_once(service):
     assert (bare.status, bare.code) == (403, "BAD_CSRF")
     signed = {**cookie, "X-CSRF-Token": me["csrf"]}
     assert service.call("POST", "mode", {"mode": "active", "reason": "x"}, None, headers=signed).status == 200
+    assert (me["name"], me["by_link"], me["is_named"]) == ("browser", True, False)
+    for wrong in ("", "x" * 41, "admin (token a1)", 7):
+        assert service.call("PUT", "session", {"name": wrong}, None, headers=signed).status == 400
+    assert service.call("PUT", "session", {"name": "Anna O'Hara"}, None, headers=cookie).code == "BAD_CSRF"
+    assert service.call("PUT", "session", {"name": "Anna O'Hara"}, None, headers=signed).status == 200
+    me = service.call("GET", "session", scope=None, headers=cookie).json
+    assert (me["name"], me["is_named"]) == ("Anna O'Hara", True)
+    service.call("POST", "mode", {"mode": "reducing", "reason": "x"}, None, headers=signed)
+    assert service.journal.reader.newest(1, kind="HoldSet")[-1].actor == "Anna O'Hara (token browser)"
+    service.call("POST", "mode", {"mode": "active", "reason": "x"}, None, headers=signed)
+    assert service.call("PUT", "session", {"name": "Anna"}, "operate").code == "NOT_ALLOWED"
+
+
+def test_why_names_the_tier_of_the_drawdown_and_the_scenario(fresh):
+    """The size that a drawdown leaves is no limit of it."""
+    service = fresh()
+    service.manager.record_cash("fee", -600.0)  # a loss of 6 %
+    service.ask(request_id="small", size=500)
+    found = {one["check"]: one for one in service.call("GET", "trades/small").json["findings"]}
+    assert (found["drawdown"]["tier"], found["drawdown"]["limit"]) == (pytest.approx(0.05), 0.75)
+    assert found["drawdown"]["room"] is None
+    assert found["gross"]["tier"] is None
+    name = service.manager.foundation.scenarios[found["stress"]["subject"]].name
+    assert name in found["stress"]["message"]
 
 
 def test_what_the_store_loses_is_not_acknowledged(fresh, monkeypatch):

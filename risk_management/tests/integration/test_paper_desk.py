@@ -1,0 +1,147 @@
+"""Approvals at the paper account: sent once, booked as they fill, freed when they end."""
+
+from __future__ import annotations
+
+import pytest
+
+from risk_management.brokers.paper import PaperBroker
+from risk_management.brokers.paper_options import PaperOptions
+from risk_management.core.fill_report import FillReport
+from risk_management.core.order_desk import OrderTicket
+from risk_management.errors import InvalidRequest, OrderRejected
+from risk_management.integration.broker_link import BrokerLink, surroundings_of
+from risk_management.model.money import SCALE, from_ledger
+from risk_management.model.portfolio import EXTERNAL, TradingMode
+
+
+class World:
+    def __init__(self, make_manager, **options):
+        self.manager, self.clock = make_manager()
+        cash = self.manager.config.portfolio_value
+        self.broker = PaperBroker(surroundings_of(self.manager), PaperOptions(cash=cash, **options))
+        self.link = BrokerLink(self.manager, self.broker)
+        self.manager.update_prices({"KO": 60.0})
+        self.link.compare()
+
+    def ask(self, name="one", action="buy", size=600.0, **words):
+        return self.manager.request_trade(OrderTicket("KO", action, size, "", "a", request_id=name, **words))
+
+    def round(self, seconds=1.0):
+        self.clock.advance(seconds)
+        self.link.step()
+
+    @property
+    def held(self):
+        return {(k.symbol, k.bot): p.quantity / SCALE for k, p in self.manager.state.positions.items()}
+
+
+@pytest.fixture
+def world(make_manager):
+    return World(make_manager)
+
+
+def test_an_approval_is_traded_booked_and_agrees_with_the_account(world):
+    assert world.ask().approved
+    done = world.manager.trade_on_paper("one")
+    assert (done.status, done.executed_quantity) == ("filled", 10.0)
+    assert done.executed_price == pytest.approx(60.0 * 1.00025)  # half a spread above the middle
+    assert done.fee == pytest.approx(600.15 * 0.0001)
+    assert world.held == {("KO", "a"): 10.0}
+    assert not world.manager.state.reservations
+    for _ in range(3):
+        world.round(40.0)
+    found = world.link.compare()
+    assert found.is_clean
+    assert not found.adopted
+    assert world.held == {("KO", "a"): 10.0}
+    assert world.manager.state.cash == pytest.approx(from_ledger(world.broker.cash()), abs=1e-6)
+    assert world.manager.state.mode is TradingMode.ACTIVE
+
+
+def test_sent_twice_it_trades_once(world):
+    world.ask()
+    first = world.manager.trade_on_paper("one")
+    assert world.manager.trade_on_paper("one") == first
+    assert world.broker.positions() == {"KO": 10 * SCALE}
+    assert world.held == {("KO", "a"): 10.0}
+
+
+def test_what_a_bot_sells_again_is_flat_at_both(world):
+    world.ask()
+    world.manager.trade_on_paper("one")
+    world.ask("two", "sell", 700.0, reduce_only=True)
+    world.manager.trade_on_paper("two")
+    assert not world.held
+    assert not world.broker.positions()
+
+
+def test_a_limit_order_waits_and_is_booked_when_it_fills(world):
+    world.ask(price=59.0)
+    assert world.manager.trade_on_paper("one").status == "accepted"
+    world.round()
+    assert not world.held
+    assert "one" in world.manager.state.reservations
+    world.manager.update_prices({"KO": 58.5})
+    world.round()
+    (owner,) = world.held
+    assert owner == ("KO", "a")
+    assert not world.manager.state.reservations
+
+
+def test_a_cancel_reaches_the_account_and_a_day_that_ends_frees_the_approval(world):
+    world.ask(price=58.0)
+    world.manager.trade_on_paper("one")
+    world.manager.desk.cancel("one", "changed my mind")
+    world.round()
+    assert not world.broker.open_orders()
+    world.ask("two", size=500.0, price=58.0)
+    world.manager.trade_on_paper("two")
+    world.round(86_400.0)
+    assert "two" not in world.manager.state.reservations
+    assert world.manager.state.settled["two"].status == "cancelled"
+
+
+def test_the_rest_of_a_large_order_fills_round_by_round(make_manager):
+    world = World(make_manager, partial_rate=1.0)
+    world.ask()
+    assert world.manager.trade_on_paper("one").status == "partial"
+    for _ in range(200):
+        world.round()
+        if not world.manager.state.reservations:
+            break
+    assert world.held == {("KO", "a"): 10.0}
+    assert not world.manager.alert_manager.active
+
+
+@pytest.mark.parametrize("how", ["refused", "cancelled", "reported", "late"])
+def test_only_what_is_approved_now_is_sent(world, how):
+    world.ask(size=9_000.0 if how == "refused" else 600.0, confidence=0.1 if how == "refused" else 1.0)
+    if how == "cancelled":
+        world.manager.desk.cancel("one")
+    elif how == "reported":
+        world.manager.execute_trade(FillReport("one", 600.0, 60.0))
+    elif how == "late":
+        world.clock.advance(world.manager.config.order_config.reservation_life + 1.0)
+    with pytest.raises(InvalidRequest) as said:
+        world.manager.trade_on_paper("one")
+    assert said.value.code == "NO_APPROVAL"
+    assert not world.broker.positions()
+
+
+def test_an_order_that_the_account_refuses_leaves_the_approval(world):
+    decision = world.manager.request_trade(OrderTicket("AAPL", "buy", 600.0, "", "a", request_id="one"))
+    assert decision.approved  # by the series of its history: nobody told a price
+    with pytest.raises(OrderRejected) as said:
+        world.manager.trade_on_paper("one")
+    assert said.value.code == "NOT_TRADED"
+    world.manager.update_prices({"AAPL": 150.0})
+    done = world.manager.trade_on_paper("one")
+    assert done.executed_quantity == pytest.approx(600.0 / 150.0, rel=1e-3)
+    assert (("AAPL", "a") in world.held, ("AAPL", EXTERNAL) in world.held) == (True, False)
+
+
+def test_without_a_paper_account_it_is_said(make_manager):
+    manager, _ = make_manager()
+    with pytest.raises(InvalidRequest) as said:
+        manager.trade_on_paper("one")
+    assert said.value.code == "NO_PAPER_ACCOUNT"
