@@ -157,3 +157,17 @@ def test_what_filled_while_the_process_was_gone_is_booked_by_the_next_one(world)
     assert world.held == {("KO", "a"): 10.0}
     assert not world.manager.state.reservations
     assert not world.manager.alert_manager.active
+
+
+def test_an_order_of_an_earlier_book_is_not_taken_for_this_one(world):
+    world.broker.submit(ApprovedOrder("one", "KO", 1, 10 * SCALE, reduce_only=False))
+    world.link.compare()  # the account's own: it belongs to nobody here
+    world.clock.advance(60.0)
+    world.manager.update_prices({"KO": 60.0})
+    assert world.ask().approved
+    with pytest.raises(InvalidRequest) as said:
+        world.manager.trade_on_paper("one")
+    assert said.value.code == "REQUEST_ID_REUSED"
+    world.link.step()
+    assert "one" in world.manager.state.reservations
+    assert world.held == {("KO", EXTERNAL): 10.0}
