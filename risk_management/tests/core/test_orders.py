@@ -12,6 +12,7 @@ from risk_management.core.entry import checked_name, entry_event
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.errors import InvalidRequest, UnknownRequest
+from risk_management.model.broker import OrderIntent
 from risk_management.model.events import (
     CashKind,
     CashMoved,
@@ -154,6 +155,35 @@ def test_whole_lots_round_toward_zero(desk):
     decision = ask(desk, "KO", "buy", 500.0)
     assert decision.recommended_size == pytest.approx(7 * 63.0)
     assert decision.quantity == pytest.approx(7.0)
+
+
+def test_a_bot_opens_for_its_own_strategy_alone_and_closes_whatever_it_holds(desk):
+    """By another's name it could spend what that strategy may use."""
+
+    def asked(action, size, strategy, symbol="KO", bot="a"):
+        answer = desk.desk.request(OrderTicket(symbol, action, size, strategy, bot))
+        return answer.strategy, answer.rejection_reasons
+
+    assert asked("buy", 100.0, "") == ("", ())
+    assert asked("buy", 101.0, "momentum") == ("momentum", ())  # the first that it names is its own
+    assert desk.state.bots["a"].strategy == "momentum"
+    assert asked("buy", 102.0, "value") == ("value", ("OTHER_STRATEGY",))
+    assert asked("buy", 103.0, "") == ("momentum", ())
+    assert "a belongs to momentum" in ask(desk, "KO", "buy", 104.0, "value", "a").explain()
+    assert asked("buy", 105.0, "value", bot=None)[1] == ()
+    hold(desk, "SPY", 500.0, bot="a", strategy="value")
+    assert asked("sell", 500.0, "value", "SPY")[1] == ()
+    assert asked("sell", 100.0, "value", "SPY")[1] == ("OTHER_STRATEGY",)
+
+
+def test_ids_that_are_given_out_are_client_order_ids_of_every_broker(desk, monkeypatch):
+    monkeypatch.setattr("risk_management.core.order_desk.LAST_NUMBER", 3)
+    ids = [ask(desk, "KO", "buy", 100.0).request_id for _ in range(8)]
+    assert len(set(ids)) == 8
+    for name in (*ids, f"{ids[0][:12]}{0xFFFFFF:x}"):
+        OrderIntent(name, "KO", 1, SCALE)
+    with pytest.raises(InvalidRequest, match="given out here"):
+        request(desk, "KO", "buy", 100.0, request_id=f"{ids[-1][:12]}ffff")
 
 
 def test_the_same_id_gives_the_same_answer_once(desk):
@@ -304,6 +334,27 @@ def test_an_unknown_request_is_recorded_told_and_raised(desk):
     assert desk.alarms[0][0] == "UNKNOWN_REQUEST"
     assert desk.desk.unknown_reports[0].request_id == "nobody-1"
     assert not desk.state.positions
+
+
+def test_reports_that_are_not_booked_write_each_fact_once_and_only_so_many(desk):
+    def reported(name, actor="rsi2", **more):
+        with pytest.raises(InvalidRequest) as problem:
+            desk.desk.execute(FillReport(name, 100.0, 50.0, actor=actor, **more))
+        return problem.value.code
+
+    for _ in range(3):
+        assert reported("nobody", execution_id="e1") == "UNKNOWN_REQUEST"
+    assert desk.state.version == len(desk.alarms) == 1
+    assert {reported(f"n{number}") for number in range(99)} == {"UNKNOWN_REQUEST"}
+    before = desk.state.version
+    assert reported("true-1") == "TOO_MANY_REPORTS"
+    assert desk.state.version == before
+    assert reported("true-2", actor="another") == "UNKNOWN_REQUEST"
+    decision = request(desk, "KO", "buy", 100.0)
+    assert desk.desk.execute(FillReport(decision.request_id, 100.0, 50.0, actor="rsi2")).booked == 100.0
+    desk.clock.advance(60.0)
+    assert reported("true-1") == "UNKNOWN_REQUEST"
+    assert desk.desk.unknown_reports[-1].request_id == "true-1"
 
 
 def test_a_full_close_is_flat_although_the_price_moved(desk):
