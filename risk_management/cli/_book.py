@@ -38,7 +38,8 @@ class OpenedBook:
 
     def look(self) -> Snapshot:
         """The book as it stands, with everything that is measured of it."""
-        return Snapshot(self.manager.state, self.manager.look(), self.manager.config)
+        names = {i: one.name for i, one in self.manager.foundation.scenarios.items()}
+        return Snapshot(self.manager.state, self.manager.look(), self.manager.config, names)
 
     def symbol(self, written: str) -> str:
         """The symbol as the prices know it."""

@@ -12,7 +12,6 @@ import typer
 from rich.table import Table
 
 from risk_management.cli._options import BREACH, Example, Json, Options, Value, options_of
-from risk_management.cli._scenarios import scenario_names
 from risk_management.cli._screen import footer, screen, show_json, table
 from risk_management.dashboard.plain import Plain, plain
 from risk_management.dashboard.snapshot import headline
@@ -125,9 +124,8 @@ def _show(decision: TradeDecision, book: OpenedBook, notes: Sequence[str], *, ev
     lines = [line for line in decision.explain().splitlines() if "Leans on:" not in line]
     console.print(lines[0], style=STYLES[decision.outcome])
     console.print("\n".join((*lines[1:], f"Held against {book.name}.\n")))
-    names = scenario_names(book.manager.config)
-    console.print(_findings(decision, names, everything=everything))
     seen = book.look()
+    console.print(_findings(decision, seen.scenarios, everything=everything))
     leans_on = dict.fromkeys((*seen.assessment.leans_on, *decision.leans_on))
     console.print(footer(seen, notes, leans_on))
 
