@@ -55,8 +55,6 @@ __all__ = ["OrderDesk", "OrderTicket"]
 logger = logging.getLogger(__name__)
 
 ACTIONS: Final = {"buy": 1, "sell": -1}
-LAST_NUMBER: Final = 0xFFFFFF
-"""Of the ids of one start: then they begin anew, so that all have at most 18 characters."""
 TOO_MUCH: Final = frozenset({"OVERFILL", "UNAPPROVED_FILL"})
 
 
@@ -114,7 +112,8 @@ class OrderDesk:
         self._clock = clock
         self._alarm = alarm
         self.checks = tuple(CHECKS.items())
-        self._ids = _Ids()
+        self._boot = secrets.token_hex(5)  # with a number 18 letters and digits: any broker takes them
+        self._numbers = count(1)
         self._answers = Answers(book.journal)
         self.clock_watch = ClockWatch(book, clock, alarm)
         book.lost.append(self._answers.go_back)
@@ -478,35 +477,17 @@ class OrderDesk:
                 said = f"the answer of {request_id!r} can't be read now: {self._book.outage}; ask again"
                 raise StoreUnavailable(said)
             raise reused(request_id)
-        if request_id.startswith(self._ids.start):
-            said = f"ids that begin with {self._ids.start} are given out here; choose your own"
+        if request_id.startswith(self._boot):
+            said = f"ids that begin with {self._boot} are given out here; choose your own"
             raise InvalidRequest("INVALID_REQUEST_ID", "request_id", said)
 
     def _id(self, given: str | None) -> str:
         if given is None:
-            ids = self._ids
-            number = next(ids.numbers)
-            if number <= LAST_NUMBER:
-                return f"{ids.start}{number:x}"
-            self._ids = _Ids()
-            return self._id(None)
+            return f"{self._boot}{next(self._numbers)}"
         try:
             return checked_name(given, "request_id")
         except InvalidRequest as problem:
             raise InvalidRequest("INVALID_REQUEST_ID", "request_id", problem.message) from None
-
-
-class _Ids:
-    """Request ids of one start of the system: 12 digits of chance, then a number of at most 6.
-
-    Every broker takes them as client order ids: `OrderIntent` says what those are.
-    """
-
-    __slots__ = ("numbers", "start")
-
-    def __init__(self) -> None:
-        self.start = secrets.token_hex(6)
-        self.numbers = count(1)
 
 
 def _checked_ticket(ticket: object) -> OrderTicket:

@@ -200,7 +200,7 @@ class RiskClient:
         InvalidRequest
             Malformed, or at odds with what is known.
         """
-        chosen = execution_id if execution_id is not None else secrets.token_hex(16)
+        chosen = execution_id if execution_id is not None else secrets.token_hex(9)
         words = {
             "executed_size": executed_size,
             "executed_price": executed_price,

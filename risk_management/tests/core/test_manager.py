@@ -735,8 +735,8 @@ def test_names_have_an_end(make_manager, monkeypatch):
 
 def test_ids_never_overwrite_an_open_approval(manager):
     first = manager.evaluate_trade("KO", "buy", 50.0)
-    start, number = first.request_id[:12], int(first.request_id[12:], 16)
-    guessed = OrderTicket("KO", "buy", 500.0, "", "a", request_id=f"{start}{number + 1:x}")
+    boot, number = first.request_id[:10], first.request_id[10:]
+    guessed = OrderTicket("KO", "buy", 500.0, "", "a", request_id=f"{boot}{int(number) + 1}")
     with pytest.raises(InvalidRequest, match="INVALID_REQUEST_ID"):
         manager.request_trade(guessed)
     ticket = replace(guessed, request_id="mine")

@@ -12,7 +12,6 @@ from risk_management.core.entry import checked_name, entry_event
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.errors import InvalidRequest, UnknownRequest
-from risk_management.model.broker import OrderIntent
 from risk_management.model.events import (
     CashKind,
     CashMoved,
@@ -174,16 +173,6 @@ def test_a_bot_opens_for_its_own_strategy_alone_and_closes_whatever_it_holds(des
     hold(desk, "SPY", 500.0, bot="a", strategy="value")
     assert asked("sell", 500.0, "value", "SPY")[1] == ()
     assert asked("sell", 100.0, "value", "SPY")[1] == ("OTHER_STRATEGY",)
-
-
-def test_ids_that_are_given_out_are_client_order_ids_of_every_broker(desk, monkeypatch):
-    monkeypatch.setattr("risk_management.core.order_desk.LAST_NUMBER", 3)
-    ids = [ask(desk, "KO", "buy", 100.0).request_id for _ in range(8)]
-    assert len(set(ids)) == 8
-    for name in (*ids, f"{ids[0][:12]}{0xFFFFFF:x}"):
-        OrderIntent(name, "KO", 1, SCALE)
-    with pytest.raises(InvalidRequest, match="given out here"):
-        request(desk, "KO", "buy", 100.0, request_id=f"{ids[-1][:12]}ffff")
 
 
 def test_the_same_id_gives_the_same_answer_once(desk):
