@@ -460,7 +460,7 @@ class HeartbeatForgotten(Asked):
     name: Name
     """Whose."""
     reason: Name
-    """Why nobody waits for it; it is kept."""
+    """Why it is gone, for the journal."""
 
 
 class ReasonGiven(Asked):

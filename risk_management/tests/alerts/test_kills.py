@@ -31,7 +31,6 @@ def run_through_kills(folder, seed: int, kills: int) -> tuple[int, int]:
         for life in range(kills + 1):
             is_last = life == kills
             given = (str(store), str(told), web.url, mail.port, life)
-            # few enough for a chat that takes twenty a minute
             worker = forks().Process(target=sending, args=given, kwargs={"number": 2 if is_last else 3})
             before = told.stat().st_size
             worker.start()
