@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import NamedTuple
 
 from bench.timing import Row
 from risk_management.integration.client import RiskClient
@@ -31,9 +32,17 @@ duplicate_window = 0.0
 SYMBOLS = ("AAPL", "AMD", "BAC", "CVX", "GE", "HD", "JNJ", "JPM", "KO", "LLY")
 
 
+class Serving(NamedTuple):
+    """A server that runs: where, with which token, and its process."""
+
+    port: int
+    token: str
+    pid: int
+
+
 def http_rows() -> Iterator[Row]:
     """An order asked and cancelled, two calls, beside two calls of an address that answers a constant."""
-    with serving() as (port, token):
+    with serving() as (port, token, _):
         for callers in CALLERS:
             ours, theirs = [], []
             for turn in range(ROUNDS):
@@ -51,8 +60,8 @@ def http_rows() -> Iterator[Row]:
 
 
 @contextmanager
-def serving() -> Iterator[tuple[int, str]]:
-    """A server on loopback with a store of its own; its port and a token that may do all."""
+def serving() -> Iterator[Serving]:
+    """A server on loopback with a store of its own, and a token that may operate."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "limits.toml"
         config.write_text(SETTINGS)
@@ -76,7 +85,7 @@ def serving() -> Iterator[tuple[int, str]]:
             if token is None:
                 raise RuntimeError(made.stdout + made.stderr)
             RiskClient(f"http://127.0.0.1:{port}", token[0]).register_bot("bench", max_position_size=1e8)
-            yield port, token[0]
+            yield Serving(port, token[0], server.pid)
         finally:
             server.terminate()
             server.wait()

@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 MOST_BYTES = 200_000
-WIDE, PHONE = {"width": 1320, "height": 820}, {"width": 390, "height": 844}
+WIDE, PHONE = {"width": 1320, "height": 780}, {"width": 390, "height": 844}
 PICTURES = (
     ("overview", "dark", WIDE, "overview", ".trail"),
     ("positions", "light", WIDE, "heatmap", "[data-drawn=heat]"),

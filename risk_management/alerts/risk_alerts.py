@@ -63,18 +63,31 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-def settled_rules(config: RiskManagementConfig, *, default_rules: bool = True) -> tuple[AlertRule, ...]:
+def settled_rules(
+    config: RiskManagementConfig, own: tuple[AlertRule, ...] | None = None, *, default_rules: bool = True
+) -> tuple[AlertRule, ...]:
     """The rules of the settings: the default ones, then those of `alert_config.rules_file`.
+
+    Parameters
+    ----------
+    config : RiskManagementConfig
+    own : tuple of AlertRule, optional
+        Those of the file, where it is not to be read.
+    default_rules : bool
 
     Raises
     ------
     ConfigurationError
         The file can't be used; the text has every mistake with its place.
     """
-    path = config.alert_config.rules_file
-    own = () if path is None else rules_in(path)
+    own = _rules_of_file(config) if own is None else own
     taken = {rule.rule_id for rule in own}
     return (*(r for r in (rules_of(config) if default_rules else ()) if r.rule_id not in taken), *own)
+
+
+def _rules_of_file(config: RiskManagementConfig) -> tuple[AlertRule, ...]:
+    path = config.alert_config.rules_file
+    return () if path is None else rules_in(path)
 
 
 class RiskAlertManager:
@@ -106,6 +119,7 @@ class RiskAlertManager:
         self._keeper: Keeper = Alone() if book is None else InBook(book)
         self._lock = self._keeper.lock
         self._with_defaults = default_rules
+        self._own: tuple[AlertRule, ...] = ()
         self._rules = RuleBook(self._keeper)
         self._lives = Lives(self._keeper, lambda: self._config.alert_config, self._reachable)
         self._raised = Raised(self._lives, lambda: self._config.alert_config)
@@ -187,19 +201,39 @@ class RiskAlertManager:
         found = tuple(text for rule in self.rules for text in self._teller.warnings_of(rule))
         return (*found, *self._rules.unusable)
 
-    def reconfigure(self, config: RiskManagementConfig) -> None:
+    def own_rules(self, config: RiskManagementConfig) -> tuple[AlertRule, ...]:
+        """The rules of the settings' file: those in use, read only where the settings of alerts are others.
+
+        Limits can be changed while somebody edits the file.
+
+        Raises
+        ------
+        ConfigurationError
+            The file can't be used.
+        """
+        ours, theirs = (one.alert_config.model_dump() for one in (self._config, config))
+        return self._own if ours == theirs else _rules_of_file(config)
+
+    def reconfigure(self, config: RiskManagementConfig, own: tuple[AlertRule, ...] | None = None) -> None:
         """Use other settings: channels are made anew and the rules of the settings get the new limits.
 
         A rule that is active goes on; one that was removed stays removed.
+
+        Parameters
+        ----------
+        config : RiskManagementConfig
+        own : tuple of AlertRule, optional
+            What `own_rules` gave; by default the file is read.
 
         Raises
         ------
         ConfigurationError
             The rules file can't be used; nothing was changed.
         """
-        wanted = settled_rules(config, default_rules=self._with_defaults)
+        own = _rules_of_file(config) if own is None else own
+        wanted = settled_rules(config, own, default_rules=self._with_defaults)
         with self._lock:
-            self._config = config
+            self._config, self._own = config, own
             self._teller.reconfigure(config.alert_config)
             self._rules.settle(wanted)
 

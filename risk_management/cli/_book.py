@@ -38,7 +38,8 @@ class OpenedBook:
 
     def look(self) -> Snapshot:
         """The book as it stands, with everything that is measured of it."""
-        return Snapshot(self.manager.state, self.manager.look(), self.manager.config)
+        names = {i: one.name for i, one in self.manager.foundation.scenarios.items()}
+        return Snapshot(self.manager.state, self.manager.look(), self.manager.config, names)
 
     def symbol(self, written: str) -> str:
         """The symbol as the prices know it."""
@@ -90,7 +91,8 @@ def prepare_book(rows: Sequence[PositionRow], config: RiskManagementConfig) -> P
     file gives. Without a portfolio value in the settings equity is the sum of the positions. With several
     accounts it lies in each by what it holds.
     """
-    config = config.update(store=None)  # a look leaves the store that the settings name alone
+    # a look leaves the store that the settings name alone, and waits for no comparison with their broker
+    config = config.update(store=None, broker_config={"name": None})
     foundation = lay_foundation(config)
     rows = [
         replace(row, symbol=_known(row.symbol, foundation), account_id=row.account_id or config.account_id)

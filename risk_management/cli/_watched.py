@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from risk_management.cli._scenarios import scenario_names
 from risk_management.clock import SystemClock
 from risk_management.core.alert_book import active_alerts
 from risk_management.core.standing import Standing, folded
@@ -147,7 +148,8 @@ class StoreWatched:
         standing = self._caught_up()
         state = standing.state
         now = state.as_of if state.model.matrix.is_sample else max(state.as_of, self._clock.now())
-        seen = Snapshot(state, look_at(state, standing.config, now), standing.config)
+        names = scenario_names(standing.config)
+        seen = Snapshot(state, look_at(state, standing.config, now), standing.config, names)
         decided = reversed(self._reader.newest(SHOWN, kind="TradeDecided"))
         return Seen(
             str(self._reader.path),

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from risk_management.cli._options import BREACH, Example, File, Json, Value, options_of
-from risk_management.cli._scenarios import scenario_names
 from risk_management.cli._screen import (
     COLOURS,
     bar,
@@ -108,11 +107,10 @@ def limits_table(seen: Snapshot) -> Table:
     """Every limit with what is used of it, the most used first."""
     made = table("Limits, the most used first", "limit", "of", "used", "allowed", "", left=2)
     made.columns[4].justify = "left"
-    names = scenario_names(seen.config)
     for use in seen.assessment.limits:
         made.add_row(
             use.name,
-            names.get(use.subject, use.subject) or ("none named" if use.name in NAMED else "-"),
+            seen.scenarios.get(use.subject, use.subject) or ("none named" if use.name in NAMED else "-"),
             *_compared(use),
             bar(use.use, use.level),
         )
@@ -126,7 +124,7 @@ def _compared(use: LimitUse) -> tuple[str, str]:
 def _figures(seen: Snapshot) -> Table:
     """Figures that are no limit but that everybody asks for."""
     metrics, heat = seen.assessment.metrics, seen.assessment.heat
-    scenario = scenario_names(seen.config).get(seen.assessment.stress_scenario, "none")
+    scenario = seen.scenarios.get(seen.assessment.stress_scenario, "none")
     worst = f"{share(metrics['stress_loss'])}: {scenario}"
     shown = {
         "one-day VaR at 95 %": f"{money(metrics['var_95'] * seen.equity)} ({share(metrics['var_95'], 2)})",

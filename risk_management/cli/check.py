@@ -18,7 +18,7 @@ from risk_management.dashboard.snapshot import headline
 from risk_management.model.explain import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from risk_management.cli._book import OpenedBook
     from risk_management.model.trade import TradeDecision
@@ -124,8 +124,8 @@ def _show(decision: TradeDecision, book: OpenedBook, notes: Sequence[str], *, ev
     lines = [line for line in decision.explain().splitlines() if "Leans on:" not in line]
     console.print(lines[0], style=STYLES[decision.outcome])
     console.print("\n".join((*lines[1:], f"Held against {book.name}.\n")))
-    console.print(_findings(decision, everything=everything))
     seen = book.look()
+    console.print(_findings(decision, seen.scenarios, everything=everything))
     leans_on = dict.fromkeys((*seen.assessment.leans_on, *decision.leans_on))
     console.print(footer(seen, notes, leans_on))
 
@@ -136,7 +136,7 @@ def _meant(symbol: str, known: Collection[str]) -> list[str]:
     return [f"{symbol} is not known; did you mean {near[0]}?"] if near else []
 
 
-def _findings(decision: TradeDecision, *, everything: bool) -> Table:
+def _findings(decision: TradeDecision, names: Mapping[str, str], *, everything: bool) -> Table:
     shown = [
         f for f in decision.findings if everything or not math.isnan(f.measured) or not decision.passed(f)
     ]
@@ -157,7 +157,7 @@ def _findings(decision: TradeDecision, *, everything: bool) -> Table:
             amount(finding.limit, finding.unit),
             *([amount(finding.room, finding.unit)] if wide else []),
             amount(finding.cap, "money"),
-            finding.subject,
+            names.get(finding.subject, finding.subject),
             style=style,
         )
     return made

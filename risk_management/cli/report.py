@@ -40,6 +40,8 @@ def run(
     [dim]risk report positions.csv -o report.html
     risk report --store risk.db --pdf[/dim]
     """
+    if not as_json and not os.access(output.absolute().parent, os.W_OK):  # said before a report is made
+        raise WrongUsage(f"{output} can't be written: its folder is not there, or not yours; name another")
     with ExitStack() as closing:
         content = _content(context, file, store, value, example=example, closing=closing)
     if as_json:

@@ -189,7 +189,7 @@ def _limits(seen: Seen, width: int) -> Table:
     for row in seen.metrics["limits"][:MOST]:
         use = 9.99 if row["use"] is None else row["use"]
         cells = [amount(_number(row[name]), row["unit"]) for name in ("used", "limit")]
-        between = (row["subject"] or "-", *cells) if width >= NARROW else ()
+        between = (row["about"] or "-", *cells) if width >= NARROW else ()
         made.add_row(row["name"], *between, bar(use, row["level"]))
     return made
 

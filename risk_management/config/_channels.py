@@ -7,13 +7,13 @@ import re
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
     from risk_management.config.risk_config import AlertConfig
 
-__all__ = ["channel_problems", "load_apprise"]
+__all__ = ["channel_problems", "load_apprise", "service_of"]
 
 ADDRESSES: Final = ("discord_webhook_url", "slack_webhook_url", "webhook_url", "telegram_api_url")
 TOKEN: Final = re.compile(r"[A-Za-z0-9:_-]+\Z")
@@ -43,6 +43,17 @@ def load_apprise() -> ModuleType:
         apprise.Apprise.instantiate("json://localhost")  # reads all plugins, here and not later
     module: ModuleType = apprise
     return module
+
+
+def service_of(url: str, **options: Any) -> Any:
+    """What Apprise makes of a URL, None where it is none of its own; it would log its secrets."""
+    apprise, logger = load_apprise(), logging.getLogger("apprise")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        return apprise.Apprise.instantiate(url, **options)
+    finally:
+        logger.setLevel(before)
 
 
 def _of_address(text: str, private: tuple[str, ...]) -> Iterator[str]:
@@ -99,19 +110,11 @@ def _of_mail(settings: AlertConfig) -> Iterator[str]:
 def _of_urls(settings: AlertConfig) -> Iterator[str]:
     if not settings.urls:
         return
-    apprise = load_apprise()
-    logger = logging.getLogger("apprise")
-    before = logger.level
     for number, secret in enumerate(settings.urls, 1):
         url = secret.get_secret_value()
         where = f"alert_config.urls (ALERT_URLS): number {number}"
         if not SCHEME.match(url.partition("://")[0].lower()) or "://" not in url:
             yield f"{where} is not an Apprise URL; write scheme://..."
             continue
-        logger.setLevel(logging.CRITICAL + 1)  # it would log the URL with its secrets
-        try:
-            made = apprise.Apprise.instantiate(url)
-        finally:
-            logger.setLevel(before)
-        if made is None:
+        if service_of(url) is None:
             yield f"{where} is not one that Apprise can use; see the page of its service at appriseit.com"

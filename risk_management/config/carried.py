@@ -56,6 +56,8 @@ def changed(given: str, used: str) -> dict[str, tuple[Any, Any]]:
 def carried_over(given_before: str, used_before: str, given: RiskManagementConfig) -> Carried:
     """The settings of a start: those that are given, with what a person changed while the last run ran.
 
+    Mappings, such as the budgets of strategies, are held against each other key by key.
+
     Parameters
     ----------
     given_before, used_before : str
@@ -68,18 +70,45 @@ def carried_over(given_before: str, used_before: str, given: RiskManagementConfi
     if not changes:
         return Carried(given)
     before, now = _leaves(given_before), _leaves(given.as_text())
-    kept, overruled = {}, {}
+    kept: dict[str, tuple[Any, Any]] = {}
+    overruled: dict[str, tuple[Any, Any]] = {}
     for name, (_, used) in changes.items():
         if name not in now or now[name] == used:
             continue
         if now[name] == before[name] or not _is_given(given, name):
             kept[name] = (now[name], used)
+        elif isinstance(used, dict):
+            merged = _merged(name, before[name], used, now[name], overruled)
+            if merged != now[name]:
+                kept[name] = (now[name], merged)
         else:
             overruled[name] = (used, now[name])
     try:
         return Carried(_with(given, kept), kept, overruled)
     except ConfigurationError as problem:
         return Carried(given, overruled=overruled, conflict=f"{', '.join(kept)}: {problem}")
+
+
+def _merged(
+    name: str,
+    before: Mapping[str, Any],
+    used: Mapping[str, Any],
+    now: Mapping[str, Any],
+    overruled: dict[str, tuple[Any, Any]],
+) -> dict[str, Any]:
+    """A mapping as it is given now, with what was changed in it while the last run ran, key by key."""
+    merged = dict(now)
+    for key in {**before, **used}:
+        was, ran, is_now = before.get(key), used.get(key), now.get(key)
+        if ran in (was, is_now):
+            continue
+        if is_now != was:
+            overruled[f"{name}.{key}"] = (ran, is_now)
+        elif key in used:
+            merged[key] = ran
+        else:
+            merged.pop(key, None)
+    return merged
 
 
 def _is_given(config: RiskManagementConfig, name: str) -> bool:
@@ -106,7 +135,7 @@ def _with(config: RiskManagementConfig, kept: Mapping[str, tuple[Any, Any]]) -> 
 
 
 def _leaves(text: str) -> dict[str, Any]:
-    """Every setting by its dotted name; a mapping within a section is one setting."""
+    """Every setting by its dotted name; a mapping within a section is one name."""
     found: dict[str, Any] = {}
     for name, value in json.loads(text).items():
         if isinstance(value, dict) and _is_section(name):

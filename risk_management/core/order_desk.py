@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -33,9 +32,10 @@ from risk_management.core.fill_report import (
     nothing_approved,
 )
 from risk_management.core.fills import ACCOUNT_WIDE
+from risk_management.core.set_aside import SetAside
 from risk_management.errors import InvalidRequest, StoreUnavailable, UnknownRequest, shown
 from risk_management.model.amend import amended
-from risk_management.model.events import BotChanged, HoldSet, Noted, ReservationClosed, TradeDecided
+from risk_management.model.events import BotChanged, HoldSet, ReservationClosed, TradeDecided
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import (
     OPERATOR,
@@ -55,7 +55,6 @@ __all__ = ["OrderDesk", "OrderTicket"]
 logger = logging.getLogger(__name__)
 
 ACTIONS: Final = {"buy": 1, "sell": -1}
-KEPT_UNKNOWN: Final = 1000
 TOO_MUCH: Final = frozenset({"OVERFILL", "UNAPPROVED_FILL"})
 
 
@@ -119,7 +118,8 @@ class OrderDesk:
         self.clock_watch = ClockWatch(book, clock, alarm)
         book.lost.append(self._answers.go_back)
         book.mended.append(self._answers.read_again)
-        self.unknown_reports: deque[FillReport] = deque(maxlen=KEPT_UNKNOWN)
+        self._aside = SetAside(book, clock, alarm)
+        self.unknown_reports = self._aside.reports
         self.failed_in_a_row = 0
         self.failures = Failures()
 
@@ -202,7 +202,8 @@ class OrderDesk:
         UnknownRequest
             The id was never given out; the report was recorded, not booked, and people are told.
         InvalidRequest
-            Malformed, or ``EXECUTION_CONFLICT``: the execution id was booked with other numbers.
+            Malformed, ``EXECUTION_CONFLICT``: the execution id was booked with other numbers, or
+            ``TOO_MANY_REPORTS``: one that can't be booked was not even recorded.
         """
         if not isinstance(report, FillReport):
             raise InvalidRequest("WRONG_TYPE", "report", f"a FillReport is needed; got {shown(report)}")
@@ -364,17 +365,16 @@ class OrderDesk:
             f"a fill of {report.request_id!r} at {report.price:g} is beyond belief beside our price of "
             f"{symbol}; it was recorded, not booked: report the true price"
         )
-        hold = Hold(Scope.SYMBOL, symbol, "fill_price", TradingMode.REDUCING, SYSTEM, text, now, latched=True)
-        self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
+        if (Scope.SYMBOL, symbol, "fill_price") not in self._book.state.holds:
+            mode = TradingMode.REDUCING
+            hold = Hold(Scope.SYMBOL, symbol, "fill_price", mode, SYSTEM, text, now, latched=True)
+            self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
         self._set_aside("PRICE_OUTLIER", text, report)
         raise InvalidRequest("PRICE_OUTLIER", "executed_price", text)
 
     def _set_aside(self, code: str, text: str, report: FillReport) -> None:
         """Record a report that can't be booked, and tell people."""
-        self.unknown_reports.append(report)
-        said = f"{text}; {report}"
-        self._book.apply(Noted(at=self._clock.now(), actor=SYSTEM, code=code, text=said))
-        self._alarm(code, text)
+        self._aside.keep(code, text, report)
 
     def _only_reduce(self, reservation: Reservation) -> None:
         """A bot that traded more than it was allowed to only closes until a person looks."""
@@ -421,8 +421,15 @@ class OrderDesk:
         self._alarm("RUNAWAY_BOT", text)
 
     def _register(self, request: TradeRequest) -> None:
+        """Make a bot that is new known; the first strategy that a bot names is its own from then on."""
         known, settings = self._book.state.bots, self._book.config.bot_config
-        if request.bot == OPERATOR or request.bot in known:
+        if request.bot == OPERATOR:
+            return
+        asking = known.get(request.bot)
+        if asking is not None:
+            if request.strategy and not asking.strategy:
+                bot = amended(asking, strategy=request.strategy)
+                self._book.apply(BotChanged(at=request.requested_at, actor=request.bot, bot=bot))
             return
         if settings.register_unknown and len(known) < settings.max_bots:
             bot = Bot(request.bot, request.strategy, request.requested_at, auto_registered=True)

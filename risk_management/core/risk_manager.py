@@ -336,12 +336,12 @@ class AdvancedRiskManager(AccountFacts, BotsAndModes, Budgets, Emergencies):
         fresh = config.model_copy(deep=True)
         fresh.adjust_for_risk_level()
         fresh.check()
-        settled_rules(fresh)
+        rules = self.alert_manager.own_rules(fresh)
         emergency_rows(fresh)  # unknown metrics and double names, before anything is replaced
         with self.book.lock:
             self.book.reconfigure(fresh, self.clock.now(), actor or library_actor())
             self.protocol.reconfigured()
-            self.alert_manager.reconfigure(fresh)
+            self.alert_manager.reconfigure(fresh, rules)
             before, self.foundation = self.foundation, self.foundation.under(fresh)
             if self.foundation.model is not before.model:
                 self.use_model(self.foundation.model)

@@ -56,6 +56,11 @@ class PaperDesk:
             The account took no order; the approval stands.
         """
         order = self._broker.order(request_id)
+        state = self._manager.state
+        known = state.reservations.get(request_id) or state.settled.get(request_id)
+        if order is not None and known is not None and not _is_of(order, known):
+            said = f"the paper account knows an order {request_id!r} of an earlier book; ask under another id"
+            raise InvalidRequest(Code.REQUEST_ID_REUSED, "request_id", said)
         if order is None:
             approval = self._approval(request_id)
             self._working[request_id] = approval
@@ -78,7 +83,8 @@ class PaperDesk:
         watched = {**self._working, **open_now}
         if not watched:
             return
-        orders = {name: order for name in watched if (order := self._broker.order(name)) is not None}
+        found = {name: self._broker.order(name) for name in watched}
+        orders = {name: one for name, one in found.items() if one is not None and _is_of(one, watched[name])}
         self._working = {name: watched[name] for name, order in orders.items() if order.status.is_open}
         if not orders:
             return
@@ -157,6 +163,11 @@ class PaperDesk:
             environment=self._broker.environment,
             actor=ACTOR,
         )
+
+
+def _is_of(order: BrokerOrder, approval: Reservation) -> bool:
+    """Whether an order is that of an approval, and not of a book that was begun anew on the same account."""
+    return order.submitted_at is None or order.submitted_at >= approval.created_at - BEFORE
 
 
 def _told(order: BrokerOrder) -> PaperTrade:

@@ -43,6 +43,7 @@ class Code(StrEnum):
     NO_RATE = auto()
     ORDER_QUANTITY = auto()
     ORDER_SIZE = auto()
+    OTHER_STRATEGY = auto()
     POSITION_COUNT = auto()
     PRICE_COLLAR = auto()
     PRICE_QUARANTINED = auto()
@@ -130,6 +131,7 @@ class Code(StrEnum):
     PRICE_OUTLIER = auto()
     REQUEST_ID_REUSED = auto()
     RULE_EXISTS = auto()
+    TOO_MANY_REPORTS = auto()
     TOO_MANY_RULES = auto()
     UNKNOWN_REQUEST = auto()
     WRONG_ENVIRONMENT = auto()
@@ -249,6 +251,7 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.PRICE_OUTLIER: "a fill at a price beyond belief: recorded, not booked, told",
         Code.REQUEST_ID_REUSED: "a request id with another request",
         Code.RULE_EXISTS: "an alert rule of this id exists",
+        Code.TOO_MANY_REPORTS: "more reports that can't be booked than are recorded in a minute (429)",
         Code.TOO_MANY_RULES: "more alert rules than are watched",
         Code.UNKNOWN_REQUEST: "no request of this id (404); a fill of it is recorded, not booked (200)",
         Code.WRONG_ENVIRONMENT: "a fill of another environment",

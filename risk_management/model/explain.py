@@ -20,6 +20,7 @@ SENTENCES: Final[dict[str, str]] = {
     "HALTED": "trading is halted: {subject}",
     "REDUCING": "only closing passes now: {subject}",
     "BOT_DISABLED": "bot {subject} is disabled",
+    "OTHER_STRATEGY": "a bot opens for its own strategy alone: {subject}",
     "UNKNOWN_BOT": "bot {subject} is not registered",
     "SYMBOL_BLOCKED": "{subject} is not on the list of what may be opened",
     "NO_PRICE": "there is no price of {subject} here",

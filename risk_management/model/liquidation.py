@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -30,6 +31,8 @@ __all__ = [
 Part = tuple[PositionKey, int]
 """Whose position, and the signed ledger units to trade of it."""
 LARGEST_TARGET: Final = 20.0
+_NUMBER: Final = re.compile(r"[0-9]*\.?[0-9]+(e-?[0-9]+)?\Z")
+"""`float` takes more: ``1_0``, and digits of every script."""
 
 
 class ScopeKind(StrEnum):
@@ -87,10 +90,7 @@ class LiquidationScope:
             raise _no_scope(text)
         if not kind.is_target:
             return cls(kind, rest)
-        try:
-            target = float(rest)
-        except ValueError:
-            raise _no_scope(text) from None
+        target = float(rest) if _NUMBER.match(rest) else -1.0
         if not 0.0 <= target <= LARGEST_TARGET:
             raise _no_scope(text)
         return cls(kind, target=target)

@@ -19,13 +19,15 @@ SYMBOLS: Final = {
     "settings": ("square", "settings"),
     "start": ("circle-open", "start"),
 }
+LOWER, UPPER = 0.2, 0.8
+"""Alerts have a line of their own: there are many, and they come in the moment of a stop."""
 HOVER_WIDTH: Final = 60
 
 
 def mark_times(
     made: go.Figure, marks: Sequence[Mapping[str, Any]], days: Sequence[str], theme: Theme
 ) -> list[str]:
-    """Draw the marks that lie within the days on a line of their own above the plot.
+    """Draw the marks that lie within the days on two lines above the plot.
 
     Returns
     -------
@@ -42,7 +44,7 @@ def mark_times(
         made.add_scatter(
             name=name,
             x=[str(mark["at"])[:19] for mark in found],
-            y=[0.5] * len(found),
+            y=[LOWER if kind == "alert" else UPPER] * len(found),
             yaxis="y2",
             mode="markers",
             marker={"symbol": symbol, "size": 9, "color": colour, "line": {"width": 1, "color": theme.paper}},
@@ -51,7 +53,7 @@ def mark_times(
         )
     made.update_layout(
         yaxis={"domain": [0.0, 0.88]},
-        yaxis2={"domain": [0.92, 1.0], "range": [0, 1], "visible": False, "fixedrange": True, "anchor": "x"},
+        yaxis2={"domain": [0.91, 1.0], "range": [0, 1], "visible": False, "fixedrange": True, "anchor": "x"},
     )
     before = len(marks) - len(inside)
     return [f"{before} earlier stops, alerts and changes are not drawn."] if before else []

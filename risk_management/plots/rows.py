@@ -17,7 +17,7 @@ BAR = 0.26
 """Thickness of its bar, as a share of the row."""
 
 
-WIDTH = 50
+WIDTH = 47
 """Characters above a bar that fit beside each other on a phone; the whole name is in the hover."""
 LEAST = 12
 

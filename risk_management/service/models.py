@@ -460,6 +460,7 @@ class HeartbeatForgotten(Asked):
     name: Name
     """Whose."""
     reason: Name
+    """Why it is gone, for the journal."""
 
 
 class ReasonGiven(Asked):

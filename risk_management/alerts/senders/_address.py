@@ -38,13 +38,18 @@ async def checked_address(host: str, port: int, listed: Iterable[str]) -> str:
 def is_private(text: str) -> bool:
     """Whether an address is anything but one of the open internet."""
     address: IPv4Address | IPv6Address = ip_address(text.partition("%")[0])
-    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
-    if isinstance(address, IPv6Address) and address in _NAT64:
-        inner = IPv4Address(int(address) & 0xFFFFFFFF)
-    if inner is not None and is_private(str(inner)):
-        return True
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None or address in _NAT64:
+            return is_private(str(IPv4Address(int(address) & 0xFFFFFFFF)))
+        if address not in _UNICAST or (address.sixtofour and is_private(str(address.sixtofour))):
+            return True
     return not address.is_global or address.is_multicast
 
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 """Addresses that carry one of the old kind within."""
+_UNICAST: Final = IPv6Network("2000::/3")
+"""All that is given out for the open internet (IANA, IPv6 Global Unicast Address Assignments).
+
+`is_global` alone takes what is not on a list of exceptions: site-local and IPv4-compatible addresses, too.
+"""

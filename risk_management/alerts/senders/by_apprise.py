@@ -8,7 +8,7 @@ from typing import Any
 from risk_management.alerts.message import Message
 from risk_management.alerts.outcome import DELIVERED, Cap, Outcome, refused, retry
 from risk_management.alerts.senders._address import Blocked, checked_address
-from risk_management.config._channels import load_apprise
+from risk_management.config._channels import load_apprise, service_of
 from risk_management.errors import ConfigurationError
 from risk_management.model.alert import AlertSeverity
 
@@ -78,4 +78,4 @@ def _service(url: str) -> Any:
     asset = apprise.AppriseAsset(secure_logging=True)
     asset.app_id = asset.app_desc = "risk-management"
     asset.app_url = asset.image_url_mask = asset.image_url_logo = ""  # no links of a third party
-    return apprise.Apprise.instantiate(url, asset=asset)
+    return service_of(url, asset=asset)

@@ -34,6 +34,10 @@ const isAbout = (alert) => ({ names, reasons }) => names.some((name) => alert.bo
 const OF_LIMITS = { limit_use: () => true, heat: (row) => row.name === "heat", drawdown: (row) => row.name === "drawdown", daily_loss: (row) => row.name === "daily_loss", weekly_loss: (row) => row.name === "weekly_loss" };
 const isOf = (alert, row) => Boolean(OF_LIMITS[alert.rule_id.replace(/_(warning|critical)$/, "")]?.(row)) && (RANK[alert.severity] < 2 || row.level === "breached");
 
+// A mild rule beside the severe one of the same matter.
+const matter = (alert) => [alert.rule_id.replace(/^emergency:/, "").replace(/_(warning|critical|emergency|yellow|red)$/, ""), alert.bot, alert.strategy, alert.symbol].join("|");
+const isMilder = (alert, other) => RANK[alert.severity] < RANK[other.severity] && matter(alert) === matter(other);
+
 // What is wrong, the worst first: {level, text, to}.
 export function wrongs(pulse) {
   const found = [];
@@ -41,7 +45,7 @@ export function wrongs(pulse) {
   const held = stopped(pulse);
   const severe = (one) => pulse.alerts.some((alert) => RANK[alert.severity] >= 2 && !alert.acknowledged_by && isAbout(alert)(one));
   const limits = pulse.limits.filter((row) => ["breached", "critical", "warning"].includes(row.level));
-  const alerts = pulse.alerts.filter((alert) => !held.some(isAbout(alert)) && !limits.some((row) => isOf(alert, row)));
+  const alerts = pulse.alerts.filter((alert) => !held.some(isAbout(alert)) && !pulse.alerts.some((other) => isMilder(alert, other)) && !limits.some((row) => isOf(alert, row)));
   const line = (one) => ({ level: severe(one) ? "bad" : "warning", text: `${one.text}${one.reasons.size ? `: ${[...one.reasons].join("; ")}` : ""}`, to: "bots" });
   const lines = held.map(line);
   if (pulse.store.outage) found.push({ level: "bad", text: `The store can't be written: ${pulse.store.outage}. Nothing opens.`, to: "audit" });

@@ -37,7 +37,7 @@ export default function Positions({ words, zone }) {
     ${chosen.map((row) => html`<${Chosen} key=${row.symbol + row.bot} row=${row} zone=${zone} />`)}
     <${Panel} wide id="positions" title="Positions" note=${`Largest ${data.largest_position || DASH}; like ${number(data.effective_names, 1)} equal positions`} rows=${() => rows} data=${() => rows} leans=${leans}>
       ${rows.length ? html`<${Table} caption="Positions" rows=${rows} keyOf=${(row) => [row.account, row.symbol, row.strategy, row.bot].join("|")} selected=${(row) => row.symbol === words.symbol} onRow=${(row) => say({ symbol: row.symbol })} columns=${[
-        ["symbol", "Symbol", (row) => html`<button type="button" class="link" onClick=${(event) => { event.stopPropagation(); say({ symbol: row.symbol }); }}>${row.symbol}</button> ${row.side === "short" ? html`<em>short</em>` : ""}`],
+        ["symbol", "Symbol", (row) => html`<button type="button" class="link" onClick=${(event) => { event.stopPropagation(); say({ symbol: row.symbol }); }}>${row.symbol}</button> ${row.side === "short" ? html`<em>short</em>` : ""}<em class="phone">${row.bot}</em>`],
         ["value", "Value", (row) => money(row.value), "n"], ["weight", "Weight", (row) => percent(row.weight), "n"],
         ["pnl", "Profit", (row) => html`<span class=${tone(row.pnl)}>${signed(row.pnl)}</span>`, "n"], ["pnl_pct", "%", (row) => html`<span class=${tone(row.pnl)}>${signed(row.pnl_pct, percent)}</span>`, "n"],
         ["risk", "Risk", (row) => money(row.risk), "n"], ["stop", "Stop", (row) => (row.has_stop ? (row.stop_verified ? "at the broker" : html`<${Badge} kind="warning">unverified<//>`) : html`<em>none</em>`)],

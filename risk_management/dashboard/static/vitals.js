@@ -10,7 +10,7 @@ const MODES = { active: "ok", reducing: "warning", halted: "bad" };
 // The mode as it is for the bots: a book that is active while each of them is held or off lets nobody open.
 function modeOf({ status, bots }) {
   if (status.mode === "active" && bots.known > 0 && bots.may_open === 0) return { word: "Held", kind: "warning", more: "no bot may open", level: "warning" };
-  const more = !status.new_trades_allowed ? "nothing opens" : bots.may_open < bots.known ? `${bots.may_open} of ${bots.known} bots may open` : "trades pass";
+  const more = !status.new_trades_allowed ? "nothing opens" : bots.may_open < bots.known ? `${bots.may_open} of ${bots.known} may open` : "trades pass";
   return { word: capital(status.mode), kind: MODES[status.mode], more, level: status.mode === "active" ? (status.new_trades_allowed ? "" : "warning") : MODES[status.mode] };
 }
 const ALL_WORD = "Everything";

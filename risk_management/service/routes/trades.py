@@ -231,7 +231,7 @@ ROUTES: Final = (
         report,
         asks=ExecutionReport,
         answers=ExecutionAnswer,
-        refuses=(409,),
+        refuses=(409, 429),
     ),
     Route(
         "POST",

@@ -240,6 +240,21 @@ def test_a_rule_is_judged_for_each_bot_of_the_book_with_its_own_numbers():
     assert alert.message.startswith("alpha uses 95.00% of what it may hold.")
 
 
+def test_limits_can_be_changed_while_the_file_on_disk_is_broken(tmp_path):
+    given = {"rules_file": write(tmp_path, GOOD)}
+    foundation = small_foundation()
+    manager = AdvancedRiskManager.on(foundation.under(foundation.config.update(alert_config=given)))
+    write(tmp_path, BAD)
+    manager.reconfigure(manager.config.update(var_config={"daily_var_limit": 0.015}))
+    assert manager.config.var_config.daily_var_limit == 0.015
+    assert [rule.rule_id for rule in manager.alert_manager.rules[-2:]] == ["hot", "full"]
+    with pytest.raises(ConfigurationError, match=r"rules.toml:6:14"):
+        manager.reconfigure(manager.config.update(alert_config={"storm_alerts": 23}))
+    write(tmp_path, GOOD.replace('"hot"', '"hotter"'))
+    manager.reconfigure(manager.config.update(alert_config={"storm_alerts": 24}))
+    assert [rule.rule_id for rule in manager.alert_manager.rules[-2:]] == ["hotter", "full"]
+
+
 def test_a_manager_refuses_a_wrong_file_before_anything_is_changed(tmp_path):
     manager = AdvancedRiskManager.on(small_foundation())
     digest, version = manager.config.digest(), manager.state.version

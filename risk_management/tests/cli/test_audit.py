@@ -55,6 +55,21 @@ def test_why_says_every_number_and_what_became_of_it(audit, manager):
     assert audit("why", "nobody").exit_code == 1
 
 
+def test_a_drawdown_is_held_against_its_tier_and_says_the_size_apart(audit, manager):
+    """Half of its size is no limit of 50 %: 7.6 % measured would read as if it were far below."""
+    manager.request_trade(OrderTicket("KO", "buy", 100.0, "", "a", request_id="full"))
+    manager.record_cash("fee", -850.0)
+    manager.request_trade(OrderTicket("KO", "buy", 100.0, "", "a", request_id="half"))
+    assert "full size below 5.00%" in " ".join(audit("why", "full").output.split())
+    said = " ".join(audit("why", "half").output.split())
+    assert "x0.50 of its size from 8.00% on" in said
+    assert "drawdown 8.5" in said
+    note = manager.desk.decision("full").says(
+        next(one for one in manager.desk.decision("full").findings if one.check == "drawdown")
+    )
+    assert note.endswith("full size")
+
+
 def test_entries_are_lines_with_money_in_them(audit, manager):
     manager.assess_overall_risk()
     said = " ".join(audit("tail").output.split())

@@ -103,8 +103,11 @@ FINE, BREACHED, USAGE, WRONG = 0, 3, 2, 1
         (["var", "--portfolio-value", "10000"], FINE, "volatility_scaled"),
         (["var", "--horizon", "1", "--portfolio-value", "500"], BREACHED, "expected_shortfall"),
         (["var", "-m", "student_t", "--portfolio-value", "10000"], FINE, "student_t"),
-        (["var", "-m", "all", "--horizon", "10", "--portfolio-value", "10000"], FINE, "monte_carlo_full"),
-        (["var", "-m", "all", "--horizon", "10", "--portfolio-value", "10000"], FINE, "√: one day times"),
+        (
+            ["var", "-m", "all", "--horizon", "10", "--portfolio-value", "10000"],
+            FINE,
+            ("monte_carlo_full", "√: one day times"),
+        ),
         (["var", "--horizon", "1", "--portfolio-value", "10000"], FINE, "standard error of the VaR at 95%"),
         (["backtest-var", "--years", "2", "-m", "monte_carlo_t"], FINE, "monte_carlo_t"),
         (["stress", "--portfolio-value", "10000"], FINE, "31 of 31 passed"),
@@ -120,7 +123,8 @@ FINE, BREACHED, USAGE, WRONG = 0, 3, 2, 1
 def test_commands_on_a_file(risk, book, words, code, said):
     answer = risk(words[0], book, *words[1:])
     assert answer.exit_code == code, answer.output
-    assert said in answer.output
+    for text in (said,) if isinstance(said, str) else said:
+        assert text in answer.output
     assert "sample data, for demonstration" in answer.output
 
 
@@ -340,7 +344,7 @@ def test_secrets_are_not_shown(risk, monkeypatch):
         answer = risk(*words)
         assert answer.exit_code == FINE
         assert "very-secret" not in answer.output
-    assert "telegram" in risk("config", "check").output
+    assert "telegram" in answer.output
 
 
 def test_own_prices_and_mistakes_of_a_file(risk, prices, tmp_path):

@@ -105,6 +105,9 @@ def test_fills(risk, fills, other, width):
     assert "Replay of" in said
     assert "2 cut, 2 closing what is held" in said
     assert "sample data, for demonstration" in said
+
+
+def test_a_part_of_the_fills(risk, fills):
     part = risk("--fills", fills, "--portfolio-value", 10_000, "--from", "2020-03-01", "--to", "2020-03-31")
     assert "Of 1 request " in " ".join(part.output.split())
 

@@ -68,6 +68,23 @@ def test_another_level_in_the_file_takes_no_tightening_back():
     assert (single(found.config), found.config.portfolio_limits.max_sector_exposure) == (0.05, 0.50)
 
 
+def budgets(**shares):
+    return RiskManagementConfig().update(portfolio_limits={"strategy_budgets": shares})
+
+
+def test_a_mapping_is_merged_key_by_key():
+    name = "portfolio_limits.strategy_budgets"
+    before, used = budgets(a=0.5, b=0.4, c=0.3, d=0.2), budgets(a=0.05, b=0.4, c=0.1, e=0.1)
+    given = budgets(a=0.5, b=0.6, c=0.2, d=0.2)
+    found = carried_over(before.as_text(), used.as_text(), given)
+    stands = {"a": 0.05, "b": 0.6, "c": 0.2, "e": 0.1}
+    assert found.config.portfolio_limits.strategy_budgets == stands
+    assert found.kept == {name: (given.portfolio_limits.strategy_budgets, stands)}
+    assert found.overruled == {f"{name}.c": (0.1, 0.2)}
+    again = carried_over(before.as_text(), given.as_text(), given)
+    assert (again.kept, again.overruled) == ({}, {})
+
+
 def test_a_setting_that_only_one_version_knows_is_no_change():
     text = RiskManagementConfig().as_text()
     older = text.replace('"max_single_position":0.15,', "", 1)

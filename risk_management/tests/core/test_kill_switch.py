@@ -244,9 +244,10 @@ def test_a_strategy_s_stop_holds_its_bots_under_any_name(foundation):
     manager.register_bot("a", "momentum")
     manager.add_position("KO", 60.0, 60.0, "anything", bot_name="a")
     manager.set_mode(TradingMode.HALTED, "look at it", scope=Scope.STRATEGY, name="momentum")
-    for action in ("buy", "sell"):  # in HALTED the system and the operator close
+    said = {"buy": ("HALTED", "OTHER_STRATEGY"), "sell": ("HALTED",)}
+    for action, reasons in said.items():  # in HALTED the system and the operator close
         answer = manager.request_trade(OrderTicket("KO", action, 50.0, "anything", "a"))
-        assert (answer.approved, answer.rejection_reasons) == (False, ("HALTED",))
+        assert (answer.approved, answer.rejection_reasons) == (False, reasons)
     assert manager.request_trade(OrderTicket("KO", "buy", 50.0, "anything", "b")).approved
 
 

@@ -242,7 +242,8 @@ def test_scopes(make_manager):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "all", "bot:", "everything:x", "gross:x", "gross:-1", "var:nan", "cuts:x"]
+    "text",
+    ["", "all", "bot:", "everything:x", "gross:x", "gross:-1", "gross:1_0", "gross:٣", "var:nan", "cuts:x"],
 )
 def test_what_is_no_scope_is_refused(make_manager, text):
     manager, _ = make_manager()

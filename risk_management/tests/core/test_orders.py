@@ -156,6 +156,25 @@ def test_whole_lots_round_toward_zero(desk):
     assert decision.quantity == pytest.approx(7.0)
 
 
+def test_a_bot_opens_for_its_own_strategy_alone_and_closes_whatever_it_holds(desk):
+    """By another's name it could spend what that strategy may use."""
+
+    def asked(action, size, strategy, symbol="KO", bot="a"):
+        answer = desk.desk.request(OrderTicket(symbol, action, size, strategy, bot))
+        return answer.strategy, answer.rejection_reasons
+
+    assert asked("buy", 100.0, "") == ("", ())
+    assert asked("buy", 101.0, "momentum") == ("momentum", ())  # the first that it names is its own
+    assert desk.state.bots["a"].strategy == "momentum"
+    assert asked("buy", 102.0, "value") == ("value", ("OTHER_STRATEGY",))
+    assert asked("buy", 103.0, "") == ("momentum", ())
+    assert "a belongs to momentum" in ask(desk, "KO", "buy", 104.0, "value", "a").explain()
+    assert asked("buy", 105.0, "value", bot=None)[1] == ()
+    hold(desk, "SPY", 500.0, bot="a", strategy="value")
+    assert asked("sell", 500.0, "value", "SPY")[1] == ()
+    assert asked("sell", 100.0, "value", "SPY")[1] == ("OTHER_STRATEGY",)
+
+
 def test_the_same_id_gives_the_same_answer_once(desk):
     first = request(desk, "KO", "buy", 500.0, request_id="one")
     again = request(desk, "KO", "buy", 500.0, request_id="one")
@@ -304,6 +323,27 @@ def test_an_unknown_request_is_recorded_told_and_raised(desk):
     assert desk.alarms[0][0] == "UNKNOWN_REQUEST"
     assert desk.desk.unknown_reports[0].request_id == "nobody-1"
     assert not desk.state.positions
+
+
+def test_reports_that_are_not_booked_write_each_fact_once_and_only_so_many(desk):
+    def reported(name, actor="rsi2", **more):
+        with pytest.raises(InvalidRequest) as problem:
+            desk.desk.execute(FillReport(name, 100.0, 50.0, actor=actor, **more))
+        return problem.value.code
+
+    for _ in range(3):
+        assert reported("nobody", execution_id="e1") == "UNKNOWN_REQUEST"
+    assert desk.state.version == len(desk.alarms) == 1
+    assert {reported(f"n{number}") for number in range(99)} == {"UNKNOWN_REQUEST"}
+    before = desk.state.version
+    assert reported("true-1") == "TOO_MANY_REPORTS"
+    assert desk.state.version == before
+    assert reported("true-2", actor="another") == "UNKNOWN_REQUEST"
+    decision = request(desk, "KO", "buy", 100.0)
+    assert desk.desk.execute(FillReport(decision.request_id, 100.0, 50.0, actor="rsi2")).booked == 100.0
+    desk.clock.advance(60.0)
+    assert reported("true-1") == "UNKNOWN_REQUEST"
+    assert desk.desk.unknown_reports[-1].request_id == "true-1"
 
 
 def test_a_full_close_is_flat_although_the_price_moved(desk):

@@ -10,6 +10,7 @@ from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.errors import InvalidRequest, OrderRejected
 from risk_management.integration.broker_link import BrokerLink, surroundings_of
+from risk_management.model.broker import ApprovedOrder
 from risk_management.model.money import SCALE, from_ledger
 from risk_management.model.portfolio import EXTERNAL, TradingMode
 
@@ -145,3 +146,28 @@ def test_without_a_paper_account_it_is_said(make_manager):
     with pytest.raises(InvalidRequest) as said:
         manager.trade_on_paper("one")
     assert said.value.code == "NO_PAPER_ACCOUNT"
+
+
+def test_what_filled_while_the_process_was_gone_is_booked_by_the_next_one(world):
+    """A kill between the account and the book: the order's id is the request's, and the account tells."""
+    world.ask()
+    world.broker.submit(ApprovedOrder("one", "KO", 1, 10 * SCALE, reduce_only=False))
+    assert not world.held
+    BrokerLink(world.manager, world.broker).step()
+    assert world.held == {("KO", "a"): 10.0}
+    assert not world.manager.state.reservations
+    assert not world.manager.alert_manager.active
+
+
+def test_an_order_of_an_earlier_book_is_not_taken_for_this_one(world):
+    world.broker.submit(ApprovedOrder("one", "KO", 1, 10 * SCALE, reduce_only=False))
+    world.link.compare()  # the account's own: it belongs to nobody here
+    world.clock.advance(60.0)
+    world.manager.update_prices({"KO": 60.0})
+    assert world.ask().approved
+    with pytest.raises(InvalidRequest) as said:
+        world.manager.trade_on_paper("one")
+    assert said.value.code == "REQUEST_ID_REUSED"
+    world.link.step()
+    assert "one" in world.manager.state.reservations
+    assert world.held == {("KO", EXTERNAL): 10.0}
