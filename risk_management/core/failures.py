@@ -20,12 +20,14 @@ class Failures:
     """
 
     def __init__(self) -> None:
-        self._rejects: dict[str, int] = {}
+        self._rejects: dict[str, tuple[int, str]] = {}
         self._errors: dict[str, int] = {}
 
-    def not_filled(self, bot: str) -> None:
-        """An approved order of a bot was reported as not filled."""
-        self._rejects[bot] = self._rejects.get(bot, 0) + 1
+    def not_filled(self, bot: str, request_id: str) -> None:
+        """An approved order of a bot was reported as not filled; told again, it counts once."""
+        count, last = self._rejects.get(bot, (0, ""))
+        if last != request_id:
+            self._rejects[bot] = count + 1, request_id
 
     def filled(self, bot: str) -> None:
         """An order of a bot was filled."""
@@ -60,7 +62,7 @@ class Failures:
     def _why(self, state: PortfolioState, settings: BotConfig, name: str) -> str:
         counted = (
             (state.bots[name].record.losses_in_a_row, settings.max_losses_in_a_row, "losing trades"),
-            (self._rejects.get(name, 0), settings.max_rejects_in_a_row, "orders that did not fill"),
+            (self._rejects.get(name, (0, ""))[0], settings.max_rejects_in_a_row, "orders that did not fill"),
             (self._errors.get(name, 0), settings.max_errors_in_a_row, "malformed requests"),
         )
         for count, most, what in counted:

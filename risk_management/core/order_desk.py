@@ -389,7 +389,7 @@ class OrderDesk:
         known = self._book.state.reservations.get(report.request_id)
         if known is not None:
             if not report.success:
-                self.failures.not_filled(known.key.bot)
+                self.failures.not_filled(known.key.bot, report.request_id)
             status = ReservationStatus.CANCELLED if report.success else ReservationStatus.NOT_SENT
             who = report.actor or known.key.bot
             self._close(report.request_id, status, "reported as not filled", who)

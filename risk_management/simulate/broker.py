@@ -81,6 +81,8 @@ class Broker:
         self.fills: dict[str, tuple[int, int]] = {}
         """Every execution: signed units and signed money, ledger integers."""
         self.split_at: dict[str, float] = {}
+        self.unfilled_in_a_row: dict[str, int] = {}
+        """How often in a row each bot was told, last, that an order did not fill."""
         self._on_the_way: dict[str, int] = {}
         self._closed: set[str] = set()
 
@@ -166,7 +168,7 @@ class Broker:
         """Tell the engine until it has answered."""
         assert self.process is not None  # noqa: S101 - the world sets it
         try:
-            self.process.call(lambda engine: engine.execute_trade(report))
+            told = self.process.call(lambda engine: engine.execute_trade(report))
         except NoAnswer:
             self._agenda.after(
                 self._random.uniform(1.0, 5.0), lambda: self._deliver(order, report, is_first=is_first)
@@ -184,6 +186,10 @@ class Broker:
                 self._random.uniform(3.0, 8.0), lambda: self._deliver(order, report, is_first=is_first)
             )
             return
+        if not report.success:
+            self.unfilled_in_a_row[order.bot] = self.unfilled_in_a_row.get(order.bot, 0) + 1
+        elif not told.duplicate:
+            self.unfilled_in_a_row.pop(order.bot, None)
         self._arrived(order.symbol, is_first)
 
     def _tell_unapproved(self, order: Order, report: FillReport, *, is_first: bool) -> None:

@@ -48,6 +48,8 @@ class Stops:
         Whether a person's stop is in force.
     asks_too_often : callable
         Whether a bot truly ran away.
+    unfilled_in_a_row : callable
+        How many orders of a bot the broker truly did not fill, one after the other.
     """
 
     def __init__(
@@ -59,10 +61,12 @@ class Stops:
         config: Callable[[], RiskManagementConfig],
         is_meant: Callable[[], bool],
         asks_too_often: Callable[[str], bool],
+        unfilled_in_a_row: Callable[[str], int],
     ) -> None:
         self._truth, self._market, self._tally = truth, market, tally
         self._engine, self._settings = engine, config
         self._is_meant, self._asks_too_often = is_meant, asks_too_often
+        self._unfilled_in_a_row = unfilled_in_a_row
         self.before: PortfolioState | None = None
         """The state before the assessment that is under way."""
 
@@ -117,6 +121,11 @@ class Stops:
         if "times in a minute" in reason:
             self._tally.did["runaway bots switched off"] += 1
             if not self._asks_too_often(bot.name):
+                self._false("false stops of a bot", f"{bot.name}: {reason}")
+            return
+        if "did not fill in a row" in reason:
+            self._tally.did["bots switched off for orders that did not fill"] += 1
+            if self._unfilled_in_a_row(bot.name) < self._settings().bot_config.max_rejects_in_a_row:
                 self._false("false stops of a bot", f"{bot.name}: {reason}")
             return
         config = self._settings()

@@ -129,6 +129,7 @@ class World:
             lambda: self.process.config,
             lambda: self.people.wants_stop,
             self._asks_too_often,
+            lambda name: self.broker.unfilled_in_a_row.get(name, 0),
         )
         self.disk.watch, self.disk.compare = self._kept, self.invariants.recovered
         self._mischief()

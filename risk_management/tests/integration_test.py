@@ -682,9 +682,9 @@ def _no_fills(lab: Lab) -> str:
     most = lab.config.bot_config.max_rejects_in_a_row
     if most == 0:
         return "rejects in a row are not counted"
-    for _ in range(most):
+    for number in range(most):
         _expect(lab.manager.state.bots[BOT].enabled, "the bot was switched off too early")
-        lab.manager.desk.failures.not_filled(BOT)
+        lab.manager.desk.failures.not_filled(BOT, f"r{number}")
         lab.manager.assess_overall_risk()
     _expect(not lab.manager.state.bots[BOT].enabled, f"{most} rejects in a row switched nobody off")
     lab.manager.set_bot_enabled(BOT, enabled=True)
