@@ -182,7 +182,8 @@ def test_killed_again_and_again_it_goes_on(demo, market, tmp_path, rounds, recor
 
 def test_another_period_does_not_go_on_with_a_store(demo, tmp_path):
     demo(SLOWEST).end(signal.SIGTERM)
-    done = CliRunner().invoke(app, ["demo", "--serve", "--period", "2008", "--store", str(tmp_path)])
+    asked = ["demo", "--serve", "--period", "2008", "--port", "0", "--store", str(tmp_path)]
+    done = CliRunner().invoke(app, asked)
     assert done.exit_code == 1
     assert "name another --store or --period" in done.stderr
     assert PERIODS[1].start in done.stderr

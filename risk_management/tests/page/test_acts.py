@@ -333,7 +333,7 @@ def test_what_is_being_closed_is_ended_on_the_page(visit, service):
     visitor.page.locator("[data-panel=closing]").get_by_role("button", name="End").click()
     visitor.fill(reason="the wrong book", confirm="everything")
     visitor.page.get_by_role("dialog").get_by_role("button", name="End it").click()
-    visitor.page.locator("[data-panel=closing]").get_by_text("ends it").wait_for()
+    visitor.page.locator("[data-panel=closing] em").get_by_text("ends it").wait_for()
     one = manager.state.liquidations[name]
     assert (one.stop_reason, one.stopped_by) == ("the wrong book", "browser (token browser)")
 
