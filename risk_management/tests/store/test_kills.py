@@ -64,7 +64,19 @@ def traced(store: Path, acts: Path, inject: str, go: Path, **options) -> int:
     process = started(store, acts, wait_for=str(go), bots=1, **options)
     calls = inject.partition(":")[0]
     tracer = subprocess.Popen(
-        ["strace", "-f", "-p", str(process.pid), "-e", f"trace={calls}", "-e", f"inject={inject}"],
+        # what it traces goes nowhere: a pipe that nobody reads would hold it and the worker up
+        [
+            "strace",
+            "-f",
+            "-p",
+            str(process.pid),
+            "-o",
+            os.devnull,
+            "-e",
+            f"trace={calls}",
+            "-e",
+            f"inject={inject}",
+        ],
         stderr=subprocess.PIPE,
         text=True,
     )
