@@ -1,14 +1,15 @@
-"""The books of a paper account in SQLite: deposits, orders, fills. All else is a sum over them."""
+"""The books of a paper account in SQLite: deposits, transfers, orders, fills. All else is a sum over them."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from threading import RLock
+from types import MappingProxyType
 from typing import Any, Final
 
 from risk_management.errors import BrokerError
@@ -18,6 +19,7 @@ __all__ = ["PaperAccount", "WorkingOrder"]
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS deposits (amount INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS transfers (symbol TEXT NOT NULL, quantity INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS orders (
     place INTEGER PRIMARY KEY, client_order_id TEXT NOT NULL UNIQUE, symbol TEXT NOT NULL,
     side INTEGER NOT NULL, quantity INTEGER NOT NULL, kind TEXT NOT NULL, limit_price REAL, stop_price REAL,
@@ -67,9 +69,13 @@ class PaperAccount:
     path : Path or None
     cash : int
         First deposit of an account that is new, ledger units.
+    holdings : Mapping of str to int
+        What is transferred into an account that is new, signed ledger units by symbol.
     """
 
-    def __init__(self, path: Path | None, cash: int) -> None:
+    def __init__(
+        self, path: Path | None, cash: int, holdings: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self._lock = RLock()
         try:
             self._sql = sqlite3.connect(
@@ -84,6 +90,7 @@ class PaperAccount:
         with self.changing():
             if self._one("SELECT COUNT(*) FROM deposits") == 0:
                 self._sql.execute("INSERT INTO deposits VALUES (?)", (cash,))
+                self._sql.executemany("INSERT INTO transfers VALUES (?, ?)", holdings.items())
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -105,7 +112,10 @@ class PaperAccount:
 
     def positions(self) -> dict[str, int]:
         """Signed ledger units by symbol, without those that are flat."""
-        rows = self._all("SELECT symbol, SUM(side * quantity) AS held FROM fills GROUP BY symbol")
+        rows = self._all(
+            "SELECT symbol, SUM(quantity) AS held FROM (SELECT symbol, side * quantity AS quantity FROM fills"
+            " UNION ALL SELECT symbol, quantity FROM transfers) GROUP BY symbol"
+        )
         return {row["symbol"]: row["held"] for row in rows if row["held"]}
 
     def add(self, order: WorkingOrder) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -39,6 +39,10 @@ class Surroundings:
         Base currency of the book.
     capital : float
         Money that the book began with; a new paper account begins with the same.
+    holdings : Mapping of str to int
+        What the book holds by now, signed ledger units by symbol; a new paper account begins with the same.
+    cash : int
+        The book's cash beside its holdings, ledger units.
     """
 
     clock: Clock
@@ -46,6 +50,8 @@ class Surroundings:
     instrument: Callable[[str], Instrument | None]
     currency: str = "USD"
     capital: float = 10_000.0
+    holdings: Mapping[str, int] = field(default_factory=dict)
+    cash: int = 0
 
 
 class BrokerSettings(Protocol):

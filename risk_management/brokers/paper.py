@@ -69,7 +69,8 @@ class PaperBroker:
     def __init__(self, around: Surroundings, options: PaperOptions | None = None) -> None:
         self._around = around
         self._options = options or PaperOptions()
-        self._account = PaperAccount(self._options.path, to_ledger(self._options.cash))
+        cash = around.cash if around.holdings else to_ledger(self._options.cash)
+        self._account = PaperAccount(self._options.path, cash, around.holdings)
         self._markets: dict[str, tuple[MarketStatus, float]] = {}
         self._is_down = False
         self._refused = 0

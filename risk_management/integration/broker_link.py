@@ -45,13 +45,20 @@ def surroundings_of(manager: AdvancedRiskManager) -> Surroundings:
     def instrument(symbol: str) -> Instrument | None:
         return manager.state.instruments.get(symbol)
 
-    config = manager.config
+    config, state = manager.config, manager.state
+    name = config.broker_config.account_id or config.account_id
+    holdings: dict[str, int] = {}
+    for key, position in state.positions.items():
+        if key.account_id == name:
+            holdings[key.symbol] = holdings.get(key.symbol, 0) + position.quantity
     return Surroundings(
         manager.clock,
         price,
         instrument,
         config.base_currency,
         config.portfolio_value,
+        holdings,
+        state.accounts[name].cash if name in state.accounts else 0,
     )
 
 

@@ -239,6 +239,23 @@ def test_the_settings_name_the_broker(make_manager, tmp_path):
         manager.config.update(broker_config={"name": "paper", "environment": "live"})
 
 
+def test_a_new_paper_account_begins_with_the_book_and_a_kept_one_stays_as_it_is(make_manager, tmp_path):
+    manager, _ = make_manager()
+    manager.update_prices({"KO": 60.0, "PG": 150.0})
+    manager.add_position("KO", 600.0, 60.0, "s", risk_amount=30.0)
+    options = PaperOptions(path=tmp_path / "account.db")
+    broker = PaperBroker(surroundings_of(manager), options)
+    assert broker.positions() == {"KO": 10 * SCALE}
+    assert BrokerLink(manager, broker).compare().is_clean
+    assert manager.state.mode is TradingMode.ACTIVE
+    (known,) = manager.state.positions
+    assert known.bot != EXTERNAL
+    manager.add_position("PG", 300.0, 150.0, "s", risk_amount=15.0)
+    assert PaperBroker(surroundings_of(manager), options).positions() == {"KO": 10 * SCALE}
+    broker.submit(OrderIntent("out", "KO", -1, 10 * SCALE))
+    assert broker.positions() == {}
+
+
 def test_a_manager_alone_waits_for_a_comparison_too(make_manager):
     manager, clock = make_manager()
     config = manager.config.update(broker_config={"name": "paper"})
