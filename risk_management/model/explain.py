@@ -67,6 +67,10 @@ SENTENCES: Final[dict[str, str]] = {
     "NOTHING_TO_CLOSE": "there is nothing left of {subject} to close",
 }
 """A sentence for each code; the stable list of codes is made of its keys."""
+FROM_BEFORE: Final = (
+    "the newest price of {subject} is from before the start, or a step of the clock; the next quote will do"
+)
+"""A price that is not too old by its age, while nobody knows that age."""
 
 
 FORMS: Final[dict[str, tuple[int, str]]] = {
@@ -110,6 +114,8 @@ def _span(seconds: float, decimals: int) -> str:
 def sentence(finding: Finding) -> str:
     """One sentence for a finding, with the numbers compared to as many decimals as tell them apart."""
     template = SENTENCES.get(finding.code, "{subject}: {measured}, limit {limit}")
+    if finding.code == "STALE_PRICE" and finding.cap == 0.0 and finding.measured <= finding.limit:
+        template = FROM_BEFORE
     more = 0
     measured, limit = amount(finding.measured, finding.unit), amount(finding.limit, finding.unit)
     while measured == limit and finding.measured != finding.limit and more < MOST_DECIMALS:

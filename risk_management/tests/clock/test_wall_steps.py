@@ -55,6 +55,8 @@ def test_nothing_opens_on_a_price_from_before_a_step(running, step):
     clock.step_wall(step)
     refused = ask(manager)
     assert refused.rejection_reasons == ("STALE_PRICE",)
+    if abs((clock.now() - manager.state.quotes["KO"].time).total_seconds()) < 60.0:
+        assert "a step of the clock; the next quote will do" in refused.explain()
     assert ask(manager, 50.0, "sell").approved
     clock.advance(1.0)
     manager.update_prices({"KO": 60.0})
