@@ -7,7 +7,7 @@ clock but the one that it was handed, and whatever a channel or a subscriber rai
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -381,9 +381,13 @@ class RiskAlertManager:
         """Alerts that hold now, with their counts; the most severe first."""
         return active_alerts(self._keeper.alerts, self._lives.counted)
 
+    def recall(self, alerts: Iterable[Alert]) -> None:
+        """Take tellings of the processes before this one into the history, the oldest first."""
+        self._teller.recall(alerts)
+
     @property
     def history(self) -> tuple[Alert, ...]:
-        """The last 1000 tellings of this process, the newest last."""
+        """The last 1000 tellings, with a store those of earlier processes too, the newest last."""
         return self._teller.history
 
     def subscribe(self, listener: Callable[[Alert], None]) -> Callable[[], None]:

@@ -86,6 +86,11 @@ class Teller:
         with self._lock:
             return tuple(self._history)
 
+    def recall(self, alerts: Iterable[Alert]) -> None:
+        """Tellings of the processes before this one, the oldest first; nobody is told again."""
+        with self._lock:
+            self._history.extendleft(reversed(tuple(alerts)))
+
     def warnings_of(self, rule: AlertRule) -> Iterator[str]:
         """The channels of a rule that can't be reached, each in a sentence with the remedy."""
         for channel in rule.channels:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from risk_management.alerts.outbox import MemoryOutbox, Outbox
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager, settled_rules
 from risk_management.alerts.steady import SteadyOutbox
+from risk_management.alerts.telling import KEPT
 from risk_management.calculators.kelly_optimizer import KellyOptimizer
 from risk_management.calculators.risk_budget import RiskBudgetAllocator
 from risk_management.calculators.stress_tester import StressTester
@@ -33,7 +34,7 @@ from risk_management.core.manager.emergencies import Emergencies
 from risk_management.core.order_desk import OrderDesk, OrderTicket
 from risk_management.core.portfolio_heat import PortfolioHeatMonitor
 from risk_management.core.protocol import EmergencyProtocol, Executor
-from risk_management.core.taking_up import hold_until_reconciled, take_up
+from risk_management.core.taking_up import hold_until_reconciled, take_up, told_before
 from risk_management.core.watch import Watch
 from risk_management.errors import ConfigurationError, InvalidRequest, shown
 from risk_management.model.codes import Code
@@ -130,6 +131,7 @@ class AdvancedRiskManager(AccountFacts, BotsAndModes, Budgets, Emergencies):
         self.tell_markets = None
         self.send_to_paper = None
         self.alert_manager = RiskAlertManager(foundation.config, self.clock, book=self.book)
+        self.alert_manager.recall(told_before(self.book.journal, KEPT))
         durable: Outbox | None = getattr(self.book.journal, "outbox", None)
         self.outbox: Outbox = MemoryOutbox() if durable is None else SteadyOutbox(durable)
         """What is still to be sent; `integration.alerting` sends it."""

@@ -22,7 +22,9 @@ from risk_management.core.reconciliation import UNRECONCILED
 from risk_management.core.risk_model import with_stable_labels
 from risk_management.core.standing import Standing
 from risk_management.errors import ConfigurationError
+from risk_management.model.alert import Alert
 from risk_management.model.events import (
+    AlertTold,
     ClockStepped,
     EngineStarted,
     Event,
@@ -34,12 +36,23 @@ from risk_management.model.market import ReturnMatrix
 from risk_management.model.portfolio import EMERGENCY_STOP, SYSTEM, Hold, Scope, TradingMode
 from risk_management.model.risk_model import RiskModel
 
-__all__ = ["hold_until_reconciled", "take_up"]
+__all__ = ["hold_until_reconciled", "take_up", "told_before"]
 
 logger = logging.getLogger(__name__)
 
 SETTINGS: Final = "settings"
 """Cause of the hold that stands while settings contradict each other."""
+
+
+def told_before(journal: object, most: int) -> Iterator[Alert]:
+    """The newest alerts that earlier processes told, the oldest first; none where no store keeps them."""
+    reader = getattr(journal, "reader", None)
+    if reader is None:
+        return
+    for entry in reader.newest(most, kind=AlertTold.__name__):
+        told = reader.event(entry)
+        if isinstance(told, AlertTold):
+            yield told.alert
 
 
 def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation, Book]:

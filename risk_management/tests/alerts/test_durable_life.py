@@ -98,7 +98,7 @@ def test_what_was_raised_is_there_and_can_be_resolved(life):
     life.killed()
     again = life.alerts.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, "it broke", key="disk")
     assert (again.alert_id, again.count) == (raised.alert_id, 2)
-    assert life.alerts.history == ()  # nobody was told twice
+    assert life.alerts.history == (raised,)  # the telling of the process before; nobody was told twice
     assert life.alerts.resolve("disk").state == "resolved"
     life.killed()
     assert life.alerts.active == ()
