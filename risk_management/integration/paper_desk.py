@@ -12,14 +12,16 @@ from threading import Lock
 from typing import Final
 
 from risk_management.brokers.paper import PaperBroker
+from risk_management.checks import bot, mode
 from risk_management.core.fill_report import FillReport
+from risk_management.core.proposal import propose
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import InvalidRequest
 from risk_management.model.broker import ApprovedOrder, BrokerFill, BrokerOrder, OrderKind, own_order
 from risk_management.model.codes import Code
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import Reservation, ReservationStatus
-from risk_management.model.trade import PaperTrade
+from risk_management.model.trade import PaperTrade, TradeRequest
 
 __all__ = ["PaperDesk"]
 
@@ -51,22 +53,30 @@ class PaperDesk:
         Raises
         ------
         InvalidRequest
-            ``NO_APPROVAL``
+            ``NO_APPROVAL``, or why nothing opens now: ``REDUCING``, ``HALTED``, ``BOT_DISABLED``.
         OrderRejected
             The account took no order; the approval stands.
         """
-        order = self._broker.order(request_id)
-        state = self._manager.state
-        known = state.reservations.get(request_id) or state.settled.get(request_id)
-        if order is not None and known is not None and not _is_of(order, known):
-            said = f"the paper account knows an order {request_id!r} of an earlier book; ask under another id"
-            raise InvalidRequest(Code.REQUEST_ID_REUSED, "request_id", said)
-        if order is None:
+        with self._lock:
+            order = self._broker.order(request_id)
+            state = self._manager.state
+            known = state.reservations.get(request_id) or state.settled.get(request_id)
+            if order is not None and known is not None and not _is_of(order, known):
+                said = f"the account has {request_id!r} of an earlier book; ask under another id"
+                raise InvalidRequest(Code.REQUEST_ID_REUSED, "request_id", said)
+            if order is None:
+                self._approval(request_id)  # on disk: what is sent is never of an answer that may yet be lost
+                order = self._submit(request_id)
+            self._look()
+            return _told(self._broker.order(request_id) or order)
+
+    def _submit(self, request_id: str) -> BrokerOrder:
+        """Judge an approval once more and send it, with nobody in between: a stop comes before or after."""
+        with self._manager.book.lock:
             approval = self._approval(request_id)
+            intent = self._intent(approval)
             self._working[request_id] = approval
-            order = self._broker.submit(self._intent(approval))
-        self.book()
-        return _told(self._broker.order(request_id) or order)
+            return self._broker.submit(intent)
 
     @property
     def is_watching(self) -> bool:
@@ -115,7 +125,12 @@ class PaperDesk:
 
     def _intent(self, approval: Reservation) -> ApprovedOrder:
         asked = self._manager.desk.asked(approval.request_id)
-        limit = None if asked is None else asked.limit_price
+        if asked is None:
+            said = f"what was asked as {approval.request_id!r} is forgotten; ask anew under another id"
+            raise InvalidRequest(Code.NO_APPROVAL, "request_id", said)
+        limit = asked.limit_price
+        if approval.opening > 0:
+            self._may_open(asked)
         return ApprovedOrder(
             approval.request_id,
             approval.key.symbol,
@@ -125,6 +140,17 @@ class PaperDesk:
             limit,
             reduce_only=False,  # it closes what is its bot's; the account may hold another's against it
         )
+
+    def _may_open(self, asked: TradeRequest) -> None:
+        """Raise where a mode or its bot's state, as they are now, lets nothing of a request open."""
+        state, config = self._manager.state, self._manager.config
+        if config.shadow_mode and not state.is_stopped:
+            return
+        proposal = propose(state, config, asked, self._manager.clock.now())
+        for finding in (mode.check(proposal), bot.check(proposal)):
+            if finding.cap == 0.0:
+                said = f"{asked.request_id!r} opens, and nothing may now: {finding.code} {finding.subject}"
+                raise InvalidRequest(finding.code, "request_id", f"{said}; what only closes passes")
 
     def _units(self, approval: Reservation) -> int:
         """Ledger units approved; of an approval in money alone what that buys at the account's price."""

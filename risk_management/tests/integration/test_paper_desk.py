@@ -8,11 +8,14 @@ from risk_management.brokers.paper import PaperBroker
 from risk_management.brokers.paper_options import PaperOptions
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
+from risk_management.core.taking_up import hold_until_reconciled
 from risk_management.errors import InvalidRequest, OrderRejected
 from risk_management.integration.broker_link import BrokerLink, surroundings_of
+from risk_management.model.amend import amended
 from risk_management.model.broker import ApprovedOrder
+from risk_management.model.events import BotChanged
 from risk_management.model.money import SCALE, from_ledger
-from risk_management.model.portfolio import EXTERNAL, TradingMode
+from risk_management.model.portfolio import EXTERNAL, Scope, TradingMode
 
 
 class World:
@@ -127,6 +130,71 @@ def test_only_what_is_approved_now_is_sent(world, how):
         world.manager.trade_on_paper("one")
     assert said.value.code == "NO_APPROVAL"
     assert not world.broker.positions()
+
+
+@pytest.mark.parametrize(
+    ("scope", "name", "mode"),
+    [
+        (Scope.PORTFOLIO, "", TradingMode.REDUCING),
+        (Scope.PORTFOLIO, "", TradingMode.HALTED),
+        (Scope.BOT, "a", TradingMode.HALTED),
+        (Scope.SYMBOL, "KO", TradingMode.REDUCING),
+    ],
+)
+def test_what_was_approved_before_a_mode_opens_nothing_under_it_and_closes(world, scope, name, mode):
+    world.ask("held")
+    world.manager.trade_on_paper("held")
+    world.ask("more", size=500.0)
+    world.ask("close", "sell", 700.0, reduce_only=True)
+    world.manager.set_mode(mode, "a doubt", scope=scope, name=name, actor="ann")
+    with pytest.raises(InvalidRequest) as said:
+        world.manager.trade_on_paper("more")
+    assert said.value.code == mode.name
+    assert world.held == {("KO", "a"): 10.0}
+    assert world.manager.trade_on_paper("close").executed_quantity == 10.0
+    assert not world.held
+
+
+def test_what_was_approved_waits_while_the_account_is_not_compared_and_while_its_bot_is_off(world):
+    world.ask()
+    now = world.clock.now()
+    hold_until_reconciled(world.manager.book, now, "the broker is silent")
+    with pytest.raises(InvalidRequest) as said:
+        world.manager.trade_on_paper("one")
+    assert said.value.code == "REDUCING"
+    world.link.compare()
+    off = amended(world.manager.state.bots["a"], enabled=False)
+    world.manager.book.apply(BotChanged(at=now, actor="ann", bot=off))
+    with pytest.raises(InvalidRequest) as said:
+        world.manager.trade_on_paper("one")
+    assert said.value.code == "BOT_DISABLED"
+    assert not world.broker.positions()
+    world.manager.book.apply(BotChanged(at=now, actor="ann", bot=amended(off, enabled=True)))
+    assert world.manager.trade_on_paper("one").status == "filled"  # the approval stood
+
+
+def test_a_stop_comes_before_an_order_or_after_it_and_never_between(world, monkeypatch):
+    world.ask()
+    world.ask("two", size=500.0)
+    seen = []
+    submit, look = world.broker.submit, world.broker.order
+
+    def watched(intent):
+        seen.append(world.manager.book.lock.is_mine)  # whoever stops now waits until it is sent
+        return submit(intent)
+
+    def stopped(name):
+        world.manager.emergency_stop("fraud", actor="ann")
+        return look(name)
+
+    monkeypatch.setattr(world.broker, "submit", watched)
+    world.manager.trade_on_paper("one")
+    assert seen == [True]
+    monkeypatch.setattr(world.broker, "order", stopped)
+    with pytest.raises(InvalidRequest) as said:
+        world.manager.trade_on_paper("two")
+    assert said.value.code == "NO_APPROVAL"
+    assert seen == [True]
 
 
 def test_an_order_that_the_account_refuses_leaves_the_approval(world):
