@@ -8,6 +8,7 @@ from risk_management.brokers.paper import PaperBroker
 from risk_management.brokers.paper_options import PaperOptions
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
+from risk_management.core.reduction import CloseIntent
 from risk_management.core.taking_up import hold_until_reconciled
 from risk_management.errors import InvalidRequest, OrderRejected
 from risk_management.integration.broker_link import BrokerLink, surroundings_of
@@ -27,8 +28,17 @@ class World:
         self.manager.update_prices({"KO": 60.0})
         self.link.compare()
 
-    def ask(self, name="one", action="buy", size=600.0, **words):
-        return self.manager.request_trade(OrderTicket("KO", action, size, "", "a", request_id=name, **words))
+    def ask(self, name="one", action="buy", size=600.0, bot="a", **words):
+        return self.manager.request_trade(OrderTicket("KO", action, size, "", bot, request_id=name, **words))
+
+    def hold(self, bot="a", action="buy"):
+        self.ask(f"first{bot}", action, bot=bot)
+        self.manager.trade_on_paper(f"first{bot}")
+
+    def trim(self, units):
+        (key,) = self.manager.state.positions
+        self.manager.protocol.closing.begin([CloseIntent(key, -units * SCALE, "drawdown_trim")])
+        self.round()
 
     def round(self, seconds=1.0):
         self.clock.advance(seconds)
@@ -195,6 +205,68 @@ def test_a_stop_comes_before_an_order_or_after_it_and_never_between(world, monke
         world.manager.trade_on_paper("two")
     assert said.value.code == "NO_APPROVAL"
     assert seen == [True]
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_a_close_that_works_ends_when_a_liquidation_closed_its_units(world, others):
+    world.hold()
+    if others:
+        world.hold("b")  # the account holds enough to sell: only the book knows that none of it is a's
+    world.ask("close", "sell", 700.0, price=61.0, reduce_only=True)
+    assert world.manager.trade_on_paper("close").status == "accepted"
+    world.manager.liquidate("bot:a", "bad", actor="ann")
+    world.round()
+    world.round()
+    world.manager.update_prices({"KO": 62.0})
+    world.round()
+    assert world.held == ({("KO", "b"): 10.0} if others else {})
+    assert "close" not in world.manager.state.reservations
+    assert world.broker.positions() == ({"KO": 10 * SCALE} if others else {})
+
+
+def test_a_close_is_cut_to_what_its_owner_still_holds(world):
+    world.hold()
+    world.ask("close", "sell", 700.0, price=61.0, reduce_only=True)
+    world.trim(6)
+    assert world.manager.trade_on_paper("close").quantity == 4.0
+    world.round()
+    world.manager.update_prices({"KO": 62.0})
+    world.round()
+    assert not world.held
+    assert not world.manager.state.reservations
+
+
+def test_a_close_is_not_sent_when_nothing_is_left_and_not_beside_an_order_that_closes_it(make_manager):
+    world = World(make_manager, latency=5.0)
+    world.hold()
+    world.round(10.0)
+    world.ask("close", "sell", 700.0, reduce_only=True)
+    world.manager.liquidate("bot:a", "bad", actor="ann")
+    for _ in range(10):
+        world.round()
+        with pytest.raises(InvalidRequest) as said:
+            world.manager.trade_on_paper("close")
+        assert said.value.code == "NOTHING_TO_CLOSE"
+    assert not world.held
+    assert not world.broker.positions()
+
+
+def test_a_close_goes_through_an_account_where_another_bot_holds_the_other_side(world):
+    world.hold()
+    world.hold("b", "sell")
+    assert not world.broker.positions()
+    world.ask("close", "sell", 700.0, reduce_only=True)
+    assert world.manager.trade_on_paper("close").executed_quantity == 10.0
+    assert world.held == {("KO", "b"): -10.0}
+
+
+def test_of_an_order_through_zero_only_what_closes_is_sent_in_a_mode_that_opens_nothing(world):
+    world.hold()
+    assert world.ask("turn", "sell", 900.0).opening_size > 0.0
+    world.manager.set_mode(TradingMode.REDUCING, "a doubt", scope=Scope.PORTFOLIO, name="", actor="ann")
+    assert world.manager.trade_on_paper("turn").executed_quantity == 10.0
+    assert not world.held
+    assert not world.manager.state.reservations
 
 
 def test_an_order_that_the_account_refuses_leaves_the_approval(world):
