@@ -6,6 +6,7 @@ through the risk system; whatever trades money is out of reach here.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from threading import Lock
@@ -25,6 +26,8 @@ from risk_management.model.portfolio import PositionKey, Reservation, Reservatio
 from risk_management.model.trade import Finding, PaperTrade, TradeRequest
 
 __all__ = ["PaperDesk"]
+
+logger = logging.getLogger(__name__)
 
 BEFORE: Final = timedelta(seconds=5)
 """The account may be kept by another process, whose clock is behind ours by this."""
@@ -126,6 +129,7 @@ class PaperDesk:
                 continue
             approval = state.reservations.get(name)
             if approval is None:
+                ended[name] = "its approval is closed"
                 continue
             part = close_of(approval, order.left)
             if closes_within(state, approval, at_work) < abs(part[1]):
@@ -236,7 +240,10 @@ class PaperDesk:
             name = f"{fill.execution_id}-{fill.client_order_id}"[:LONGEST_NAME]
             if self._manager.desk.executed(name) is None:
                 is_last = not order.status.is_open and booked[fill.client_order_id] == order.filled
-                self._manager.execute_trade(self._report(fill, name, is_last=is_last))
+                try:
+                    self._manager.execute_trade(self._report(fill, name, is_last=is_last))
+                except InvalidRequest as problem:  # recorded and told: it keeps nothing else from going on
+                    logger.warning("a fill of the paper account was not booked: %s", problem)
 
     def _report(self, fill: BrokerFill, name: str, *, is_last: bool) -> FillReport:
         units = fill.quantity / SCALE

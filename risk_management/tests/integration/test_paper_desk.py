@@ -13,7 +13,7 @@ from risk_management.core.taking_up import hold_until_reconciled
 from risk_management.errors import InvalidRequest, OrderRejected
 from risk_management.integration.broker_link import BrokerLink, surroundings_of
 from risk_management.model.amend import amended
-from risk_management.model.broker import ApprovedOrder
+from risk_management.model.broker import ApprovedOrder, MarketStatus
 from risk_management.model.events import BotChanged
 from risk_management.model.money import SCALE, from_ledger
 from risk_management.model.portfolio import EXTERNAL, Scope, TradingMode
@@ -267,6 +267,50 @@ def test_of_an_order_through_zero_only_what_closes_is_sent_in_a_mode_that_opens_
     assert world.manager.trade_on_paper("turn").executed_quantity == 10.0
     assert not world.held
     assert not world.manager.state.reservations
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_fill_of_a_cancelled_approval_is_its_bots_also_beside_a_liquidation_that_goes_on(world, closes):
+    """A liquidation compares in each of its looks: what was not booked before went to EXTERNAL."""
+    world.manager.update_prices({"SPY": 100.0})
+    world.manager.request_trade(OrderTicket("SPY", "buy", 600.0, "", "b", request_id="b1"))
+    world.manager.trade_on_paper("b1")
+    world.broker.set_market("SPY", MarketStatus.HALTED)
+    world.manager.liquidate("bot:b", "bad", actor="ann")
+    if closes:
+        world.hold()
+    world.ask("one", "sell" if closes else "buy", price=61.0 if closes else 59.0, reduce_only=closes)
+    world.manager.trade_on_paper("one")
+    world.round()
+    assert any(one.is_open for one in world.manager.state.liquidations.values())
+    world.manager.update_prices({"KO": 62.0 if closes else 58.0})
+    world.manager.desk.cancel("one", "too late")
+    world.round()
+    assert world.held == {("SPY", "b"): 6.0} | ({} if closes else {("KO", "a"): 10.0})
+    assert not [hold for hold in world.manager.state.holds.values() if hold.cause == "reconciliation"]
+
+
+def test_a_cancel_reaches_the_account_before_it_fills_anything_more(world):
+    world.ask(price=59.0)
+    world.manager.trade_on_paper("one")
+    world.manager.desk.cancel("one", "changed my mind")
+    world.round()
+    world.manager.update_prices({"KO": 58.0})
+    world.round()
+    assert not world.held
+
+
+def test_a_fill_that_can_not_be_booked_keeps_nothing_else_from_going_on(world):
+    world.ask(price=59.0)
+    world.manager.trade_on_paper("one")
+    world.manager.update_prices({"KO": 58.0})
+    assert world.broker.positions()  # filled, and not looked at before the price is another one
+    for _ in range(3):
+        world.clock.advance(1.0)
+        world.manager.update_prices({"KO": 200.0})
+    world.link.step()
+    assert [report.request_id for report in world.manager.desk.unknown_reports] == ["one"]
+    assert world.held == {("KO", EXTERNAL): 10.0}  # the comparison of the same step went on
 
 
 def test_an_order_that_the_account_refuses_leaves_the_approval(world):
