@@ -122,7 +122,7 @@ class PaperDesk:
 
     def _outlived(self, orders: Mapping[str, BrokerOrder]) -> dict[str, str]:
         """Working orders that may not go on, and why."""
-        state = self._manager.state
+        state, now = self._manager.state, self._manager.clock.now()
         at_work, ended = closes_of_liquidations(state), {}
         for name, order in orders.items():
             if not order.status.is_open or order.is_protective:
@@ -130,6 +130,9 @@ class PaperDesk:
             approval = state.reservations.get(name)
             if approval is None:
                 ended[name] = "its approval is closed"
+                continue
+            if approval.valid_until < now:  # from now on the same units may be approved again
+                ended[name] = "its approval is past its time"
                 continue
             part = close_of(approval, order.left)
             if closes_within(state, approval, at_work) < abs(part[1]):

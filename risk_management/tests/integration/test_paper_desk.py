@@ -300,6 +300,40 @@ def test_a_cancel_reaches_the_account_before_it_fills_anything_more(world):
     assert not world.held
 
 
+def test_an_order_ends_with_the_time_of_its_approval_before_the_same_close_is_sent_again(world):
+    world.hold()
+    world.ask("close", "sell", 700.0, price=61.0, reduce_only=True)
+    world.manager.trade_on_paper("close")
+    world.clock.advance(world.manager.config.order_config.reservation_life + 1.0)
+    world.manager.update_prices({"KO": 60.0})
+    world.manager.desk.expire()
+    assert world.ask("again", "sell", 690.0, price=61.5, reduce_only=True).closing_size > 0.0
+    assert world.manager.trade_on_paper("again").status == "accepted"
+    assert [order.client_order_id for order in world.broker.open_orders()] == ["again"]
+    assert world.manager.trade_on_paper("close").status == "cancelled"
+    assert world.manager.state.settled["close"].status == "cancelled"
+    world.manager.update_prices({"KO": 62.0})
+    world.round()
+    assert not world.held
+    assert not world.broker.positions()
+
+
+def test_a_close_that_filled_late_leaves_nothing_for_the_one_approved_after_it(world):
+    world.hold()
+    world.ask("close", "sell", 700.0, price=61.0, reduce_only=True)
+    world.manager.trade_on_paper("close")
+    world.clock.advance(world.manager.config.order_config.reservation_life + 1.0)
+    world.manager.desk.expire()
+    world.manager.update_prices({"KO": 60.0})
+    assert world.ask("again", "sell", 690.0, reduce_only=True).approved
+    world.manager.update_prices({"KO": 61.5})
+    with pytest.raises(InvalidRequest) as said:
+        world.manager.trade_on_paper("again")
+    assert said.value.code == "NOTHING_TO_CLOSE"
+    assert not world.held
+    assert not world.broker.positions()
+
+
 def test_a_fill_that_can_not_be_booked_keeps_nothing_else_from_going_on(world):
     world.ask(price=59.0)
     world.manager.trade_on_paper("one")
