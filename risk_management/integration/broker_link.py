@@ -121,9 +121,9 @@ class BrokerLink:
     def _carry_out(self, state: PortfolioState) -> bool:
         """Close and cancel what has to be, and look whether it is; what is not is tried in the next step."""
         try:
+            self._book_paper()  # first: closing compares, and would take fills of bots for nobody's
             self._runner.round()
-            if self._paper is not None:
-                self._paper.book()
+            self._book_paper()
             left = _asked_here(self.broker.open_orders()) if state.is_stopped else []
         except BrokerError as problem:
             self._tell(f"the broker {self.broker.name} does not answer, closing waits: {problem}", ENTRIES)
@@ -136,6 +136,10 @@ class BrokerLink:
             return False
         self._manager.alert_manager.resolve(ENTRIES, self._manager.clock.now())
         return True
+
+    def _book_paper(self) -> None:
+        if self._paper is not None:
+            self._paper.book()
 
     def compare(self) -> Reconciliation | None:
         """One comparison; None where the broker gave no answer or fills came in between."""

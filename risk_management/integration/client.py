@@ -234,7 +234,8 @@ class RiskClient:
         Raises
         ------
         InvalidRequest
-            ``NO_PAPER_ACCOUNT``, ``NO_APPROVAL``, or why the account took no order; the approval then stands.
+            ``NO_PAPER_ACCOUNT``, ``NO_APPROVAL``; or why nothing opens now or the account took no order, and
+            the approval then stands.
         Unanswered
             Call again: it is sent once.
         """

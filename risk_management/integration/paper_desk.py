@@ -6,22 +6,28 @@ through the risk system; whatever trades money is out of reach here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from threading import Lock
 from typing import Final
 
 from risk_management.brokers.paper import PaperBroker
+from risk_management.checks import bot, mode
 from risk_management.core.fill_report import FillReport
+from risk_management.core.proposal import propose
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import InvalidRequest
+from risk_management.integration.paper_closing import close_of, closes_of_liquidations, closes_within
 from risk_management.model.broker import ApprovedOrder, BrokerFill, BrokerOrder, OrderKind, own_order
 from risk_management.model.codes import Code
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import Reservation, ReservationStatus
-from risk_management.model.trade import PaperTrade
+from risk_management.model.portfolio import PositionKey, Reservation, ReservationStatus
+from risk_management.model.trade import Finding, PaperTrade, TradeRequest
 
 __all__ = ["PaperDesk"]
+
+logger = logging.getLogger(__name__)
 
 BEFORE: Final = timedelta(seconds=5)
 """The account may be kept by another process, whose clock is behind ours by this."""
@@ -51,22 +57,32 @@ class PaperDesk:
         Raises
         ------
         InvalidRequest
-            ``NO_APPROVAL``
+            ``NO_APPROVAL``, ``NOTHING_TO_CLOSE``, or why nothing opens now: ``REDUCING``, ``HALTED``,
+            ``BOT_DISABLED``.
         OrderRejected
             The account took no order; the approval stands.
         """
-        order = self._broker.order(request_id)
-        state = self._manager.state
-        known = state.reservations.get(request_id) or state.settled.get(request_id)
-        if order is not None and known is not None and not _is_of(order, known):
-            said = f"the paper account knows an order {request_id!r} of an earlier book; ask under another id"
-            raise InvalidRequest(Code.REQUEST_ID_REUSED, "request_id", said)
-        if order is None:
+        with self._lock:
+            self._look()
+            order = self._broker.order(request_id)
+            state = self._manager.state
+            known = state.reservations.get(request_id) or state.settled.get(request_id)
+            if order is not None and known is not None and not _is_of(order, known):
+                said = f"the account has {request_id!r} of an earlier book; ask under another id"
+                raise InvalidRequest(Code.REQUEST_ID_REUSED, "request_id", said)
+            if order is None:
+                self._approval(request_id)  # on disk: what is sent is never of an answer that may yet be lost
+                order = self._submit(request_id)
+            self._look()
+            return _told(self._broker.order(request_id) or order)
+
+    def _submit(self, request_id: str) -> BrokerOrder:
+        """Judge an approval once more and send it, with nobody in between: a stop comes before or after."""
+        with self._manager.book.lock:
             approval = self._approval(request_id)
-            self._working[request_id] = approval
-            order = self._broker.submit(self._intent(approval))
-        self.book()
-        return _told(self._broker.order(request_id) or order)
+            intent = self._intent(approval)
+            self._working[request_id] = approval  # even if the answer is lost
+            return self._broker.submit(intent)
 
     @property
     def is_watching(self) -> bool:
@@ -79,12 +95,15 @@ class PaperDesk:
             self._look()
 
     def _look(self) -> None:
-        open_now = self._manager.state.reservations
-        watched = {**self._working, **open_now}
+        watched = {**self._working, **self._manager.state.reservations}
         if not watched:
             return
-        found = {name: self._broker.order(name) for name in watched}
-        orders = {name: one for name, one in found.items() if one is not None and _is_of(one, watched[name])}
+        orders = self._orders(watched)
+        ended = self._outlived(orders)
+        for name in ended:
+            self._broker.cancel(name)
+        if ended:
+            orders = self._orders(watched)
         self._working = {name: watched[name] for name, order in orders.items() if order.status.is_open}
         if not orders:
             return
@@ -93,7 +112,34 @@ class PaperDesk:
         self._book(fills, orders)
         for name, order in orders.items():
             if not order.status.is_open and name in self._manager.state.reservations:
-                self._manager.desk.cancel(name, order.reason or str(order.status), ACTOR)
+                why = ended.get(name) or order.reason or str(order.status)
+                self._manager.desk.cancel(name, why, ACTOR)
+
+    def _orders(self, watched: Mapping[str, Reservation]) -> dict[str, BrokerOrder]:
+        """Orders of approvals, as the account tells them."""
+        found = {name: self._broker.order(name) for name in watched}
+        return {name: one for name, one in found.items() if one is not None and _is_of(one, watched[name])}
+
+    def _outlived(self, orders: Mapping[str, BrokerOrder]) -> dict[str, str]:
+        """Working orders that may not go on, and why."""
+        state, now = self._manager.state, self._manager.clock.now()
+        at_work, ended = closes_of_liquidations(state), {}
+        for name, order in orders.items():
+            if not order.status.is_open or order.is_protective:
+                continue
+            approval = state.reservations.get(name)
+            if approval is None:
+                ended[name] = "its approval is closed"
+                continue
+            if approval.valid_until < now:  # from now on the same units may be approved again
+                ended[name] = "its approval is past its time"
+                continue
+            part = close_of(approval, order.left)
+            if closes_within(state, approval, at_work) < abs(part[1]):
+                ended[name] = "its owner holds less by now than it would close"
+            else:
+                at_work.append(part)
+        return ended
 
     def _approval(self, request_id: str) -> Reservation:
         """What may be sent now."""
@@ -115,16 +161,66 @@ class PaperDesk:
 
     def _intent(self, approval: Reservation) -> ApprovedOrder:
         asked = self._manager.desk.asked(approval.request_id)
-        limit = None if asked is None else asked.limit_price
+        if asked is None:
+            said = f"what was asked as {approval.request_id!r} is forgotten; ask anew under another id"
+            raise InvalidRequest(Code.NO_APPROVAL, "request_id", said)
+        units, only_reduces = self._sendable(approval, asked)
+        limit = asked.limit_price
         return ApprovedOrder(
             approval.request_id,
             approval.key.symbol,
             approval.side,
-            self._units(approval),
+            units,
             OrderKind.MARKET if limit is None else OrderKind.LIMIT,
             limit,
-            reduce_only=False,  # it closes what is its bot's; the account may hold another's against it
+            reduce_only=only_reduces,
         )
+
+    def _sendable(self, approval: Reservation, asked: TradeRequest) -> tuple[int, bool]:
+        """Ledger units that may be sent now, and whether the account may hold them to reducing.
+
+        It closes what is its owner's; where others hold the other side, the account may have less to reduce.
+        """
+        whole, opens = self._units(approval), approval.opening > 0
+        close = approval.closing_quantity or (0 if opens else whole)
+        refusal = self._refusal(asked) if opens else None
+        if close == 0:
+            if refusal is not None:
+                said = f"{asked.request_id!r} opens, and nothing may now: {refusal.code} {refusal.subject}"
+                raise InvalidRequest(refusal.code, "request_id", f"{said}; what only closes passes")
+            return whole, False
+        state, at_work = self._manager.state, self._at_work()
+        left = min(close, closes_within(state, approval, at_work))
+        if opens and left == close and refusal is None:
+            return whole, False
+        if left == 0:
+            said = f"nothing of {approval.key.symbol} is left that {asked.request_id!r} may close"
+            raise InvalidRequest(
+                Code.NOTHING_TO_CLOSE, "request_id", f"{said}: it is closed, or an order works on it"
+            )
+        symbol, side = approval.key.symbol, approval.side
+        working = sum(abs(units) for key, units in at_work if key.symbol == symbol and units * side > 0)
+        there = -side * self._broker.positions().get(symbol, 0)
+        return left, left + working <= there
+
+    def _at_work(self) -> list[tuple[PositionKey, int]]:
+        """What working orders may close. Whole orders: what filled since the last look is not booked yet."""
+        state = self._manager.state
+        closes = closes_of_liquidations(state)
+        for name in self._working:
+            order, approval = self._broker.order(name), state.reservations.get(name)
+            if order is not None and approval is not None:
+                closes.append(close_of(approval, order.quantity))
+        return closes
+
+    def _refusal(self, asked: TradeRequest) -> Finding | None:
+        """Why a mode or its bot's state, as they are now, lets nothing of a request open."""
+        state, config = self._manager.state, self._manager.config
+        if config.shadow_mode and not state.is_stopped:
+            return None
+        proposal = propose(state, config, asked, self._manager.clock.now())
+        findings = (mode.check(proposal), bot.check(proposal))
+        return next((finding for finding in findings if finding.cap == 0.0), None)
 
     def _units(self, approval: Reservation) -> int:
         """Ledger units approved; of an approval in money alone what that buys at the account's price."""
@@ -147,7 +243,10 @@ class PaperDesk:
             name = f"{fill.execution_id}-{fill.client_order_id}"[:LONGEST_NAME]
             if self._manager.desk.executed(name) is None:
                 is_last = not order.status.is_open and booked[fill.client_order_id] == order.filled
-                self._manager.execute_trade(self._report(fill, name, is_last=is_last))
+                try:
+                    self._manager.execute_trade(self._report(fill, name, is_last=is_last))
+                except InvalidRequest as problem:  # recorded and told: it keeps nothing else from going on
+                    logger.warning("a fill of the paper account was not booked: %s", problem)
 
     def _report(self, fill: BrokerFill, name: str, *, is_last: bool) -> FillReport:
         units = fill.quantity / SCALE

@@ -239,7 +239,7 @@ class TradingSystemIntegration:
         ------
         InvalidRequest
             ``NO_PAPER_ACCOUNT``: bots give their orders to their own broker. ``NO_APPROVAL``: nothing may be
-            sent.
+            sent. ``REDUCING``, ``HALTED``, ``BOT_DISABLED``: what opens may not be sent now.
         OrderRejected
             The account took no order; the approval stands.
         """
