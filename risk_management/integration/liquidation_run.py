@@ -15,7 +15,7 @@ from risk_management.alerts.records import AlertSeverity, AlertType
 from risk_management.brokers.broker import Broker
 from risk_management.core.accounts import broker_account
 from risk_management.core.liquidation.desk import alert_keys
-from risk_management.core.liquidation.life import cuts_left, hedges_left
+from risk_management.core.liquidation.life import cuts_left, hedges_of
 from risk_management.core.liquidation.plan import plan_cuts
 from risk_management.core.liquidation.scope import is_inside
 from risk_management.core.risk_manager import AdvancedRiskManager
@@ -132,11 +132,12 @@ class LiquidationRunner:
 
     def _plan(self, known: Liquidation, held: Mapping[str, int]) -> LiquidationPlan:
         state, config = self._manager.state, self._manager.config
-        cuts, hedges = cuts_left(state, known), hedges_left(state, known)
-        symbols = {key.symbol for key, _ in (*cuts, *hedges) if key.account_id == self._account}
-        paused = {s: why for s in symbols if (why := self._pause(known, s, held))}
+        cuts, hedges = cuts_left(state, known), hedges_of(state, known)
         hedge = config.liquidation_config.hedge_symbol
-        markets = self.markets(symbols | ({hedge} if hedge else set()))
+        symbols = {key.symbol for key, _ in (*cuts, *hedges.back) if key.account_id == self._account}
+        symbols |= {hedge} if hedge else set()
+        paused = {s: why for s in symbols if (why := self._pause(known, s, held))}
+        markets = self.markets(symbols)
         scope, now = LiquidationScope.of(known.scope), self._manager.clock.now()
         return plan_cuts(
             state, config, scope, cuts, markets, now, hedges=hedges, paused=paused, served=self._account
