@@ -57,13 +57,14 @@ def hedge_order(
     stuck: Sequence[Leg],
     held: int,
     markets: Mapping[str, MarketState],
-    owner: str,
+    hedges: Hedges = NO_HEDGES,
 ) -> PlannedOrder | None:
     """The order in the hedging symbol that takes most variance from what waits; None where none helps.
 
     `held` are the signed ledger units in it that count as a hedge already, so that a second look adds
     nothing. It needs a price of its own, an open market, and shorts to be allowed where it sells. What it
-    trades is the system's, under the name of `owner`: the hedge of another liquidation is not netted with it.
+    trades is the system's, under the name of the owner of `hedges`: the hedge of another liquidation is not
+    netted with it, and too much of a hedge goes back as far as its owner holds it still.
     """
     symbol = config.liquidation_config.hedge_symbol
     market, instrument, quote = markets.get(symbol), state.instruments.get(symbol), state.quotes.get(symbol)
@@ -78,11 +79,14 @@ def hedge_order(
     pnl = np.zeros_like(row)
     for leg in stuck:
         pnl = pnl - leg.exposure * state.model.scenarios[:, leg.column]
-    key = PositionKey(stuck[0].account_id, symbol, owner, SYSTEM)
+    key = PositionKey(stuck[0].account_id, symbol, hedges.owner, SYSTEM)
     hedged = held / SCALE * unit
     pnl = pnl + hedged * row
     money = -float(np.cov(pnl, row)[0, 1] / max(float(row.var(ddof=1)), 1e-18))
-    units = int(to_ledger(abs(money) / unit)) // market.lot * market.lot
+    units = int(to_ledger(abs(money) / unit))
+    if money * held < 0.0:
+        units = min(units, sum(abs(part) for _, part in hedges.back))
+    units = units // market.lot * market.lot
     money = units / SCALE * unit * (1.0 if money > 0.0 else -1.0)
     waits = sum(abs(leg.exposure) for leg in stuck)
     if abs(money) < max(LEAST * waits, market.min_notional) or units == 0:

@@ -81,8 +81,8 @@ def plan_cuts(  # noqa: PLR0913 - what is cut, and what stands in its way
 ) -> LiquidationPlan:
     """The same for cuts that were chosen before: what is left of a liquidation that began.
 
-    `hedges` are its own, which are taken off again together with what they hedge; `paused` says of symbols why
-    they are left alone for now, whatever their market does.
+    `hedges` are its own, which are taken off again together with what they hedge; `paused` says of symbols
+    why they are left alone for now, whatever their market does.
     """
     cuts = (*cuts, *(part for part in hedges.back if part[0] not in dict(cuts)))
     legs, dust = legs_of(state, config, cuts, markets, paused, served)
@@ -127,7 +127,7 @@ def _hedge(
         held = sum(p.quantity for p in state.positions.values() if p.symbol == symbol)
     else:
         held, stuck = hedges.units, _not_hedged_by(stuck, dict(hedges.by_others))
-    return hedge_order(state, config, stuck, held, markets, hedges.owner)
+    return hedge_order(state, config, stuck, held, markets, hedges)
 
 
 def _not_hedged_by(stuck: Sequence[Leg], others: Mapping[PositionKey, int]) -> list[Leg]:
