@@ -14,6 +14,7 @@ from typing import Final
 from risk_management.alerts.records import AlertSeverity, AlertType
 from risk_management.brokers.broker import Broker
 from risk_management.core.accounts import broker_account
+from risk_management.core.liquidation.closes import closes_in_the_way
 from risk_management.core.liquidation.desk import alert_keys
 from risk_management.core.liquidation.life import cuts_left, hedges_of
 from risk_management.core.liquidation.plan import plan_cuts
@@ -53,6 +54,7 @@ class LiquidationRunner:
         self._manager, self._broker = manager, broker
         self._orders = LiquidationOrders(manager, broker)
         self._began = manager.clock.now()
+        self._stubborn: dict[str, str] = {}
         manager.protocol.closing.has_broker = True
         manager.tell_markets = self.markets
 
@@ -64,6 +66,7 @@ class LiquidationRunner:
     def round(self) -> None:
         """One look at every liquidation that goes on; what a broker doesn't answer waits for the next."""
         self._began = now = self._manager.clock.now()
+        self._stubborn.clear()
         self._cancel_at_the_broker()
         for known in tuple(self._manager.state.liquidations.values()):
             if known.is_open:
@@ -116,6 +119,8 @@ class LiquidationRunner:
         )
         plan = self._plan(known, held)
         self._drop_stops(known, held)
+        if plan.steps and self._others_gave_way(known, plan, held):
+            return True
         if plan.steps:
             self._orders.send(known, plan, held)
             return True
@@ -148,6 +153,8 @@ class LiquidationRunner:
         other = self._works_elsewhere(known, symbol)
         if other:
             return f"{symbol} waits: an order of the liquidation {other} works on it"
+        if symbol in self._stubborn:
+            return self._stubborn[symbol]
         ours = self._units(symbol)
         if abs(ours - held.get(symbol, 0)) > SAME:
             there = held.get(symbol, 0) / SCALE
@@ -202,6 +209,38 @@ class LiquidationRunner:
                     self._broker.cancel(order.client_order_id)
         except BrokerError as problem:
             logger.warning("entries at the broker were not cancelled: %s", problem)
+
+    def _others_gave_way(self, known: Liquidation, plan: LiquidationPlan, held: Mapping[str, int]) -> bool:
+        """Cancel closes that bots or an operator asked for and that would trade the same units once more.
+
+        Stops stand, until what they protect is flat. Returns whether the broker was asked to cancel, or
+        filled meanwhile: then all is looked at anew, and what it does not cancel is waited for.
+        """
+        parts = [part for order in plan.orders if not order.is_hedge for part in order.parts]
+        closes = [
+            r for r in closes_in_the_way(self._manager.state, parts) if r.key.account_id == self._account
+        ]
+        if not closes:
+            return False
+        working, is_asked, idle = {o.client_order_id: o for o in self._broker.open_orders()}, False, []
+        for close in closes:
+            order = working.get(close.request_id)
+            if order is None:
+                idle.append(close)
+            elif not order.is_protective:
+                is_asked = True
+                told = self._broker.cancel(order.client_order_id) or order
+                if told.status.is_open:
+                    self._stubborn[order.symbol] = (
+                        f"{order.symbol} waits: the close {order.client_order_id} of {close.key.bot} works "
+                        "at the broker and is not cancelled yet"
+                    )
+        if is_asked or self._broker.positions() != held:
+            return True
+        for close in idle:
+            said = f"{close.key.symbol} is closed by the liquidation of {known.scope}"
+            self._manager.desk.cancel(close.request_id, said, SYSTEM)
+        return False
 
     def _drop_stops(self, known: Liquidation, held: Mapping[str, int]) -> None:
         """Stops stand until their position is flat, and not longer: they would open the other side.
