@@ -19,8 +19,9 @@ from risk_management.core.liquidation.desk import alert_keys
 from risk_management.core.liquidation.life import cuts_left, hedges_of
 from risk_management.core.liquidation.plan import plan_cuts
 from risk_management.core.liquidation.scope import is_inside
+from risk_management.core.reconciliation import set_aside
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.errors import BrokerError, BrokerUnavailable
+from risk_management.errors import BrokerError, BrokerUnavailable, shown
 from risk_management.integration.liquidation_orders import LiquidationOrders
 from risk_management.model.broker import BrokerOrder, MarketState
 from risk_management.model.liquidation import EVERYTHING, Liquidation, LiquidationPlan, LiquidationScope
@@ -110,9 +111,10 @@ class LiquidationRunner:
         if known.stopped_by:
             self._end(known, f"ended by {known.stopped_by}: {known.stop_reason}{_kept(known)}")
             return False
-        held = self._broker.positions()
+        held, odd = set_aside(self._broker.positions())
         self._manager.reconcile(
             {symbol: units / SCALE for symbol, units in held.items()},
+            odd={name: units / SCALE for name, units in odd.items()},
             actor=SYSTEM,
             prices=self._marks(held),
             account_id=self._account,
@@ -125,6 +127,10 @@ class LiquidationRunner:
             self._orders.send(known, plan, held)
             return True
         waits = [one.text for one in plan.waiting] or self._entries_left(known)
+        if LiquidationScope.of(known.scope) == EVERYTHING:
+            waits += [
+                f"the broker holds {shown(name)}, which is no symbol here: close it there" for name in odd
+            ]
         if waits:
             self._orders.tell(known, f"liquidation of {known.scope} waits: {'; '.join(waits)}", "waits")
         elif self._agrees(known, held):
@@ -235,7 +241,7 @@ class LiquidationRunner:
                         f"{order.symbol} waits: the close {order.client_order_id} of {close.key.bot} works "
                         "at the broker and is not cancelled yet"
                     )
-        if is_asked or self._broker.positions() != held:
+        if is_asked or set_aside(self._broker.positions())[0] != held:
             return True
         for close in idle:
             said = f"{close.key.symbol} is closed by the liquidation of {known.scope}"

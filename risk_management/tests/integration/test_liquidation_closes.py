@@ -8,10 +8,11 @@ from risk_management.brokers.paper import PaperBroker
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.reduction import CloseIntent
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.errors import OrderRejected
+from risk_management.errors import OrderRejected, shown
+from risk_management.integration.broker_link import BrokerLink
 from risk_management.model.broker import OrderIntent, OrderKind
 from risk_management.model.money import SCALE, to_ledger
-from risk_management.model.portfolio import ReservationStatus
+from risk_management.model.portfolio import ReservationStatus, TradingMode
 from risk_management.tests.integration.liquidation_world import Acknowledges, World
 
 
@@ -117,3 +118,48 @@ def test_without_a_broker_an_approved_close_goes_with_what_it_closes(foundation)
     manager.liquidate("bot:a", "x", actor="ann")
     assert not manager.state.positions
     assert not manager.state.reservations
+
+
+class HoldsAnOddName(PaperBroker):
+    """Its account holds a name that is no symbol here, and it refuses to speak of its market."""
+
+    odd = "AAPL  260116C00150000"
+
+    def positions(self):
+        return {**super().positions(), **({self.odd: SCALE} if self.odd else {})}
+
+    def market(self, symbol):
+        if symbol == self.odd:
+            raise OrderRejected("BROKER_REFUSED", "an option")
+        return super().market(symbol)
+
+
+@pytest.mark.parametrize("name", [HoldsAnOddName.odd, "币安人生", "X" * 80, "<b>"])
+def test_a_name_that_is_no_symbol_stops_no_closing_and_is_told(foundation, name):
+    world = held_by_a(foundation, HoldsAnOddName)
+    world.broker.odd = name
+    world.manager.liquidate("bot:a", "x", actor="ann")
+    world.rounds(2)
+    assert not world.liquidation.is_open
+    assert PaperBroker.positions(world.broker) == {}
+    assert world.state.mode is TradingMode.REDUCING
+    said = [alert.message for alert in world.manager.alert_manager.active]
+    assert [shown(name) in text for text in said] == [True]
+
+
+def test_everything_is_not_called_flat_while_a_name_that_is_no_symbol_is_held(foundation):
+    world = held_by_a(foundation, HoldsAnOddName)
+    link = BrokerLink(world.manager, world.broker)
+    world.manager.liquidate("everything", "x", actor="ann")
+    for _ in range(3):
+        link.step()
+        world.clock.advance(31.0)
+    assert PaperBroker.positions(world.broker) == {}
+    assert world.liquidation.is_open
+    said = " ".join(alert.message for alert in world.manager.alert_manager.active)
+    assert "liquidation of everything waits: the broker holds 'AAPL  260116C00150000'" in said
+    world.broker.odd = ""
+    link.compare()
+    link.step()
+    assert world.liquidation.outcome.startswith("flat")
+    assert not any(hold.cause == "reconciliation" for hold in world.state.holds.values())
