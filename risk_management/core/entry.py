@@ -26,6 +26,7 @@ __all__ = [
     "checked_symbol",
     "entry_event",
     "instrument_event",
+    "is_symbol",
     "weight_events",
 ]
 
@@ -56,7 +57,7 @@ def checked_symbol(symbol: object) -> str:
     InvalidRequest
         With the code ``INVALID_SYMBOL``.
     """
-    if isinstance(symbol, str) and SYMBOL.match(symbol) and ".." not in symbol:
+    if isinstance(symbol, str) and is_symbol(symbol):
         return symbol
     raise InvalidRequest(
         "INVALID_SYMBOL",
@@ -64,6 +65,11 @@ def checked_symbol(symbol: object) -> str:
         "a symbol is 1 to 32 letters, digits or . _ / : = ^ -, such as 'AAPL' or 'BTC/USDT'; "
         f"got {shown(symbol)}",
     )
+
+
+def is_symbol(name: str) -> bool:
+    """Whether a name can be a symbol here."""
+    return SYMBOL.match(name) is not None and ".." not in name
 
 
 def checked_name(value: object, field: str, *, empty: bool = False) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.fills import ACCOUNT_WIDE
+from risk_management.core.liquidation.closes import working_closes
 from risk_management.measures.tail import tails_of
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import SCALE
@@ -182,7 +183,7 @@ def _closing_part(
     """Money and units of the request that reduce what its owner holds, less closes already approved.
 
     A bot closes its own; an operator, the system and the broker close the account's. In no case more
-    than the account holds on that side less all closes that work already.
+    than the account holds on that side less all closes that work already, those of liquidations too.
     """
     if not name.keys:
         return 0.0, 0
@@ -199,7 +200,7 @@ def _closing_part(
     if units == 0:
         return 0.0, 0
     price = unit_price if unit_price is not None else value / units
-    working = mine = 0
+    working, mine = working_closes(state, request) if state.liquidations else (0, 0)
     for request_id in name.reservations:
         reservation = state.reservations[request_id]
         if reservation.status is ReservationStatus.EXPIRED_UNCONFIRMED:

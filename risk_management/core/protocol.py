@@ -180,6 +180,7 @@ class EmergencyProtocol:
                 fresh.append(replace(intent, quantity=intent.quantity - asked))
                 asked_now[intent.key] = (held, intent.quantity)
         if fresh:
+            self.closing.give_way([(one.key, one.quantity) for one in fresh], fresh[0].reason)
             self._executor(fresh)  # one that raises was sent nothing, and is asked again
             self._sent.update(asked_now)
         return tuple(fresh)

@@ -16,7 +16,7 @@ from typing import Final
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.accounts import broker_account
 from risk_management.core.cash_tolerance import is_tolerated
-from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol
+from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol, is_symbol
 from risk_management.core.evolve import rate_of
 from risk_management.errors import InvalidRequest, shown
 from risk_management.model.amend import amended
@@ -45,7 +45,7 @@ from risk_management.model.portfolio import (
 )
 from risk_management.model.reconciliation import Break, BrokerReport, Reconciliation
 
-__all__ = ["RECONCILIATION", "UNRECONCILED", "checked_report", "compared"]
+__all__ = ["RECONCILIATION", "UNRECONCILED", "checked_report", "compared", "set_aside"]
 
 RECONCILIATION: Final = "reconciliation"
 """Cause of the hold on a symbol, or on the portfolio for cash, that differs."""
@@ -59,8 +59,18 @@ BELIEVED: Final = 0.10
 """Cash that differs by more than this share of equity is settled by a person alone."""
 
 
+def set_aside(held: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+    """What a broker holds by symbol, and apart from it what it holds under names that are no symbols here."""
+    known = {name: units for name, units in held.items() if is_symbol(name)}
+    return known, {name: units for name, units in held.items() if units and name not in known}
+
+
 def checked_report(
-    positions: object, cash: object, orders: Iterable[str] | None, prices: object
+    positions: object,
+    cash: object,
+    orders: Iterable[str] | None,
+    prices: object,
+    odd: Mapping[str, float] | None = None,
 ) -> BrokerReport:
     """A broker's report with plain types.
 
@@ -77,6 +87,7 @@ def checked_report(
         None if cash is None else checked_number(cash, "cash", zero=True, signed=True),
         None if orders is None else frozenset(checked_name(order, "open_orders") for order in orders),
         {s: checked_price(p, f"price of {s}") for s, p in marks.items()},
+        tuple((odd or {}).items()),
     )
 
 
@@ -170,6 +181,8 @@ class _Comparison:
             left = self._explained(symbol, theirs - ours)
             if abs(left) > SAME_UNITS:
                 self._differs(symbol, ours, theirs, left)
+        for name, units in self.report.odd:
+            self.breaks.append(self._break("name", shown(name), 0, to_ledger(units)))
 
     def cash(self) -> None:
         """Cash, once no fill is on its way."""

@@ -12,6 +12,7 @@ from risk_management.alerts.risk_alerts import AlertSeverity, AlertType
 from risk_management.brokers.broker import Broker, Surroundings
 from risk_management.brokers.paper import PaperBroker
 from risk_management.brokers.registry import load_broker
+from risk_management.core.reconciliation import set_aside
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.core.taking_up import hold_until_reconciled
 from risk_management.errors import BrokerError, ConfigurationError
@@ -160,7 +161,8 @@ class BrokerLink:
     def _compare(self) -> Reconciliation | None:
         for _ in range(TRIES):
             before = self._manager.state.positions
-            positions, cash = self.broker.positions(), self.broker.cash()
+            told, cash = self.broker.positions(), self.broker.cash()
+            positions, odd = set_aside(told)
             orders = self.broker.open_orders()
             prices = self._prices(positions)
             if self._manager.state.positions is before:  # else what was read is older than what is booked
@@ -169,6 +171,7 @@ class BrokerLink:
                     cash=from_ledger(cash),
                     open_orders=_asked_here(orders),
                     prices=prices,
+                    odd={name: from_ledger(units) for name, units in odd.items()},
                     account_id=self._manager.config.broker_config.account_id,
                     actor=f"broker {self.broker.name}",
                 )

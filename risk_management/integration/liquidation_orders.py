@@ -127,7 +127,8 @@ class LiquidationOrders:
             self.tell(known, f"no answer to {said(order)}: {problem}", "broker")
 
     def _clear_the_way(self, order: SentOrder) -> None:
-        """Cancel what may keep a close from being taken: stops that hold its units, entries against it."""
+        """Cancel what may keep a close from being taken: orders that hold its units, entries against it."""
+        self._cancel_others(lambda one: one.symbol == order.symbol and one.side * order.quantity > 0)
         self.cancel_stops(lambda stop: stop.symbol == order.symbol)
         self._manager.desk.cancel_openings(
             f"{order.symbol} is closed, and the broker refuses the close beside this entry",
@@ -136,10 +137,19 @@ class LiquidationOrders:
 
     def cancel_stops(self, which: Callable[[BrokerOrder], bool]) -> None:
         """Cancel the stops that are chosen."""
+        self._cancel_others(lambda order: order.is_protective and which(order))
+
+    def _cancel_others(self, which: Callable[[BrokerOrder], bool]) -> None:
+        """Cancel orders of bots at the broker, and the approval of each that filled nothing."""
         for order in self._broker.open_orders():
-            if order.is_protective and which(order):
-                logger.warning("cancelling the stop %s of %s", order.client_order_id, order.symbol)
-                self._broker.cancel(order.client_order_id)
+            if order.is_ours or not which(order):
+                continue
+            name = order.client_order_id
+            logger.warning("cancelling the order %s in %s", name, order.symbol)
+            told = self._broker.cancel(name)
+            is_gone = told is not None and not (told.status.is_open or told.filled)
+            if is_gone and name in self._manager.state.reservations:
+                self._manager.desk.cancel(name, f"{order.symbol} is closed by a liquidation", SYSTEM)
 
     # -- what became of one -------------------------------------------------------------------------
 

@@ -14,12 +14,14 @@ from typing import Final
 from risk_management.alerts.records import AlertSeverity, AlertType
 from risk_management.brokers.broker import Broker
 from risk_management.core.accounts import broker_account
+from risk_management.core.liquidation.closes import closes_in_the_way
 from risk_management.core.liquidation.desk import alert_keys
-from risk_management.core.liquidation.life import cuts_left, hedges_left
+from risk_management.core.liquidation.life import cuts_left, hedges_of
 from risk_management.core.liquidation.plan import plan_cuts
 from risk_management.core.liquidation.scope import is_inside
+from risk_management.core.reconciliation import set_aside
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.errors import BrokerError, BrokerUnavailable
+from risk_management.errors import BrokerError, BrokerUnavailable, shown
 from risk_management.integration.liquidation_orders import LiquidationOrders
 from risk_management.model.broker import BrokerOrder, MarketState
 from risk_management.model.liquidation import EVERYTHING, Liquidation, LiquidationPlan, LiquidationScope
@@ -53,6 +55,7 @@ class LiquidationRunner:
         self._manager, self._broker = manager, broker
         self._orders = LiquidationOrders(manager, broker)
         self._began = manager.clock.now()
+        self._stubborn: dict[str, str] = {}
         manager.protocol.closing.has_broker = True
         manager.tell_markets = self.markets
 
@@ -64,6 +67,7 @@ class LiquidationRunner:
     def round(self) -> None:
         """One look at every liquidation that goes on; what a broker doesn't answer waits for the next."""
         self._began = now = self._manager.clock.now()
+        self._stubborn.clear()
         self._cancel_at_the_broker()
         for known in tuple(self._manager.state.liquidations.values()):
             if known.is_open:
@@ -107,19 +111,26 @@ class LiquidationRunner:
         if known.stopped_by:
             self._end(known, f"ended by {known.stopped_by}: {known.stop_reason}{_kept(known)}")
             return False
-        held = self._broker.positions()
+        held, odd = set_aside(self._broker.positions())
         self._manager.reconcile(
             {symbol: units / SCALE for symbol, units in held.items()},
+            odd={name: units / SCALE for name, units in odd.items()},
             actor=SYSTEM,
             prices=self._marks(held),
             account_id=self._account,
         )
         plan = self._plan(known, held)
         self._drop_stops(known, held)
+        if plan.steps and self._others_gave_way(known, plan, held):
+            return True
         if plan.steps:
             self._orders.send(known, plan, held)
             return True
         waits = [one.text for one in plan.waiting] or self._entries_left(known)
+        if LiquidationScope.of(known.scope) == EVERYTHING:
+            waits += [
+                f"the broker holds {shown(name)}, which is no symbol here: close it there" for name in odd
+            ]
         if waits:
             self._orders.tell(known, f"liquidation of {known.scope} waits: {'; '.join(waits)}", "waits")
         elif self._agrees(known, held):
@@ -132,11 +143,12 @@ class LiquidationRunner:
 
     def _plan(self, known: Liquidation, held: Mapping[str, int]) -> LiquidationPlan:
         state, config = self._manager.state, self._manager.config
-        cuts, hedges = cuts_left(state, known), hedges_left(state, known)
-        symbols = {key.symbol for key, _ in (*cuts, *hedges) if key.account_id == self._account}
-        paused = {s: why for s in symbols if (why := self._pause(known, s, held))}
+        cuts, hedges = cuts_left(state, known), hedges_of(state, known)
         hedge = config.liquidation_config.hedge_symbol
-        markets = self.markets(symbols | ({hedge} if hedge else set()))
+        symbols = {key.symbol for key, _ in (*cuts, *hedges.back) if key.account_id == self._account}
+        symbols |= {hedge} if hedge else set()
+        paused = {s: why for s in symbols if (why := self._pause(known, s, held))}
+        markets = self.markets(symbols)
         scope, now = LiquidationScope.of(known.scope), self._manager.clock.now()
         return plan_cuts(
             state, config, scope, cuts, markets, now, hedges=hedges, paused=paused, served=self._account
@@ -147,6 +159,8 @@ class LiquidationRunner:
         other = self._works_elsewhere(known, symbol)
         if other:
             return f"{symbol} waits: an order of the liquidation {other} works on it"
+        if symbol in self._stubborn:
+            return self._stubborn[symbol]
         ours = self._units(symbol)
         if abs(ours - held.get(symbol, 0)) > SAME:
             there = held.get(symbol, 0) / SCALE
@@ -201,6 +215,38 @@ class LiquidationRunner:
                     self._broker.cancel(order.client_order_id)
         except BrokerError as problem:
             logger.warning("entries at the broker were not cancelled: %s", problem)
+
+    def _others_gave_way(self, known: Liquidation, plan: LiquidationPlan, held: Mapping[str, int]) -> bool:
+        """Cancel closes that bots or an operator asked for and that would trade the same units once more.
+
+        Stops stand, until what they protect is flat. Returns whether the broker was asked to cancel, or
+        filled meanwhile: then all is looked at anew, and what it does not cancel is waited for.
+        """
+        parts = [part for order in plan.orders if not order.is_hedge for part in order.parts]
+        closes = [
+            r for r in closes_in_the_way(self._manager.state, parts) if r.key.account_id == self._account
+        ]
+        if not closes:
+            return False
+        working, is_asked, idle = {o.client_order_id: o for o in self._broker.open_orders()}, False, []
+        for close in closes:
+            order = working.get(close.request_id)
+            if order is None:
+                idle.append(close)
+            elif not order.is_protective:
+                is_asked = True
+                told = self._broker.cancel(order.client_order_id) or order
+                if told.status.is_open:
+                    self._stubborn[order.symbol] = (
+                        f"{order.symbol} waits: the close {order.client_order_id} of {close.key.bot} works "
+                        "at the broker and is not cancelled yet"
+                    )
+        if is_asked or set_aside(self._broker.positions())[0] != held:
+            return True
+        for close in idle:
+            said = f"{close.key.symbol} is closed by the liquidation of {known.scope}"
+            self._manager.desk.cancel(close.request_id, said, SYSTEM)
+        return False
 
     def _drop_stops(self, known: Liquidation, held: Mapping[str, int]) -> None:
         """Stops stand until their position is flat, and not longer: they would open the other side.

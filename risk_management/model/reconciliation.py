@@ -26,12 +26,15 @@ class BrokerReport:
         Request ids of the orders that work at the broker; None where they are not told.
     prices : Mapping of str to float
         The broker's own marks, for symbols that we have no price of.
+    odd : tuple of (str, float)
+        Units under names that are no symbols here.
     """
 
     positions: Mapping[str, float]
     cash: float | None
     orders: frozenset[str] | None
     prices: Mapping[str, float]
+    odd: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +43,16 @@ class Break:
 
     Parameters
     ----------
-    kind : {"position", "cash", "order"}
+    kind : {"position", "cash", "order", "name"}
+        A name is held by the broker and is no symbol here.
     subject : str
-        The symbol, the account, or the id of the order.
+        The symbol, the account, the id of the order, or the name as it is shown.
     ours, broker : int
         Units or money, ledger integers; 0 and 0 for an order.
     since : datetime
     """
 
-    kind: Literal["position", "cash", "order"]
+    kind: Literal["position", "cash", "order", "name"]
     subject: str
     ours: int
     broker: int
@@ -58,6 +62,11 @@ class Break:
         """One sentence with both numbers."""
         if self.kind == "order":
             return f"the broker works on order {self.subject!r}, which nobody asked for here"
+        if self.kind == "name":
+            return (
+                f"the broker holds {self.broker / SCALE:g} of {self.subject}, which is no symbol here: it is "
+                "neither counted nor closed, and nothing opens beside it; close it there"
+            )
         unit = "units of" if self.kind == "position" else "in cash of"
         return (
             f"the broker holds {self.broker / SCALE:g} {unit} {self.subject}, we hold {self.ours / SCALE:g}"

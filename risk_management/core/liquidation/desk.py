@@ -9,6 +9,7 @@ from typing import Final
 
 from risk_management.clock import Clock
 from risk_management.core.book import Book
+from risk_management.core.liquidation.closes import closes_in_the_way
 from risk_management.core.liquidation.life import begun, cuts_left
 from risk_management.core.liquidation.scope import cuts_of, held_in, held_scope, is_inside
 from risk_management.core.order_desk import OrderDesk
@@ -122,10 +123,17 @@ class LiquidationDesk:
             text = _hold_text(one)
             self._desk.cancel_openings(text, lambda r: is_inside(state, scope, r.key))
             if not self.has_broker:
+                self.give_way(cuts, text)
                 for key, units in cuts:
                     self._book_close(CloseIntent(key, units, cause))
                 self.end(one, f"{len(cuts)} positions booked at the marks: there is no broker")
             return self._book.state.liquidations[one.liquidation_id]
+
+    def give_way(self, parts: Sequence[Part], reason: str) -> None:
+        """Cancel approved closes that would trade once more what is closed here."""
+        with self._book.lock:
+            for r in closes_in_the_way(self._book.state, parts):
+                self._desk.cancel(r.request_id, reason, SYSTEM)
 
     def _begun_before(
         self, scope: LiquidationScope, plan_id: str, now_seen: str, actor: str, reason: str

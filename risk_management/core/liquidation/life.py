@@ -7,6 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
+from risk_management.core.liquidation.hedge import Hedges
 from risk_management.core.liquidation.scope import cuts_of, held_in
 from risk_management.model.amend import amended
 from risk_management.model.broker import own_order_id
@@ -17,14 +18,21 @@ from risk_management.model.events import (
     LiquidationStepSent,
     LiquidationStopped,
 )
-from risk_management.model.liquidation import Liquidation, LiquidationScope, Part, SentOrder, plan_id_of
+from risk_management.model.liquidation import (
+    EVERYTHING,
+    Liquidation,
+    LiquidationScope,
+    Part,
+    SentOrder,
+    plan_id_of,
+)
 from risk_management.model.portfolio import PortfolioState, PositionKey
 
 __all__ = [
     "begun",
     "cuts_left",
     "ended",
-    "hedges_left",
+    "hedges_of",
     "order_id",
     "started",
     "step_done",
@@ -34,6 +42,8 @@ __all__ = [
 
 KEPT: Final = 5
 """Liquidations that have ended and are still remembered."""
+MOST_HEDGES: Final = 20
+"""Orders that one liquidation sends to hedge what waits: no market makes it trade without end."""
 Known = Mapping[str, Liquidation]
 
 
@@ -78,9 +88,31 @@ def cuts_left(state: PortfolioState, liquidation: Liquidation) -> tuple[Part, ..
     return _held(state, liquidation.still_to_cut())
 
 
-def hedges_left(state: PortfolioState, liquidation: Liquidation) -> tuple[Part, ...]:
-    """Signed units that take its own hedges off again; of everything they are part of what is closed."""
-    return _held(state, {key: -units for key, units in liquidation.hedged().items()})
+def hedges_of(state: PortfolioState, liquidation: Liquidation) -> Hedges:
+    """Its own hedges, and the units that liquidations which began before it hedge already."""
+    own = liquidation.hedged()
+    return Hedges(
+        liquidation.liquidation_id,
+        _held(state, {key: -units for key, units in own.items()}),
+        sum(own.values()),
+        _hedged_before(state, liquidation),
+        sum(order.is_hedge for order in liquidation.orders) < MOST_HEDGES,
+    )
+
+
+def _hedged_before(state: PortfolioState, liquidation: Liquidation) -> tuple[Part, ...]:
+    """Units that those which began before close and hedge; only those, or two would wait for each other."""
+    units: dict[PositionKey, int] = {}
+    for one in state.liquidations.values():
+        if one.liquidation_id == liquidation.liquidation_id:
+            break
+        hedges = one.scope == str(EVERYTHING) or any(
+            o.is_hedge and (o.filled or o.is_open) for o in one.orders
+        )
+        if one.is_open and not one.stopped_by and hedges:
+            for key, part in cuts_left(state, one):
+                units[key] = units.get(key, 0) + abs(part)
+    return tuple(units.items())
 
 
 def _held(state: PortfolioState, cuts: Mapping[PositionKey, int]) -> tuple[Part, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.liquidation.hedge import hedge_order
+from risk_management.core.liquidation.hedge import NO_HEDGES, Hedges, hedge_order
 from risk_management.core.liquidation.legs import NO_BROKER, Leg, legs_of
 from risk_management.core.liquidation.path import Move, path, risk_of
 from risk_management.core.liquidation.scope import cuts_of, held_in, is_inside
@@ -29,7 +30,7 @@ from risk_management.model.liquidation import (
     plan_id_of,
 )
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import PortfolioState
+from risk_management.model.portfolio import PortfolioState, PositionKey
 
 __all__ = ["plan_cuts", "plan_liquidation"]
 
@@ -74,21 +75,20 @@ def plan_cuts(  # noqa: PLR0913 - what is cut, and what stands in its way
     markets: Mapping[str, MarketState],
     now: datetime,
     *,
-    hedges: Sequence[Part] = (),
+    hedges: Hedges = NO_HEDGES,
     paused: Mapping[str, str] = MappingProxyType({}),
     served: str | None = None,
 ) -> LiquidationPlan:
     """The same for cuts that were chosen before: what is left of a liquidation that began.
 
-    `hedges` takes its hedges off again, together with what they hedge; `paused` says of symbols why they
-    are left alone for now, whatever their market does.
+    `hedges` are its own, which are taken off again together with what they hedge; `paused` says of symbols
+    why they are left alone for now, whatever their market does.
     """
-    cuts = (*cuts, *(part for part in hedges if part[0] not in dict(cuts)))
+    cuts = (*cuts, *(part for part in hedges.back if part[0] not in dict(cuts)))
     legs, dust = legs_of(state, config, cuts, markets, paused, served)
     tradable = {number: leg for number, leg in enumerate(legs) if not leg.problem}
     watched = _watched(state, scope, legs)
-    stuck = [leg for leg in legs if leg.problem and leg.problem != NO_BROKER]
-    hedge = hedge_order(state, config, stuck, _hedging_now(state, config, scope, hedges), markets)
+    hedge = _hedge(state, config, scope, legs, hedges, paused, markets)
     first = () if hedge is None else (PlannedStep(1, (hedge,), 0.0, _point(state, [hedge], watched)),)
     moves, needed = path(watched + _moved(state, first), tradable, state.model)
     left = [*_waiting(legs), *(_hedging(leg) for leg in needed), *dust]
@@ -109,14 +109,41 @@ def plan_cuts(  # noqa: PLR0913 - what is cut, and what stands in its way
     )
 
 
-def _hedging_now(
-    state: PortfolioState, config: RiskManagementConfig, scope: LiquidationScope, hedges: Sequence[Part]
-) -> int:
-    """Signed units of the hedging symbol that count as a hedge: of a part of the book its own alone."""
-    if scope != EVERYTHING:
-        return -sum(units for _, units in hedges)
+def _hedge(
+    state: PortfolioState,
+    config: RiskManagementConfig,
+    scope: LiquidationScope,
+    legs: Sequence[Leg],
+    hedges: Hedges,
+    paused: Mapping[str, str],
+    markets: Mapping[str, MarketState],
+) -> PlannedOrder | None:
+    """What hedges what waits, unless its own symbol is left alone or others hedge the same units."""
     symbol = config.liquidation_config.hedge_symbol
-    return sum(p.quantity for p in state.positions.values() if p.symbol == symbol)
+    if not hedges.may_grow or symbol in paused:
+        return None
+    stuck = [leg for leg in legs if leg.problem and leg.problem != NO_BROKER]
+    if scope == EVERYTHING:  # all that is held of it counts, whoever traded it
+        held = sum(p.quantity for p in state.positions.values() if p.symbol == symbol)
+    else:
+        held, stuck = hedges.units, _not_hedged_by(stuck, dict(hedges.by_others))
+    return hedge_order(state, config, stuck, held, markets, hedges)
+
+
+def _not_hedged_by(stuck: Sequence[Leg], others: Mapping[PositionKey, int]) -> list[Leg]:
+    """What waits, without the units that other liquidations hedge."""
+    out = []
+    for leg in stuck:
+        parts = [(key, _without(units, others.get(key, 0))) for key, units in leg.parts]
+        left = sum(units for _, units in parts)
+        if left:
+            out.append(replace(leg, parts=tuple(part for part in parts if part[1]), quantity=left))
+    return out
+
+
+def _without(units: int, hedged: int) -> int:
+    left = max(0, abs(units) - hedged)
+    return left if units > 0 else -left
 
 
 def _watched(state: PortfolioState, scope: LiquidationScope, legs: Sequence[Leg]) -> Float:

@@ -350,6 +350,7 @@ class AccountFacts(Inside):
         account_id: str | None = None,
         settle: bool = False,
         actor: str = "",
+        odd: Mapping[str, float] | None = None,
     ) -> Reconciliation:
         """Hold the account against what its broker says; the broker is right on quantities and cash.
 
@@ -369,6 +370,9 @@ class AccountFacts(Inside):
             Book every difference now; without it one that takes exposure away, or cash beyond
             `broker_config.cash_tolerance`, waits for a second report that says the same.
         actor : str, optional
+        odd : Mapping of str to float, optional
+            Units that the account holds under names that are no symbols here: each stays an open
+            difference, beside which nothing opens.
 
         Returns
         -------
@@ -381,7 +385,7 @@ class AccountFacts(Inside):
         InvalidRequest
             Nothing was changed.
         """
-        report = checked_report(positions, cash, open_orders, prices)
+        report = checked_report(positions, cash, open_orders, prices, odd)
         who = actor or library_actor()
         with self.book.lock:
             account = self._account(account_id)

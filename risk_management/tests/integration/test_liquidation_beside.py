@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from risk_management.core.order_desk import OrderTicket
@@ -250,3 +252,56 @@ def test_a_hedge_of_a_part_is_taken_off_with_what_it_hedged_and_takes_nothing_of
     assert {key.bot: p.quantity for key, p in world.state.positions.items()} == {"b": 200 * SCALE}
     assert world.broker.positions() == {"SPY": 200 * SCALE}
     assert len(world.liquidation.orders) <= 4
+
+
+def spy_fills(world):
+    return [f for f in world.broker.fills(world.clock.now() - timedelta(days=1)) if f.symbol == "SPY"]
+
+
+def test_hedges_of_two_liquidations_do_not_trade_against_each_other(foundation):
+    """A long and a short wait: one wants SPY sold, the other wants it bought."""
+    world = World(foundation, liquidation_config={"hedge_symbol": "SPY"})
+    world.hold("a", AAPL=100.0)
+    world.hold("c", JPM=-40.0)
+    world.manager.update_prices({"SPY": 100.0})
+    for symbol in ("AAPL", "JPM"):
+        world.broker.set_market(symbol, MarketStatus.HALTED)
+    world.manager.liquidate("bot:a", "x", actor="ann")
+    world.rounds()
+    world.manager.liquidate("bot:c", "x", actor="ann")
+    world.rounds(5)
+    assert sorted(fill.side for fill in spy_fills(world)) == [-1, 1]
+    for symbol in ("AAPL", "JPM"):
+        world.broker.set_market(symbol, MarketStatus.OPEN)
+    world.rounds(3)
+    assert not any(one.is_open for one in world.state.liquidations.values())
+    assert not world.state.positions
+    assert world.broker.positions() == {}
+
+
+def test_what_one_liquidation_hedges_another_does_not_hedge_again(foundation):
+    world = World(foundation, liquidation_config={"hedge_symbol": "SPY"})
+    world.hold("a", AAPL=100.0)
+    world.manager.update_prices({"SPY": 100.0})
+    world.broker.set_market("AAPL", MarketStatus.HALTED)
+    for scope in ("bot:a", "symbol:AAPL", "cluster:AAPL"):
+        world.manager.liquidate(scope, "x", actor="ann")
+        world.rounds(2)
+        assert len(spy_fills(world)) == 1
+    world.broker.set_market("AAPL", MarketStatus.OPEN)
+    world.rounds(4)
+    assert world.broker.positions() == {}
+    assert not any(one.is_open for one in world.state.liquidations.values())
+
+
+def test_a_hedge_that_another_liquidation_closes_is_not_bought_again(foundation):
+    world = World(foundation, liquidation_config={"hedge_symbol": "SPY"})
+    world.hold("a", AAPL=100.0)
+    world.manager.update_prices({"SPY": 100.0})
+    world.broker.set_market("AAPL", MarketStatus.HALTED)
+    world.manager.liquidate("bot:a", "x", actor="ann")
+    world.rounds(2)
+    world.manager.liquidate("symbol:SPY", "no SPY", actor="bob")
+    world.rounds(5)
+    assert len(spy_fills(world)) == 2
+    assert world.broker.positions() == {"AAPL": 100 * SCALE}
