@@ -123,6 +123,8 @@ class RiskAlertManager:
         self._rules = RuleBook(self._keeper)
         self._lives = Lives(self._keeper, lambda: self._config.alert_config, self._reachable)
         self._raised = Raised(self._lives, lambda: self._config.alert_config)
+        if book is not None:
+            book.lost.append(lambda _version: self._raised.news.forget())
         self._rounds = Rounds(
             self._keeper,
             self._rules,
@@ -276,11 +278,12 @@ class RiskAlertManager:
         now: datetime | None = None,
         *,
         key: str = "",
+        about: str = "",
     ) -> Alert | None:
         """Alert to something that is no rule; it lasts until `resolve`.
 
-        The same key again is the same alert: it is counted, and told anew only if it got more severe.
-        While it lasts, `evaluate` repeats it.
+        The same key again is the same alert: it is counted, and told anew only if it got more severe or is
+        about something else. While it lasts, `evaluate` repeats it.
 
         Parameters
         ----------
@@ -290,6 +293,9 @@ class RiskAlertManager:
         now : datetime, optional
         key : str
             By default the type and the message.
+        about : str
+            What the fact is about, such as an order. Another one under the same key is news: it is told at
+            once and needs a new acknowledgement; of a flood five are, and the rest together a minute later.
 
         Returns
         -------
@@ -301,7 +307,8 @@ class RiskAlertManager:
 
         def raised() -> Alert | None:
             with self._lock:
-                current = self._raised.add(key or f"{kind}:{message}", kind, level, message, moment)
+                named = key or f"{kind}:{message}"
+                current = self._raised.add(named, kind, level, message, moment, about=about)
                 self._hand_out(moment)
                 return current
 

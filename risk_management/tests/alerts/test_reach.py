@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from risk_management.alerts.news import AT_ONCE
 from risk_management.alerts.risk_alerts import Alert, AlertRule, RiskAlertManager
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig
@@ -354,3 +355,40 @@ def test_switched_off_alerts_reach_nobody_outside():
     world.raised("fire", "emergency")
     assert world.heard() == []
     assert world.alerts.delivered[0].channels == ("log", "memory")
+
+
+def test_another_subject_behind_an_acknowledged_alert_is_told_at_once_and_a_flood_folds():
+    world = World()
+
+    def raised(about: str) -> None:
+        world.alerts.raise_alert(
+            "system_error", "critical", f"{about} adopted", key="RECONCILED", about=about
+        )
+
+    raised("KO")
+    world.alerts.acknowledge(world.alerts.active[0].alert_id, "ann")
+    world.got["slack"].clear()
+    raised("KO")
+    assert world.heard() == []
+    raised("SPY")
+    assert [a.message for a in world.got["slack"]] == ["SPY adopted"]
+    (active,) = world.alerts.active
+    assert (active.message, active.acknowledged_by, active.count) == ("SPY adopted", "", 3)
+    for number in range(40):
+        raised(f"S{number}")
+    assert len(world.got["slack"]) == AT_ONCE - 1  # that of KO was one of them
+    world.alerts.acknowledge(active.alert_id, "ann")
+    world.got["slack"].clear()
+    assert world.after(61, {}) == ["repeated"]
+    assert world.got["slack"][0].message == "37 more of this kind, the last: S39 adopted"
+    assert world.alerts.active[0].count == 43
+    assert world.after(61, {}) == []
+
+
+def test_another_subject_does_not_wait_for_the_cooling_of_the_last_one():
+    world = World(cooldown=300.0)
+    for about in ("KO", "KO", "SPY"):
+        world.alerts.raise_alert("system_error", "critical", f"{about} differs", key="BREAK", about=about)
+        world.alerts.resolve("BREAK")
+    told = [(a.state.value, a.message) for a in world.got["slack"] if a.state.value == "firing"]
+    assert told == [("firing", "KO differs"), ("firing", "SPY differs")]
