@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
+from risk_management.alerts.causes import standing_cause
 from risk_management.alerts.channels import Channel, missing_settings
 from risk_management.alerts.conditions import ConditionError, MissingMetric
 from risk_management.alerts.default_rules import default_rules as rules_of
@@ -349,21 +350,25 @@ class RiskAlertManager:
     def end_raised(self, alert_id: str, actor: str, comment: str = "") -> Alert:
         """End an active alert that was raised, in the name of a person; returns the notice.
 
-        Where its cause goes on, the system raises it again when it looks next.
+        Where a cause goes on that the book does not know, the system raises it again when it looks next.
 
         Raises
         ------
         InvalidRequest
             ``INVALID_NAME`` without an actor; ``UNKNOWN_ALERT`` if no such alert is active;
-            ``ALERT_OF_RULE`` if a rule holds it: that one ends when its condition does.
+            ``ALERT_OF_RULE`` if a rule holds it, or a stop, liquidation or difference that still stands:
+            that one ends when its cause does.
         """
         with self._lock:
             life, now = self._open_life(alert_id, actor), self._clock.now()
-            if not life.alert.raised or life.alert.rule_id.startswith(STORM):
+            is_own = life.alert.raised and not life.alert.rule_id.startswith(STORM)
+            stands = standing_cause(self._book.state, life.alert.rule_id) if is_own and self._book else ""
+            if stands or not is_own:
                 raise InvalidRequest(
                     "ALERT_OF_RULE",
                     "alert_id",
-                    f"{life.alert.name} ends by itself when its cause does; acknowledge or silence it",
+                    f"{life.alert.name} ends by itself when its cause does"
+                    f"{f' ({stands})' if stands else ''}; acknowledge or silence it",
                 )
             said = one_line(f"by {actor}: {comment}" if comment else f"by {actor}")
             notice = self._raised.end(life.alert.rule_id, now, said, actor)

@@ -204,3 +204,25 @@ def test_malformed_requests_in_a_row_switch_a_bot_off(make_manager):
             ask(manager, str(count), size=size)
         manager.assess_overall_risk()
         assert manager.state.bots["a"].enabled is (count < 5)
+
+
+def test_a_person_ends_no_alert_of_what_still_stands(make_manager):
+    manager, clock = make_manager()
+    manager.heartbeat("feed", "csv")
+    manager.emergency_stop("fraud", actor="ann")
+    manager.register_bot("a")
+    clock.advance(70.0)
+    manager.check_heartbeats()
+    alerts = manager.alert_manager
+    causes = ("halted by emergency_stop: fraud", "reducing by heartbeat:feed:csv")
+    for alert, cause in zip(alerts.active, causes, strict=True):
+        with pytest.raises(InvalidRequest, match=cause) as refused:
+            alerts.end_raised(alert.alert_id, "bob", "over")
+        assert refused.value.code == "ALERT_OF_RULE"
+    manager.heartbeat("feed", "csv")
+    manager.check_heartbeats()
+    manager.release_emergency("ann", "it was none")
+    assert alerts.active == ()
+    manager.liquidate("everything", "end of it", actor="ann")  # nothing is held: over at once
+    other = alerts.raise_alert("system_error", "critical", "a disk is full", key="disk")
+    assert alerts.end_raised(other.alert_id, "bob").state == "resolved"
