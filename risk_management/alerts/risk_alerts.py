@@ -28,6 +28,7 @@ from risk_management.alerts.records import (
     FailedDelivery,
     one_line,
 )
+from risk_management.alerts.reserved import reserved
 from risk_management.alerts.rounds import Rounds
 from risk_management.alerts.rule_book import RuleBook
 from risk_management.alerts.rule_file import rules_in
@@ -160,12 +161,14 @@ class RiskAlertManager:
         Raises
         ------
         ConfigurationError
-            Another rule has this id; nothing was registered.
+            Another rule has this id, or the system itself alerts under it; nothing was registered.
         """
         with self._lock:
             known = self._rules.watched.get(rule.rule_id)
             if known is not None and known.rule == rule:
                 return
+            if why := reserved(rule.rule_id):
+                raise ConfigurationError(why)
             if known is not None and not replace:
                 raise ConfigurationError(
                     f"an alert rule {rule.rule_id!r} exists; choose another rule_id, remove it first, "
