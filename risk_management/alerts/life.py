@@ -168,19 +168,21 @@ class Lives:
         seen.count += 1
         if seen.since is None:
             seen.since = now
-        if life is not None and life.is_active and news:
-            return self._tell(AlertState.REPEATED, subject, now, say(), acknowledged_by="", comment="")
-        told = self.tick(subject, now, say)
+        told = self.tick(subject, now, say, news=news)
         must_remember = subject.raised or subject.hold > 0.0
         if told is None and must_remember and not is_open:
             self._note(self._made(AlertState.WAITING, subject, now, say()), now)
         return told
 
-    def tick(self, subject: Subject, now: datetime, say: Callable[[], Saying]) -> Alert | None:
-        """Time passed and nothing is known to have changed; returns what is told."""
+    def tick(
+        self, subject: Subject, now: datetime, say: Callable[[], Saying], *, news: bool = False
+    ) -> Alert | None:
+        """Time passed, and nothing is known to have changed but what is news; returns what is told."""
         if self.room.is_spent:
             return None
         seen, life = self._seen(subject.key), self.get(subject.key)
+        if life is not None and life.is_active and news:
+            return self._tell(AlertState.REPEATED, subject, now, say(), acknowledged_by="", comment="")
         if life is not None and life.is_active:
             return self._goes_on(life, subject, now, say)
         if seen.since is None or self._must_wait(subject, life, seen.since, now):

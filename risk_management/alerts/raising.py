@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from risk_management.alerts.life import Lives, Saying
+from risk_management.alerts.news import News
+from risk_management.alerts.records import one_line
 from risk_management.alerts.subjects import new_subject, raised_subject
 from risk_management.config.risk_config import AlertConfig
 from risk_management.model.alert import Alert, AlertSeverity, AlertType
@@ -31,6 +34,7 @@ class Raised:
     def __init__(self, lives: Lives, settings: Callable[[], AlertConfig]) -> None:
         self._lives, self._settings = lives, settings
         self._sayings: dict[str, str] = {}
+        self.news = News()
 
     def add(
         self,
@@ -41,14 +45,20 @@ class Raised:
         now: datetime,
         *,
         news: bool = False,
+        about: str = "",
     ) -> Alert | None:
-        """See it, and return the alert as it stands."""
+        """See it, and return the alert as it stands; what it is `about` is news where it was not told."""
         life = self._lives.get(f"!{key}")
         is_open = life is not None and life.is_active
         is_worse = life is not None and is_open and severity > life.alert.severity
         subject = new_subject(key, kind, severity, self._settings())
         if life is not None and is_open and not is_worse:
             subject = raised_subject(life.alert, self._settings())
+        if about and life is not None and is_open:
+            is_said = one_line(message) == life.alert.message
+            news = self.news.add(key, about, now, is_said=is_said) or news
+        elif about and self.news.begin(key, about, now):  # it does not wait for the end of another's cooling
+            subject = replace(subject, cooldown=0.0)
         self._lives.seen(subject, now, lambda: Saying(message), news=news or is_worse)
         if self._lives.get(subject.key) is None:
             logger.warning("an alert is told nowhere else, too many are open: %.80s: %s", key, message)
@@ -57,8 +67,12 @@ class Raised:
         return self._lives.current(subject.key)
 
     def tick(self, alert: Alert, now: datetime) -> None:
-        """Time passed: it may be due again."""
-        self._lives.tick(raised_subject(alert, self._settings()), now, partial(self._again, alert))
+        """Time passed: it may be due again, or the rest of a flood of news be due."""
+        subject = raised_subject(alert, self._settings())
+        waiting = self.news.waiting(alert.rule_id, now)
+        told = self._lives.tick(subject, now, partial(self._again, alert, waiting), news=waiting > 0)
+        if waiting and told is not None:
+            self.news.tell_waiting(alert.rule_id, now)
 
     def end(self, key: str, now: datetime, said: str = "", actor: str = SYSTEM) -> Alert | None:
         """It is over; returns the notice, if it had been told."""
@@ -68,5 +82,6 @@ class Raised:
             return None
         return self._lives.over(raised_subject(life.alert, self._settings()), now, lambda: said, actor)
 
-    def _again(self, alert: Alert) -> Saying:
-        return Saying(self._sayings.get(alert.key, alert.message))
+    def _again(self, alert: Alert, waiting: int) -> Saying:
+        text = self._sayings.get(alert.key, alert.message)
+        return Saying(f"{waiting} more of this kind, the last: {text}" if waiting > 1 else text)

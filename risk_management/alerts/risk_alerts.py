@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
+from risk_management.alerts.causes import standing_cause
 from risk_management.alerts.channels import Channel, missing_settings
 from risk_management.alerts.conditions import ConditionError, MissingMetric
 from risk_management.alerts.default_rules import default_rules as rules_of
@@ -27,6 +28,7 @@ from risk_management.alerts.records import (
     FailedDelivery,
     one_line,
 )
+from risk_management.alerts.reserved import reserved
 from risk_management.alerts.rounds import Rounds
 from risk_management.alerts.rule_book import RuleBook
 from risk_management.alerts.rule_file import rules_in
@@ -123,6 +125,8 @@ class RiskAlertManager:
         self._rules = RuleBook(self._keeper)
         self._lives = Lives(self._keeper, lambda: self._config.alert_config, self._reachable)
         self._raised = Raised(self._lives, lambda: self._config.alert_config)
+        if book is not None:
+            book.lost.append(lambda _version: self._raised.news.forget())
         self._rounds = Rounds(
             self._keeper,
             self._rules,
@@ -157,12 +161,14 @@ class RiskAlertManager:
         Raises
         ------
         ConfigurationError
-            Another rule has this id; nothing was registered.
+            Another rule has this id, or the system itself alerts under it; nothing was registered.
         """
         with self._lock:
             known = self._rules.watched.get(rule.rule_id)
             if known is not None and known.rule == rule:
                 return
+            if why := reserved(rule.rule_id):
+                raise ConfigurationError(why)
             if known is not None and not replace:
                 raise ConfigurationError(
                     f"an alert rule {rule.rule_id!r} exists; choose another rule_id, remove it first, "
@@ -276,11 +282,12 @@ class RiskAlertManager:
         now: datetime | None = None,
         *,
         key: str = "",
+        about: str = "",
     ) -> Alert | None:
         """Alert to something that is no rule; it lasts until `resolve`.
 
-        The same key again is the same alert: it is counted, and told anew only if it got more severe.
-        While it lasts, `evaluate` repeats it.
+        The same key again is the same alert: it is counted, and told anew only if it got more severe or is
+        about something else. While it lasts, `evaluate` repeats it.
 
         Parameters
         ----------
@@ -290,6 +297,9 @@ class RiskAlertManager:
         now : datetime, optional
         key : str
             By default the type and the message.
+        about : str
+            What the fact is about, such as an order. Another one under the same key is news: it is told at
+            once and needs a new acknowledgement; of a flood five are, and the rest together a minute later.
 
         Returns
         -------
@@ -301,7 +311,8 @@ class RiskAlertManager:
 
         def raised() -> Alert | None:
             with self._lock:
-                current = self._raised.add(key or f"{kind}:{message}", kind, level, message, moment)
+                named = key or f"{kind}:{message}"
+                current = self._raised.add(named, kind, level, message, moment, about=about)
                 self._hand_out(moment)
                 return current
 
@@ -342,21 +353,25 @@ class RiskAlertManager:
     def end_raised(self, alert_id: str, actor: str, comment: str = "") -> Alert:
         """End an active alert that was raised, in the name of a person; returns the notice.
 
-        Where its cause goes on, the system raises it again when it looks next.
+        Where a cause goes on that the book does not know, the system raises it again when it looks next.
 
         Raises
         ------
         InvalidRequest
             ``INVALID_NAME`` without an actor; ``UNKNOWN_ALERT`` if no such alert is active;
-            ``ALERT_OF_RULE`` if a rule holds it: that one ends when its condition does.
+            ``ALERT_OF_RULE`` if a rule holds it, or a stop, liquidation or difference that still stands:
+            that one ends when its cause does.
         """
         with self._lock:
             life, now = self._open_life(alert_id, actor), self._clock.now()
-            if not life.alert.raised or life.alert.rule_id.startswith(STORM):
+            is_own = life.alert.raised and not life.alert.rule_id.startswith(STORM)
+            stands = standing_cause(self._book.state, life.alert.rule_id) if is_own and self._book else ""
+            if stands or not is_own:
                 raise InvalidRequest(
                     "ALERT_OF_RULE",
                     "alert_id",
-                    f"{life.alert.name} ends by itself when its cause does; acknowledge or silence it",
+                    f"{life.alert.name} ends by itself when its cause does"
+                    f"{f' ({stands})' if stands else ''}; acknowledge or silence it",
                 )
             said = one_line(f"by {actor}: {comment}" if comment else f"by {actor}")
             notice = self._raised.end(life.alert.rule_id, now, said, actor)

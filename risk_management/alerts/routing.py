@@ -107,7 +107,7 @@ def _held(
     hours = settings.quiet_hours
     if hours is not None and alert.severity <= AlertSeverity.WARNING and hours.are_on(now):
         return wanted, QUIET
-    if alert.severity >= AlertSeverity.CRITICAL or alert.rule_id.startswith(STORM):
+    if alert.severity >= AlertSeverity.CRITICAL or (alert.raised and alert.rule_id.startswith(STORM)):
         return (), ""
     stormy = tuple(c for c in wanted if is_stormy(book.loads.get(c), settings, now))
     return stormy, STORMY

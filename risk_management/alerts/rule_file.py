@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from risk_management.alerts.conditions import ConditionError
 from risk_management.alerts.records import AlertRule
+from risk_management.alerts.reserved import reserved
 from risk_management.errors import ConfigurationError
 
 __all__ = [
@@ -141,6 +142,8 @@ def parse_rules(text: str, *, others: tuple[str, ...] = ()) -> RuleFile:
     for number, table in enumerate(tables):
         wrong = list(_mistakes_of(table, number, places))
         rule_id = table.get("rule_id")
+        if isinstance(rule_id, str) and (why := reserved(rule_id)):
+            wrong.append(Mistake(*places.of(number, "rule_id"), why))
         if isinstance(rule_id, str) and rule_id in first:
             line = places.header(first[rule_id])[0]
             wrong.append(Mistake(*places.of(number, "rule_id"), f"{rule_id!r} stands already in line {line}"))

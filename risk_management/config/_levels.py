@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["LEVELS"]
+__all__ = ["LEVELS", "stricter"]
 
 LEVELS: Final[dict[tuple[str, str], tuple[Any, Any, Any]]] = {
     ("portfolio_limits", "max_single_position"): (0.10, 0.15, 0.25),
@@ -39,3 +39,23 @@ LEVELS: Final[dict[tuple[str, str], tuple[Any, Any, Any]]] = {
     ("emergency_config", "liquidation_drawdown"): (0.15, 0.25, 0.35),
     ("market_data_config", "quote_age"): ({"crypto": 10.0}, {"crypto": 15.0}, {"crypto": 30.0}),
 }
+
+
+def stricter(name: str, one: Any, other: Any) -> Any:
+    """The value that allows less, of two of a limit that the levels set; `one` where no level sets it.
+
+    Parameters
+    ----------
+    name : str
+        Dotted, such as ``var_config.daily_var_limit``.
+    one, other : object
+        A mapping is the stricter one key by key.
+    """
+    section, _, leaf = name.rpartition(".")
+    levels = LEVELS.get((section, leaf))
+    if levels is None:
+        return one
+    if isinstance(one, dict):
+        return {key: min(value, other.get(key, value)) for key, value in one.items()}
+    least, _, most = levels
+    return min(one, other) if least < most else max(one, other)

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from risk_management.config._base import Settings
+from risk_management.config._levels import stricter
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.errors import ConfigurationError
 
 __all__ = ["Carried", "carried_over", "changed"]
 
 _LEVEL: Final = "risk_level"
+_ROWS: Final = "emergency_config.rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,16 @@ def changed(given: str, used: str) -> dict[str, tuple[Any, Any]]:
 def carried_over(given_before: str, used_before: str, given: RiskManagementConfig) -> Carried:
     """The settings of a start: those that are given, with what a person changed while the last run ran.
 
-    Mappings, such as the budgets of strategies, are held against each other key by key.
+    Mappings, such as the budgets of strategies, are held against each other key by key, emergency rows by
+    their names.
 
     Parameters
     ----------
     given_before, used_before : str
         What the last run was started with, and what it used in the end.
     given : RiskManagementConfig
-        What this one is started with. Where it writes another value than before it is the later word; what
-        only follows from another level is not.
+        What this one is started with. Where it writes another value than before it is the later word; of
+        what only follows from another level the stricter stands.
     """
     changes = changed(given_before, used_before)
     if not changes:
@@ -75,18 +78,51 @@ def carried_over(given_before: str, used_before: str, given: RiskManagementConfi
     for name, (_, used) in changes.items():
         if name not in now or now[name] == used:
             continue
-        if now[name] == before[name] or not _is_given(given, name):
+        if now[name] == before[name]:
             kept[name] = (now[name], used)
+        elif not _is_given(given, name):
+            _follows(name, used, now[name], kept, overruled)
         elif isinstance(used, dict):
             merged = _merged(name, before[name], used, now[name], overruled)
             if merged != now[name]:
                 kept[name] = (now[name], merged)
+        elif name == _ROWS and (rows := _merged_rows(before[name], used, now[name], overruled)) is not None:
+            if rows != now[name]:
+                kept[name] = (now[name], rows)
         else:
             overruled[name] = (used, now[name])
     try:
         return Carried(_with(given, kept), kept, overruled)
     except ConfigurationError as problem:
         return Carried(given, overruled=overruled, conflict=f"{', '.join(kept)}: {problem}")
+
+
+def _follows(
+    name: str,
+    used: Any,
+    now: Any,
+    kept: dict[str, tuple[Any, Any]],
+    overruled: dict[str, tuple[Any, Any]],
+) -> None:
+    """What another level or a line taken out gives: the stricter of it and of what was used stands."""
+    stands = stricter(name, used, now)
+    if stands != now:
+        kept[name] = (now, stands)
+    if stands != used:
+        overruled[name] = (used, stands)
+
+
+def _merged_rows(
+    before: list[dict[str, Any]],
+    used: list[dict[str, Any]],
+    now: list[dict[str, Any]],
+    overruled: dict[str, tuple[Any, Any]],
+) -> list[dict[str, Any]] | None:
+    """Emergency rows merged by their names; None where two rows share one."""
+    named = [{row["name"]: row for row in rows} for rows in (before, used, now)]
+    if any(len(by_name) != len(rows) for by_name, rows in zip(named, (before, used, now), strict=True)):
+        return None
+    return list(_merged(_ROWS, named[0], named[1], named[2], overruled).values())
 
 
 def _merged(

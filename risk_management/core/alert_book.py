@@ -114,7 +114,7 @@ def _worth(life: AlertLife) -> tuple[bool, int, datetime]:
 
 def _carried(book: AlertBook, alert: Alert, outside: tuple[str, ...]) -> Mapping[str, ChannelLoad]:
     """The channels' loads with one more telling; what a person did and emergencies are no load."""
-    if alert.rule_id.startswith(STORM):
+    if alert.raised and alert.rule_id.startswith(STORM):
         channel = alert.rule_id.removeprefix(STORM)
         is_over = alert.state is AlertState.RESOLVED and channel in book.loads
         if not is_over:

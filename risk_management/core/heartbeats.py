@@ -37,6 +37,8 @@ class Heartbeats:
         self._book, self._desk, self._clock = book, desk, clock
         self._since = clock.now()
         self._heard: dict[tuple[str, str], datetime] = {}
+        self._own: set[tuple[str, str]] = set()
+        self._priced = False
         self._lock = Lock()
 
     def beat(self, kind: str, name: str) -> None:
@@ -51,17 +53,23 @@ class Heartbeats:
             said = f"a heartbeat is of a bot, a feed or an engine; got {shown(kind)}"
             raise InvalidRequest("INVALID_KIND", "kind", said)
         with self._lock:
-            if (kind, name) not in self._heard and kind != "bot":
+            if not {(kind, name)} & (self._own | self._heard.keys()) and kind != "bot":
                 self._check_room()
             self._heard[kind, name] = self._clock.now()
 
+    def reserve(self, kind: str, name: str) -> None:
+        """A name of the product's own, such as the monitoring: there is always a place for it."""
+        with self._lock:
+            self._own.add((kind, name))
+
     def _check_room(self) -> None:
-        if sum(1 for kind, _ in self._heard if kind != "bot") >= MOST:
+        if sum(1 for key in self._heard if key[0] != "bot" and key not in self._own) >= MOST:
             said = f"more than {MOST} feeds and engines are not watched; forget one that has gone"
             raise InvalidRequest("OUT_OF_RANGE", "name", said)
 
     def prices_came(self, source: str) -> None:
         """Prices are a feed's heartbeat, once it is watched."""
+        self._priced = True
         if ("feed", source) in self._heard:
             self.beat("feed", source)
 
@@ -102,11 +110,35 @@ class Heartbeats:
         said = []
         with self._book.lock:
             now = self._clock.now()
+            self._let_go_of_names_that_are_gone(now)
             for kind, name, seconds, allowed in self._watched(now):
                 text = self._judge(kind, name, seconds, allowed, now)
                 if text:
                     said.append(text)
         return tuple(said)
+
+    def _let_go_of_names_that_are_gone(self, now: datetime) -> None:
+        """End what an earlier run held for a feed or an engine that this one hears of by another name.
+
+        As long as it may be silent the old name is waited for; a halt stays for a person.
+        """
+        waited = (now - self._since).total_seconds()
+        for hold in tuple(self._book.state.holds.values()):
+            cause, kind, name = (*hold.cause.split(":", 2), "", "")[:3]
+            if cause != "heartbeat" or kind not in ("feed", "engine") or hold.latched:
+                continue
+            with self._lock:
+                is_known = (kind, name) in self._heard
+                others = sorted(other for k, other in self._heard if k == kind)
+            is_back = bool(others) or (kind == "feed" and self._priced)
+            if is_known or not is_back or waited <= self._allowed(kind):
+                continue
+            said = f"{kind} {name} was not heard of since the start, but {', '.join(others[:3]) or 'prices'}"
+            self._book.apply(HoldReleased(now, SYSTEM, hold.scope, hold.name, hold.cause, said))
+
+    def _allowed(self, kind: str) -> float:
+        settings = self._book.config.heartbeat_config
+        return settings.feeds if kind == "feed" else settings.engine
 
     def _watched(self, now: datetime) -> Iterator[tuple[str, str, float, float]]:
         """Kind, name, seconds of silence, and seconds that are allowed."""
@@ -114,7 +146,7 @@ class Heartbeats:
         with self._lock:
             heard = dict(self._heard)
         for (kind, name), last in heard.items():
-            allowed = settings.feeds if kind == "feed" else settings.engine
+            allowed = self._allowed(kind)
             if kind != "bot" and allowed > 0.0:
                 yield kind, name, (now - last).total_seconds(), allowed
         for name in state.bots if settings.bots else ():

@@ -166,6 +166,8 @@ class OrderDesk:
             )
             self._count_failures(judgement.failed_checks)
             decision = judgement.decision
+            if decision.approved:
+                self._bind(request)
             known_instrument = instrument_event(book.state, request.symbol, request.requested_at)
             if judgement.reservation is not None and known_instrument is not None:
                 book.apply(known_instrument)
@@ -421,18 +423,19 @@ class OrderDesk:
         self._alarm("RUNAWAY_BOT", text)
 
     def _register(self, request: TradeRequest) -> None:
-        """Make a bot that is new known; the first strategy that a bot names is its own from then on."""
+        """Make a bot that is new known."""
         known, settings = self._book.state.bots, self._book.config.bot_config
-        if request.bot == OPERATOR:
-            return
-        asking = known.get(request.bot)
-        if asking is not None:
-            if request.strategy and not asking.strategy:
-                bot = amended(asking, strategy=request.strategy)
-                self._book.apply(BotChanged(at=request.requested_at, actor=request.bot, bot=bot))
+        if request.bot == OPERATOR or request.bot in known:
             return
         if settings.register_unknown and len(known) < settings.max_bots:
-            bot = Bot(request.bot, request.strategy, request.requested_at, auto_registered=True)
+            bot = Bot(request.bot, "", request.requested_at, auto_registered=True)
+            self._book.apply(BotChanged(at=request.requested_at, actor=request.bot, bot=bot))
+
+    def _bind(self, request: TradeRequest) -> None:
+        """The first strategy that a bot is approved for is its own from then on."""
+        asking = self._book.state.bots.get(request.bot)
+        if asking is not None and request.strategy and not asking.strategy:
+            bot = amended(asking, strategy=request.strategy)
             self._book.apply(BotChanged(at=request.requested_at, actor=request.bot, bot=bot))
 
     def _request(self, ticket: OrderTicket, *, reserves: bool) -> TradeRequest:

@@ -290,7 +290,7 @@ class AdvancedRiskManager(AccountFacts, BotsAndModes, Budgets, Emergencies):
         said = self.heartbeats.check()
         for text in said:
             logger.warning("%s", text)
-            self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, "heartbeat")
+            self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, "heartbeat", text)
         if not said and not any(cause.startswith("heartbeat:") for _, _, cause in self.state.holds):
             self.alert_manager.resolve("heartbeat", self.clock.now())
         return said

@@ -105,6 +105,7 @@ class Feed:
 
     def __init__(self, manager: AdvancedRiskManager, source: MarketDataSource) -> None:
         self._manager, self._source = manager, source
+        manager.heartbeats.reserve("feed", source.name)
 
     def pull(self) -> None:
         """One round; a source that fails is told, and its prices grow stale until it answers again."""
@@ -116,8 +117,6 @@ class Feed:
             alerts.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key="feed")
             return
         alerts.resolve("feed", now)
-        if found:
-            self._manager.heartbeat("feed", self._source.name)
         by_moment: dict[datetime, dict[str, float]] = {}
         for symbol, (price, moment) in found.items():
             by_moment.setdefault(moment, {})[symbol] = price
@@ -126,6 +125,8 @@ class Feed:
                 self._manager.update_prices(prices, at=moment, source=self._source.name)
             except InvalidRequest as problem:
                 logger.warning("prices of the feed %s were refused: %s", self._source.name, problem)
+        if found:
+            self._manager.heartbeat("feed", self._source.name)
 
     def symbols(self) -> tuple[str, ...]:
         """Everything that needs a price now."""
@@ -170,6 +171,7 @@ class Watcher:
         report: Callable[[], object] | None = None,
     ) -> None:
         self._manager = manager
+        manager.heartbeats.reserve("engine", MONITORING)
 
         def watched() -> None:
             assess()

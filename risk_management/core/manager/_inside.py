@@ -77,9 +77,9 @@ class Inside:
     def _apply_now(self, kind: type[Event], /, *, actor: str = OPERATOR, **facts: Any) -> None:
         self.book.apply(kind(at=self.clock.now(), actor=actor, **facts))
 
-    def _alarm(self, code: str, text: str) -> None:
+    def _alarm(self, code: str, text: str, about: str = "") -> None:
         # one alert a code: a storm of the same kind is folded and counted
-        self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, code)
+        self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, code, about or text)
 
-    def _alert(self, kind: AlertType, severity: AlertSeverity, text: str, key: str) -> None:
-        self.alert_manager.raise_alert(kind, severity, text, self.clock.now(), key=key)
+    def _alert(self, kind: AlertType, severity: AlertSeverity, text: str, key: str, about: str = "") -> None:
+        self.alert_manager.raise_alert(kind, severity, text, self.clock.now(), key=key, about=about)

@@ -338,7 +338,8 @@ class AccountFacts(Inside):
                 self.book.apply(known)
             self.book.apply(event)
         owner = event.key.bot
-        self._alarm("UNAPPROVED_FILL", f"{owner} filled {action} {quantity:g} {symbol} without an approval")
+        text = f"{owner} filled {action} {quantity:g} {symbol} without an approval"
+        self._alarm("UNAPPROVED_FILL", text, f"{symbol} of {owner}")
 
     def reconcile(
         self,
@@ -396,7 +397,9 @@ class AccountFacts(Inside):
             for event in events:
                 self.book.apply(event)
         for difference in found.breaks:
-            self._alarm("RECONCILIATION_BREAK", difference.explain())
+            self._alarm(
+                "RECONCILIATION_BREAK", difference.explain(), f"{difference.kind} {difference.subject}"
+            )
         for difference in found.adopted:
             self._alarm("RECONCILED", f"{difference.explain()}; booked to {EXTERNAL}")
         if not self.state.breaks:

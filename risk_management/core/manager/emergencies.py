@@ -56,7 +56,9 @@ class Emergencies(Inside):
         text = f"all trading stopped by {who}: {reason}; {done.explain()}; release with a reason"
         if not done.durable:
             text += f"; it holds, but the store can't be written: {self.book.outage}"
-        self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, text, "emergency_stop")
+        self._alert(
+            AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, text, "emergency_stop", f"{who}: {reason}"
+        )
         return done
 
     def release_emergency(self, actor: str, reason: str) -> tuple[str, ...]:
@@ -186,4 +188,4 @@ class Emergencies(Inside):
     def report_system_error(self, reason: str) -> None:
         """An invariant does not hold: all trading stops."""
         self.protocol.stop("system_error", "system", reason)
-        self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, reason, "system_error")
+        self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.EMERGENCY, reason, "system_error", reason)

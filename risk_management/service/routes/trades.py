@@ -166,7 +166,11 @@ def _check_order(call: Call, decision: TradeDecision) -> None:
         if told not in (None, asked):
             text = f"a fill of {decision.request_id} names the {name} {told}, not {asked}; it was not booked"
             call.manager.alert_manager.raise_alert(
-                AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, key=Code.EXECUTION_CONFLICT
+                AlertType.SYSTEM_ERROR,
+                AlertSeverity.CRITICAL,
+                text,
+                key=Code.EXECUTION_CONFLICT,
+                about=decision.request_id,
             )
             raise Problem(Code.EXECUTION_CONFLICT, name, text)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from risk_management.alerts.news import AT_ONCE
 from risk_management.alerts.risk_alerts import Alert, AlertRule, RiskAlertManager
+from risk_management.alerts.rule_file import parse_rules
 from risk_management.clock import ManualClock
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.errors import ConfigurationError, InvalidRequest
+from risk_management.model.events import RuleChanged
 
 START = datetime(2024, 3, 1, 15, 0, tzinfo=UTC)
 HOT, COOL = {"portfolio_heat": 85.0}, {"portfolio_heat": 10.0}
@@ -354,3 +358,66 @@ def test_switched_off_alerts_reach_nobody_outside():
     world.raised("fire", "emergency")
     assert world.heard() == []
     assert world.alerts.delivered[0].channels == ("log", "memory")
+
+
+def test_another_subject_behind_an_acknowledged_alert_is_told_at_once_and_a_flood_folds():
+    world = World()
+
+    def raised(about: str) -> None:
+        world.alerts.raise_alert(
+            "system_error", "critical", f"{about} adopted", key="RECONCILED", about=about
+        )
+
+    raised("KO")
+    world.alerts.acknowledge(world.alerts.active[0].alert_id, "ann")
+    world.got["slack"].clear()
+    raised("KO")
+    assert world.heard() == []
+    raised("SPY")
+    assert [a.message for a in world.got["slack"]] == ["SPY adopted"]
+    (active,) = world.alerts.active
+    assert (active.message, active.acknowledged_by, active.count) == ("SPY adopted", "", 3)
+    for number in range(40):
+        raised(f"S{number}")
+    assert len(world.got["slack"]) == AT_ONCE - 1  # that of KO was one of them
+    world.alerts.acknowledge(active.alert_id, "ann")
+    world.got["slack"].clear()
+    assert world.after(61, {}) == ["repeated"]
+    assert world.got["slack"][0].message == "37 more of this kind, the last: S39 adopted"
+    assert world.alerts.active[0].count == 43
+    assert world.after(61, {}) == []
+
+
+def test_another_subject_does_not_wait_for_the_cooling_of_the_last_one():
+    world = World(cooldown=300.0)
+    for about in ("KO", "KO", "SPY"):
+        world.alerts.raise_alert("system_error", "critical", f"{about} differs", key="BREAK", about=about)
+        world.alerts.resolve("BREAK")
+    told = [(a.state.value, a.message) for a in world.got["slack"] if a.state.value == "firing"]
+    assert told == [("firing", "KO differs"), ("firing", "SPY differs")]
+
+
+@pytest.mark.parametrize(
+    "rule_id", ["alert_storm:slack", "emergency_stop", "broker", "store", "heartbeat:a", "OVERFILL"]
+)
+def test_a_rule_takes_no_id_under_which_the_system_alerts(rule_id):
+    world = World()
+    with pytest.raises(ConfigurationError, match="the system itself alerts"):
+        world.rule(rule_id=rule_id)
+    assert world.alerts.rules == ()
+    text = f'[[rules]]\nrule_id = "{rule_id}"\nname = "x"\nalert_type = "drawdown"\nseverity = "info"\n'
+    (mistake,) = parse_rules(f'{text}condition = "cash > 0"\n').mistakes
+    assert (mistake.line, "the system itself alerts" in mistake.text) == (2, True)
+
+
+def test_a_stored_rule_that_is_called_like_a_storm_ends_none():
+    world = World(storm_alerts=2, storm_window=60.0)
+    rule = AlertRule("x", "x", "system_error", "warning", "cash > 0", ["discord"])
+    facts = replace(rule.facts(), rule_id="alert_storm:slack")
+    world.alerts._keeper.apply(RuleChanged(START, "ann", facts.rule_id, facts))
+    for number in range(5):
+        world.raised(f"k{number}")
+    world.after(1, {"cash": 1.0})
+    world.alerts.remove_rule("alert_storm:slack")
+    world.after(61, {})
+    assert " were folded: " in world.got["slack"][-1].message

@@ -68,6 +68,37 @@ def test_another_level_in_the_file_takes_no_tightening_back():
     assert (single(found.config), found.config.portfolio_limits.max_sector_exposure) == (0.05, 0.50)
 
 
+def test_a_loosening_does_not_outlive_a_stricter_level_of_the_file():
+    before = RiskManagementConfig()
+    used = before.update(
+        portfolio_limits={"max_single_position": 0.25, "min_cash": 0.02, "max_sector_exposure": 0.15},
+        var_config={"daily_var_limit": 0.03},
+    )
+    found = carried_over(before.as_text(), used.as_text(), RiskManagementConfig(risk_level="conservative"))
+    limits = found.config.portfolio_limits
+    assert (single(found.config), limits.min_cash, limits.max_sector_exposure) == (0.10, 0.10, 0.15)
+    assert found.config.var_config.daily_var_limit == 0.01
+    assert found.overruled[SINGLE] == (0.25, 0.10)
+    assert found.kept == {"portfolio_limits.max_sector_exposure": (0.20, 0.15)}
+    assert found.conflict == ""
+
+
+def row(name, threshold):
+    return {"name": name, "metric": "drawdown", "threshold": threshold, "scope": "bot", "action": "halt"}
+
+
+def test_emergency_rows_are_merged_by_name():
+    def rows(*given):
+        return RiskManagementConfig(emergency_config={"rows": given})
+
+    before, used = rows(row("x", 0.2), row("y", 0.2)), rows(row("x", 0.05), row("y", 0.1))
+    given = rows(row("x", 0.2), row("y", 0.3), row("z", 0.3))
+    found = carried_over(before.as_text(), used.as_text(), given)
+    stands = {one.name: one.threshold for one in found.config.emergency_config.rows}
+    assert stands == {"x": 0.05, "y": 0.3, "z": 0.3}
+    assert list(found.overruled) == ["emergency_config.rows.y"]
+
+
 def budgets(**shares):
     return RiskManagementConfig().update(portfolio_limits={"strategy_budgets": shares})
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from risk_management.core.fill_report import FillReport
+from risk_management.core.heartbeats import Heartbeats
 from risk_management.core.order_desk import OrderTicket
 from risk_management.errors import InvalidRequest
+from risk_management.integration.monitoring import Feed, Watcher
 from risk_management.model.portfolio import Scope, TradingMode
 
 
@@ -204,3 +206,65 @@ def test_malformed_requests_in_a_row_switch_a_bot_off(make_manager):
             ask(manager, str(count), size=size)
         manager.assess_overall_risk()
         assert manager.state.bots["a"].enabled is (count < 5)
+
+
+def test_a_person_ends_no_alert_of_what_still_stands(make_manager):
+    manager, clock = make_manager()
+    manager.heartbeat("feed", "csv")
+    manager.emergency_stop("fraud", actor="ann")
+    manager.register_bot("a")
+    clock.advance(70.0)
+    manager.check_heartbeats()
+    alerts = manager.alert_manager
+    causes = ("halted by emergency_stop: fraud", "reducing by heartbeat:feed:csv")
+    for alert, cause in zip(alerts.active, causes, strict=True):
+        with pytest.raises(InvalidRequest, match=cause) as refused:
+            alerts.end_raised(alert.alert_id, "bob", "over")
+        assert refused.value.code == "ALERT_OF_RULE"
+    manager.heartbeat("feed", "csv")
+    manager.check_heartbeats()
+    manager.release_emergency("ann", "it was none")
+    assert alerts.active == ()
+    manager.liquidate("everything", "end of it", actor="ann")  # nothing is held: over at once
+    other = alerts.raise_alert("system_error", "critical", "a disk is full", key="disk")
+    assert alerts.end_raised(other.alert_id, "bob").state == "resolved"
+
+
+def test_a_hundred_other_names_take_no_place_from_the_product_s_own(make_manager):
+    manager, clock = make_manager()
+    for number in range(100):
+        manager.heartbeat("feed", f"w{number}")
+    with pytest.raises(InvalidRequest, match="more than 100"):
+        manager.heartbeat("feed", "one more")
+
+    class Source:
+        name = "real"
+
+        def latest(self, symbols):
+            return {"KO": (61.0, clock.now())}
+
+    watcher = Watcher(manager, lambda: None, 3600.0, Source(), 3600.0)
+    manager.heartbeat("engine", "monitoring")
+    assert not watcher.is_running
+    Feed(manager, Source()).pull()
+    assert manager.state.quotes["KO"].price == 61.0
+    clock.advance(70.0)
+    assert any(text.startswith("feed real ") for text in manager.check_heartbeats())
+
+
+@pytest.mark.parametrize(("later", "mode"), [("new", "active"), ("", "reducing"), ("old", "active")])
+def test_a_feed_that_comes_back_under_another_name_after_a_restart_holds_nothing(make_manager, later, mode):
+    manager, clock = make_manager()
+    manager.heartbeat("feed", "old")
+    clock.advance(70.0)
+    manager.check_heartbeats()
+    manager.heartbeats = Heartbeats(manager.book, manager.desk, clock)  # what a restart remembers of names
+    if later:
+        manager.heartbeat("feed", later)
+        assert manager.check_heartbeats() == ()
+        assert manager.state.mode.value == ("active" if later == "old" else "reducing")
+    clock.advance(61.0)
+    if later:
+        manager.heartbeat("feed", later)
+    manager.check_heartbeats()
+    assert manager.state.mode.value == mode

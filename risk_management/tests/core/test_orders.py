@@ -175,6 +175,13 @@ def test_a_bot_opens_for_its_own_strategy_alone_and_closes_whatever_it_holds(des
     assert asked("sell", 100.0, "value", "SPY")[1] == ("OTHER_STRATEGY",)
 
 
+def test_a_refused_request_binds_a_bot_to_no_strategy(desk):
+    new = desk.desk.request(OrderTicket("KO", "sell", 100.0, "typo", "new", reduce_only=True))
+    assert (new.approved, desk.state.bots["new"].strategy) == (False, "")
+    assert desk.desk.request(OrderTicket("KO", "buy", 100.0, "momentum", "new")).approved
+    assert desk.state.bots["new"].strategy == "momentum"
+
+
 def test_the_same_id_gives_the_same_answer_once(desk):
     first = request(desk, "KO", "buy", 500.0, request_id="one")
     again = request(desk, "KO", "buy", 500.0, request_id="one")
