@@ -8,12 +8,11 @@ from risk_management.brokers.paper import PaperBroker
 from risk_management.brokers.paper_options import PaperOptions
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
-from risk_management.core.reduction import CloseIntent
 from risk_management.core.taking_up import hold_until_reconciled
 from risk_management.errors import InvalidRequest, OrderRejected
 from risk_management.integration.broker_link import BrokerLink, surroundings_of
 from risk_management.model.amend import amended
-from risk_management.model.broker import ApprovedOrder, MarketStatus
+from risk_management.model.broker import ApprovedOrder, MarketStatus, OrderIntent
 from risk_management.model.events import BotChanged
 from risk_management.model.money import SCALE, from_ledger
 from risk_management.model.portfolio import EXTERNAL, Scope, TradingMode
@@ -34,11 +33,6 @@ class World:
     def hold(self, bot="a", action="buy"):
         self.ask(f"first{bot}", action, bot=bot)
         self.manager.trade_on_paper(f"first{bot}")
-
-    def trim(self, units):
-        (key,) = self.manager.state.positions
-        self.manager.protocol.closing.begin([CloseIntent(key, -units * SCALE, "drawdown_trim")])
-        self.round()
 
     def round(self, seconds=1.0):
         self.clock.advance(seconds)
@@ -227,7 +221,8 @@ def test_a_close_that_works_ends_when_a_liquidation_closed_its_units(world, othe
 def test_a_close_is_cut_to_what_its_owner_still_holds(world):
     world.hold()
     world.ask("close", "sell", 700.0, price=61.0, reduce_only=True)
-    world.trim(6)
+    world.broker.submit(OrderIntent("byhand", "KO", -1, 6 * SCALE))
+    world.manager.record_fill("KO", "sell", 6.0, 60.0, execution_id="byhand", bot_name="a")
     assert world.manager.trade_on_paper("close").quantity == 4.0
     world.round()
     world.manager.update_prices({"KO": 62.0})
@@ -246,7 +241,7 @@ def test_a_close_is_not_sent_when_nothing_is_left_and_not_beside_an_order_that_c
         world.round()
         with pytest.raises(InvalidRequest) as said:
             world.manager.trade_on_paper("close")
-        assert said.value.code == "NOTHING_TO_CLOSE"
+        assert said.value.code == "NO_APPROVAL"  # it went when the liquidation took its units
     assert not world.held
     assert not world.broker.positions()
 
