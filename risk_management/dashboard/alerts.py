@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from risk_management.dashboard.plain import Plain, plain
+from risk_management.dashboard.present import present_alerts
 from risk_management.dashboard.snapshot import Snapshot, headline
 
 if TYPE_CHECKING:
@@ -16,10 +17,10 @@ __all__ = ["alerts_view"]
 
 def alerts_view(seen: Snapshot, manager: RiskAlertManager, now: datetime) -> Plain:
     """Active alerts, the most severe first, each with what silences it; the history, the newest first."""
-    silences = manager.silences
+    silences, firing = manager.silences, manager.active
     active = [
-        {**alert.as_dict(), "silenced": plain(next((s for s in silences if s.covers(alert, now)), None))}
-        for alert in manager.active
+        {**row, "silenced": plain(next((s for s in silences if s.covers(alert, now)), None))}
+        for alert, row in zip(firing, present_alerts(firing, seen, now), strict=True)
     ]
     return {
         **headline(seen),

@@ -9,6 +9,7 @@ import { ageOf } from "./live.js";
 import { Badge, begins, Empty, Fault, Panel, Ranges, Table } from "./parts.js";
 import { say } from "./place.js";
 import { exists, routeLike, taken, whyNot } from "./session.js";
+import { said } from "./told.js";
 
 const KINDS = { info: "info", warning: "warning", critical: "bad", emergency: "emergency" };
 const SILENCES = [["1800", "30 minutes"], ["3600", "an hour"], ["14400", "4 hours"], ["28800", "8 hours"]];
@@ -104,7 +105,7 @@ export default function Alerts({ words, zone, pulse }) {
   const ruleForm = (route, rule) => () => { if (whyNot(route)) return act(route, "", {}); open({ title: rule ? `Rule “${rule.name}”` : "A rule", kind: "wide", body: html`<${RuleForm} metrics=${pulse.metrics} again=${again} rule=${rule} />` }); };
   return html`<div class="grid">
     <${Panel} wide id="active" title="Firing now" note=${data.enabled ? "The most severe first" : "Alerts are switched off in the settings"} rows=${() => data.active} data=${() => data.active}>
-      ${data.active.length ? html`<ul class="alerts">${data.active.map((alert) => html`<li key=${alert.alert_id} class=${`${alert.severity} ${alert.silenced ? "silenced" : ""}`}><div><${Badge} kind=${KINDS[alert.severity]}>${capital(alert.severity)}<//> ${alert.silenced && html`<${Badge} kind="quiet">Silenced<//> `}<strong>${firstOf(alert.message)[0]}</strong>${firstOf(alert.message)[1] && html`<p class="advice">${firstOf(alert.message)[1]}</p>`}
+      ${data.active.length ? html`<ul class="alerts">${data.active.map((alert) => html`<li key=${alert.alert_id} class=${`${alert.severity} ${alert.silenced ? "silenced" : ""}`}><div><${Badge} kind=${KINDS[alert.severity]}>${capital(alert.severity)}<//> ${alert.silenced && html`<${Badge} kind="quiet">Silenced<//> `}<strong>${said(alert, pulse.now, zone)}</strong>${firstOf(alert.message)[1] && html`<p class="advice">${firstOf(alert.message)[1]}</p>`}
         <p class="dim">${alert.name} · since ${time(alert.first_at, zone)}, ${span(ageOf(alert.first_at))} · seen ${alert.count === 1 ? "once" : `${alert.count} times`} · told by ${alert.channels.join(", ")}${alert.acknowledged_by ? ` · acknowledged by ${alert.acknowledged_by}${alert.comment ? `: ${alert.comment}` : ""}` : ""}${alert.silenced ? ` · quiet until ${time(alert.silenced.until, zone)}, by ${alert.silenced.by}: ${alert.silenced.reason}` : ""}</p></div>
         <div class="buttons">${!alert.acknowledged_by && routeLike(ACKNOWLEDGE) && html`<${Act} small route=${routeLike(ACKNOWLEDGE)} run=${() => acknowledge(alert)}>Acknowledge<//>`}${alert.raised && !alert.rule_id.startsWith("alert_storm:") && routeLike(RESOLVE) && html`<${Act} small route=${routeLike(RESOLVE)} run=${() => resolve(alert)}>Resolve<//>`}${alert.silenced ? html`<${Act} small route=${UNSILENCE} run=${() => endSilence(alert.silenced, again)}>Unsilence<//>` : routeLike(SILENCE) && html`<${Act} small route=${routeLike(SILENCE)} run=${() => silence(alert)}>Silence<//>`}</div></li>`)}</ul>`
         : html`<${Empty} title="Nothing fires">${data.rules.length} rules watch the book at every assessment.<//>`}<//>

@@ -329,8 +329,12 @@ def test_what_is_being_closed_is_ended_on_the_page(visit, service):
     manager.protocol.closing.has_broker = True
     name = manager.liquidate("everything", "a mistake", actor="ann").liquidation_id
     visitor = visit(service).enter(service)
+    panel = visitor.page.locator("[data-panel=closing]")
+    panel.get_by_text("orders are over").wait_for()  # on the overview too, above all else
+    top = panel.bounding_box()["y"]
+    assert top < visitor.page.get_by_role("heading", name="What is wrong").bounding_box()["y"]
     visitor.page.goto(f"{visitor.address}/api/risk/dashboard#/heatmap")
-    visitor.page.locator("[data-panel=closing]").get_by_role("button", name="End").click()
+    panel.get_by_role("button", name="End").click()
     visitor.fill(reason="the wrong book", confirm="everything")
     visitor.page.get_by_role("dialog").get_by_role("button", name="End it").click()
     visitor.page.locator("[data-panel=closing] em").get_by_text("ends it").wait_for()
