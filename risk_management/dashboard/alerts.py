@@ -27,7 +27,7 @@ def alerts_view(seen: Snapshot, manager: RiskAlertManager, now: datetime) -> Pla
         "enabled": seen.config.alert_config.enabled,
         "active": active,
         "history": [alert.as_dict() for alert in reversed(manager.history)],
-        "rules": [plain(rule) for rule in manager.rules],
+        "rules": [{**plain(rule), "told_by": list(manager.told_by(rule))} for rule in manager.rules],
         "warnings": list(manager.warnings),
         "undelivered": [
             {"alert_id": failed.alert.alert_id, "channel": failed.channel, "reason": failed.reason}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from risk_management.alerts.risk_alerts import AlertRule, AlertSeverity, AlertType
 from risk_management.model.portfolio import TradingMode
 from risk_management.service.live import LIVE
 from risk_management.service.server import Server
@@ -132,14 +134,18 @@ def test_an_alert_is_resolved_and_a_rule_is_added_and_a_wrong_one_is_named(visit
     assert last(service, "AlertTold")["alert"]["message"].endswith(": found at the broker).")
     page.get_by_role("button", name="New rule").click()
     condition = page.get_by_label("Condition")
-    visitor.fill(rule_id="mine", name="Mine")
+    visitor.fill(rule_id="mine", name="Mine", reason="nights", hold="30")
     condition.fill("portfolio_hate > 1")
     page.get_by_role("button", name="Watch it").click()
     page.get_by_role("alert").get_by_text("portfolio_heat").wait_for()
     condition.fill("portfolio_heat > 1")
     page.get_by_role("button", name="Watch it").click()
     page.locator("[data-panel=rules]").get_by_text("Mine", exact=True).wait_for()
-    assert any(rule.rule_id == "mine" for rule in service.manager.alert_manager.rules)
+    made = next(rule for rule in service.manager.alert_manager.rules if rule.rule_id == "mine")
+    assert (made.hold, made.channels) == (30.0, ())
+    assert last(service, "RuleChanged")["reason"] == "nights"
+    told = page.locator("tr").filter(has=page.get_by_text("Mine", exact=True)).inner_text()
+    assert "by the routes: nobody beside this page and the log" in told
 
 
 @pytest.mark.parametrize("viewport", [None, PHONE], ids=["wide", "phone"])
@@ -183,11 +189,48 @@ def test_a_rule_is_tried_and_changed(visit, service):
     trial.click()
     page.locator(".tried").get_by_text("would not fire now").wait_for()
     assert service.manager.state.version == version, "a trial changes nothing"
+    visitor.fill(reason="too early")
     page.get_by_role("button", name="Keep it so").click()
     page.locator("[data-panel=rules] code").get_by_text("portfolio_heat >= 99").wait_for()
     changed = last(service, "RuleChanged")
     assert (changed["rule_id"], changed["rule"]["condition"]) == ("heat_warning", "portfolio_heat >= 99")
     assert changed["actor"] == "browser (token browser)"
+
+
+def test_a_changed_rule_keeps_what_nobody_changed(visit, service):
+    alerts = service.manager.alert_manager
+    kind, severity = AlertType.DATA_QUALITY, AlertSeverity.INFO
+    old = AlertRule(
+        "full",
+        "Full",
+        kind,
+        severity,
+        "bot_exposure > 0.5",
+        ["email", "log"],
+        60.0,
+        90.0,
+        hold=5.0,
+        enabled=False,
+        message="{bot} holds {bot_exposure}",
+        release=0.4,
+        scope="bot",
+        meaning="m",
+        did="d",
+        todo="t",
+    )
+    alerts.add_custom_rule(old)
+    visitor = visit(service).enter(service)
+    page = visitor.go("alerts")
+    page.locator("tr").filter(has_text="Full").get_by_role("button", name="Edit").click()
+    page.get_by_label("Condition").fill("bot_exposure > 0.3")
+    page.get_by_role("status").get_by_text("contradict each other").wait_for()
+    visitor.fill(release="bot_exposure < 0.2", reason="less of it")
+    page.get_by_text("contradict each other").wait_for(state="hidden")
+    page.get_by_role("button", name="Keep it so").click()
+    page.locator("[data-panel=rules] code").get_by_text("bot_exposure > 0.3").wait_for()
+    new = next(rule for rule in alerts.rules if rule.rule_id == "full")
+    assert new == replace(old, condition="bot_exposure > 0.3", release="bot_exposure < 0.2")
+    assert last(service, "RuleChanged")["reason"] == "less of it"
 
 
 def test_who_acts_says_a_name(visit, service):
