@@ -249,7 +249,10 @@ def test_an_order_is_only_tried(visit, service):
     page = visitor.go("whatif")
     page.get_by_label("Symbol").fill("aapl")
     page.get_by_label("Size, in money").fill("9000")
+    ticket = page.locator("[data-panel=ticket]")
+    assert "an order of the account, by hand: no bot's budget" in ticket.inner_text()
     page.get_by_label("Bot").select_option(BOT)
+    ticket.get_by_text(f"Judged as an order of {BOT}.").wait_for()
     service.manager.record_cash("dividend", 1.0)  # what changes meanwhile wipes out nothing that was typed
     version = service.manager.state.version
     page.get_by_text(f"state {version}").wait_for()
@@ -260,6 +263,10 @@ def test_an_order_is_only_tried(visit, service):
         "POST", "what-if", {"symbol": "AAPL", "action": "buy", "size": 9000, "bot_name": BOT}
     ).json
     assert panel.locator(".findings li").count() == len(oracle["findings"])
+    left = [one for one in oracle["findings"] if one["code"] == "MIN_TRADE_SIZE"]
+    assert [one["measured"] for one in left] == [0.0], "nothing was left that could be too small"
+    passed = sum(one["passed"] for one in oracle["findings"]) - len(left)
+    assert panel.get_by_text(f"{passed} checks passed, 1 not reached").count() == 1
     assert f"If it were asked now: {shown_money(oracle['recommended_size'])}" in panel.inner_text()
     assert "symbol=AAPL" in page.url
     assert service.manager.state.version == version

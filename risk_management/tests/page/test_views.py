@@ -245,3 +245,11 @@ def test_what_is_wrong_is_said_as_it_is_now_and_the_worst_first(visit, own):
     words = [text.split()[1] for text in lines.all_inner_texts() if "more" not in text]
     assert words == sorted(words, key=["Act", "Old", "Watch"].index)
     assert {"Act", "Watch"} <= set(words)
+
+
+def test_a_table_wider_than_a_phone_says_that_there_is_more(visit, served):
+    visitor = visit(served, viewport=PHONE).enter(served)
+    for view, panel in (("limits", "all-limits"), ("audit", "audit")):
+        shown = visitor.go(view).locator(f"[data-panel={panel}]")
+        shown.get_by_text("More to the right").wait_for()
+        assert shown.locator(".scroll").evaluate("box => box.scrollWidth > box.clientWidth")
