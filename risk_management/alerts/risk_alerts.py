@@ -30,6 +30,7 @@ from risk_management.alerts.records import (
 )
 from risk_management.alerts.reserved import reserved
 from risk_management.alerts.rounds import Rounds
+from risk_management.alerts.routing import routed
 from risk_management.alerts.rule_book import RuleBook
 from risk_management.alerts.rule_file import rules_in
 from risk_management.alerts.silences import new_silence
@@ -146,7 +147,9 @@ class RiskAlertManager:
 
     # -- rules --------------------------------------------------------------------------------------
 
-    def add_custom_rule(self, rule: AlertRule, *, replace: bool = False, actor: str = SYSTEM) -> None:
+    def add_custom_rule(
+        self, rule: AlertRule, *, replace: bool = False, actor: str = SYSTEM, reason: str = ""
+    ) -> None:
         """Watch one more rule. A channel that is not configured is a warning, see `warnings`.
 
         With a store the rule is there again after a restart; adding it again as it is changes nothing.
@@ -157,6 +160,8 @@ class RiskAlertManager:
         replace : bool
             Put it in the place of another one with its id.
         actor : str
+        reason : str
+            Why, for the journal.
 
         Raises
         ------
@@ -174,7 +179,8 @@ class RiskAlertManager:
                     f"an alert rule {rule.rule_id!r} exists; choose another rule_id, remove it first, "
                     "or pass replace=True"
                 )
-            self._keeper.apply(RuleChanged(self._clock.now(), actor, rule.rule_id, rule.facts()))
+            now = self._clock.now()
+            self._keeper.apply(RuleChanged(now, actor, rule.rule_id, rule.facts(), reason=reason))
             for text in self._teller.warnings_of(rule):
                 logger.warning("%s", text)
 
@@ -200,6 +206,15 @@ class RiskAlertManager:
     def rules(self) -> tuple[AlertRule, ...]:
         """All rules, in the order of their registration."""
         return tuple(watched.rule for watched in self._rules.watched.values())
+
+    def told_by(self, rule: AlertRule) -> tuple[str, ...]:
+        """Channels that hear of a rule beside the log and memory: its own, or those of the routes.
+
+        A route that is of single bots counts only for their alerts, and not here.
+        """
+        now, kind = self._clock.now(), rule.alert_type
+        sample = Alert("", rule.rule_id, rule.name, kind, rule.severity, AlertState.FIRING, "", now, now)
+        return routed(sample, rule.channels, self._config.alert_config, self._reachable())
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from risk_management.core.reduction import marked
 from risk_management.dashboard.bots import mode_of_bot
 from risk_management.dashboard.freshness import feeds
 from risk_management.dashboard.plain import Plain, plain
+from risk_management.dashboard.present import present_alerts
 from risk_management.dashboard.snapshot import Snapshot, headline, limit_row
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import TradingMode
@@ -32,7 +33,7 @@ def pulse_view(seen: Snapshot, manager: AdvancedRiskManager, now: datetime) -> P
         Of the engine's clock; ages count from it.
     """
     state, drawdown = seen.state, seen.state.drawdown
-    active = [alert.as_dict() for alert in manager.alert_manager.active]
+    active = manager.alert_manager.active
     moved = drawdown.value - drawdown.day_start
     said: Plain = plain(
         {
@@ -48,7 +49,7 @@ def pulse_view(seen: Snapshot, manager: AdvancedRiskManager, now: datetime) -> P
             "drawdown": seen.assessment.drawdown,
             "feeds": [feed._asdict() for feed in feeds(state, seen.config, now)],
             "unpriced": sorted(state.totals.unpriced),
-            "alerts": active[:MOST_ALERTS],
+            "alerts": present_alerts(active[:MOST_ALERTS], seen, now),
             "alerts_active": len(active),
             "bots": _bots(seen),
             "positions": len(state.positions),

@@ -448,6 +448,7 @@ class RuleChanged(Event):
     rule_id: str
     rule: RuleFacts | None
     is_settled: bool = True
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

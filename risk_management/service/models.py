@@ -533,6 +533,8 @@ class RuleAsked(Asked):
     """``bot``, ``strategy`` or ``symbol``: judged for each one."""
     message: Annotated[str, WithJsonSchema({"type": "string", "maxLength": 1000})] = ""
     """A sentence in which ``{drawdown}`` stands for the number."""
+    reason: Text = ""
+    """Why it is watched so; kept in the journal."""
 
 
 class ConfigPatch(Asked):

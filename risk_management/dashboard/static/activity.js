@@ -30,7 +30,7 @@ const SAYS = {
   LiquidationEnded: (said) => [`Closing ended: ${words(said.outcome)}`, "ok"],
   AlertTold: ({ alert }) => [`Alert: ${alert.message}`, alert.severity === "info" || alert.severity === "warning" ? "warning" : "bad"],
   AlertNoted: ({ alert }) => [`Alert taken on or over: ${alert.message}`, "info"],
-  RuleChanged: (said) => [said.rule ? `Rule ${said.rule_id} added or changed` : `Rule ${said.rule_id} taken out`, "info"],
+  RuleChanged: (said) => [said.rule ? `Rule ${said.rule_id} added or changed${said.reason ? `: ${said.reason}` : ""}` : `Rule ${said.rule_id} taken out`, "info"],
   SilenceSet: ({ silence }) => [`Quiet about ${[silence.rule_id, silence.alert_type, silence.bot, silence.symbol].filter(Boolean).join(", ")} until ${silence.until}: ${silence.reason}`, "warning"],
   SilenceEnded: () => ["A silence was ended", "ok"],
   ModelRefreshed: () => ["Market model refreshed", "info"],

@@ -1,5 +1,5 @@
 // Small pieces that every view is made of.
-import { html, useEffect, useState } from "./ui.js";
+import { html, useEffect, useRef, useState } from "./ui.js";
 import { csv, percent } from "./format.js";
 
 const SIGNS = { ok: "✓", good: "✓", warning: "!", critical: "‼", breached: "✕", bad: "✕", unknown: "?", info: "i", emergency: "✕", quiet: "–" };
@@ -68,7 +68,16 @@ export function Bar({ use, level, label }) {
 
 // A table that scrolls by itself when it is wider than the screen. A column is [name, heading, cell, class].
 export function Table({ columns, rows, keyOf, caption, selected, onRow }) {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}><table><caption class="hidden">${caption}</caption>
+  const box = useRef(null);
+  const [isWider, set] = useState(false);
+  useEffect(() => {
+    const shown = box.current;
+    const look = new ResizeObserver(() => set(shown.scrollWidth > shown.clientWidth + 1));
+    look.observe(shown);
+    look.observe(shown.firstElementChild);
+    return () => look.disconnect();
+  }, []);
+  return html`${isWider && html`<p class="wider">More to the right: swipe the table →</p>`}<div class="scroll" ref=${box} tabindex="0" role="region" aria-label=${caption}><table><caption class="hidden">${caption}</caption>
     <thead><tr>${columns.map(([name, heading, , kind]) => html`<th key=${name} scope="col" class=${kind}>${heading}</th>`)}</tr></thead>
     <tbody>${rows.map((row, number) => html`<tr key=${keyOf ? keyOf(row) : number} class=${`${onRow ? "can" : ""} ${selected?.(row) ? "chosen" : ""}`} onClick=${onRow && (() => onRow(row))}>
       ${columns.map(([name, , cell, kind]) => html`<td key=${name} class=${kind}>${cell(row)}</td>`)}</tr>`)}</tbody></table></div>`;

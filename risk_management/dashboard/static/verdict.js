@@ -1,8 +1,11 @@
 // Am I safe? One word and one sentence, from what is known; what is not known is never safe.
-import { amount, capital, firstOf, percent, span, words } from "./format.js";
+import { amount, capital, percent, span, words } from "./format.js";
 import { ageOf } from "./live.js";
+import { place, zoneOf } from "./place.js";
+import { said } from "./told.js";
 
 const named = (row) => capital(words(row.name)) + (row.about ? ` (${row.about})` : "");
+const LEVELS = ["bad", "unknown", "warning"];
 const RANK = { info: 0, warning: 1, critical: 2, emergency: 3 };
 
 // Feeds with something stale in them, each as a sentence.
@@ -42,7 +45,7 @@ const isMilder = (alert, other) => RANK[alert.severity] < RANK[other.severity] &
 export function wrongs(pulse) {
   const found = [];
   const { status } = pulse;
-  const held = stopped(pulse);
+  const held = stopped(pulse), zone = zoneOf(place().words);
   const severe = (one) => pulse.alerts.some((alert) => RANK[alert.severity] >= 2 && !alert.acknowledged_by && isAbout(alert)(one));
   const limits = pulse.limits.filter((row) => ["breached", "critical", "warning"].includes(row.level));
   const alerts = pulse.alerts.filter((alert) => !held.some(isAbout(alert)) && !pulse.alerts.some((other) => isMilder(alert, other)) && !limits.some((row) => isOf(alert, row)));
@@ -57,15 +60,16 @@ export function wrongs(pulse) {
   for (const text of staleFeeds(pulse)) found.push({ level: "unknown", text: `Old data – ${text}.`, to: "feeds" });
   found.push(...lines.filter((one) => one.level === "bad"));
   for (const alert of alerts) {
-    if (RANK[alert.severity] >= 2) found.push({ level: alert.acknowledged_by ? "warning" : "bad", text: `${firstOf(alert.message)[0]}${alert.acknowledged_by ? ` (acknowledged by ${alert.acknowledged_by})` : ""}`, to: "alerts" });
+    if (RANK[alert.severity] >= 2) found.push({ level: alert.acknowledged_by ? "warning" : "bad", text: `${said(alert, pulse.now, zone)}${alert.acknowledged_by ? ` (acknowledged by ${alert.acknowledged_by})` : ""}`, to: "alerts" });
   }
   for (const row of pulse.limits) {
     if (row.level === "critical" || row.level === "warning") found.push({ level: "warning", text: `${named(row)} is near its limit: ${amount(row.used, row.unit)} of ${amount(row.limit, row.unit)}.`, to: "limits" });
   }
   if (status.mode === "reducing") found.push({ level: "warning", text: "Only closing passes: the book is reducing.", to: "overview" });
   found.push(...lines.filter((one) => one.level === "warning"));
-  for (const alert of alerts) if (RANK[alert.severity] === 1) found.push({ level: "warning", text: firstOf(alert.message)[0], to: "alerts" });
-  return found;
+  for (const alert of alerts) if (RANK[alert.severity] === 1) found.push({ level: "warning", text: said(alert, pulse.now, zone), to: "alerts" });
+  // an order within each level is the one above
+  return found.sort((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));
 }
 
 // {level, word, text}

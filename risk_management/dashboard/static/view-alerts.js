@@ -1,16 +1,17 @@
 // What fires, what was told, by which rule; rules are tried before they are kept.
-import { html, useState } from "./ui.js";
+import { html } from "./ui.js";
 import { send } from "./api.js";
 import { Act, act } from "./actions.js";
 import { useAsked } from "./data.js";
-import { open, close, toast } from "./dialog.js";
+import { open } from "./dialog.js";
 import { capital, firstOf, span, time, words as spoken } from "./format.js";
 import { ageOf } from "./live.js";
 import { Badge, begins, Empty, Fault, Panel, Ranges, Table } from "./parts.js";
 import { say } from "./place.js";
+import { KINDS, RuleForm, toldBy } from "./rule-form.js";
 import { exists, routeLike, taken, whyNot } from "./session.js";
+import { said } from "./told.js";
 
-const KINDS = { info: "info", warning: "warning", critical: "bad", emergency: "emergency" };
 const SILENCES = [["1800", "30 minutes"], ["3600", "an hour"], ["14400", "4 hours"], ["28800", "8 hours"]];
 const ACKNOWLEDGE = /^POST .*acknowledge/, SILENCE = /^POST .*silence/, RESOLVE = /^POST .*alerts.*resolve/;
 const named = (route, alert) => route.split(" ")[1].slice(1).replace(/\{(\w+)\}/, (_, name) => encodeURIComponent(/alert/.test(name) || route.includes("/alerts/") ? alert.alert_id : alert.rule_id));
@@ -59,43 +60,6 @@ function Silences({ zone }) {
     <ul class="list">${data.silences.map((one) => html`<li key=${one.silence_id}><${Badge} kind="warning">Quiet<//> <span><strong>${[one.rule_id, one.alert_type, one.bot, one.symbol].filter(Boolean).join(", ")}</strong> until ${time(one.until, zone)}, by ${one.by}: ${one.reason}</span> <${Act} small route=${UNSILENCE} run=${() => endSilence(one, again)}>End it<//></li>`)}</ul><//>`;
 }
 
-const KEPT = ["rule_id", "cooldown", "repeat", "hold", "release", "scope"];
-const KINDS_OF_ALERT = ["portfolio_heat", "drawdown", "correlation", "var_breach", "position_limit", "volatility_spike", "system_error"];
-const CHANNELS = ["telegram", "email", "discord", "slack", "webhook"];
-
-// A new rule, or one that is changed: `rule` is that one as it stands.
-function RuleForm({ metrics, again, rule }) {
-  const [condition, set] = useState(rule?.condition ?? "portfolio_heat > 80");
-  const [tried, setTried] = useState(null);
-  const [problem, wrong] = useState(null);
-  const tries = routeLike(/^POST \/rules\/(try|test|check)/);
-  const trial = async () => { try { setTried(await send("POST", tries.split(" ")[1].slice(1), { condition, scope: rule?.scope ?? "portfolio" })); wrong(null); } catch (refused) { wrong(refused); setTried(null); } };
-  const submit = async (event) => {
-    event.preventDefault();
-    const form = new FormData(event.target);
-    try {
-      const said = { name: form.get("name").trim(), condition, alert_type: form.get("alert_type"), severity: form.get("severity"), channels: form.getAll("channels") };
-      if (rule) {
-        const kept = Object.fromEntries(KEPT.map((name) => [name, rule[name]]));
-        // its own sentence may name the old number
-        await send("PUT", `rules/${encodeURIComponent(rule.rule_id)}`, { ...kept, ...said, message: condition === rule.condition ? rule.message : "" });
-      } else await send("POST", "rules", { rule_id: form.get("rule_id").trim(), ...said });
-      close(); toast(rule ? "The rule is watched as it is now." : "The rule is watched from now on.", "good"); again();
-    } catch (refused) { wrong(refused); }
-  };
-  return html`<form class="ticket" onSubmit=${submit}>
-    <label>Condition<input value=${condition} onInput=${(event) => { set(event.target.value); setTried(null); }} maxlength="256" required class="code" list="metric-words" spellcheck="false" autofocus /></label>
-    <datalist id="metric-words">${Object.keys(metrics).map((name) => html`<option key=${name} value=${name} />`)}</datalist>
-    ${tries && html`<div class="buttons left"><button type="button" class="quiet" onClick=${trial}>Try it on the book as it is</button></div>`}
-    ${tried && html`<div class="tried" role="status">${tried.results.slice(0, 8).map((one) => html`<p key=${one.subject}><${Badge} kind=${one.holds === null ? "unknown" : one.holds ? "warning" : "ok"}>${one.holds === null ? "can't be said now" : one.holds ? "would fire now" : "would not fire now"}<//> <span class="dim">${one.subject && `${one.subject}: `}${Object.entries(one.values).map(([name, value]) => `${spoken(name)} is ${value === null ? "not known" : Number(value.toPrecision(4))}`).join(", ")}</span></p>`)}</div>`}
-    ${problem && html`<p class="wrong" role="alert">${problem.message}</p>`}
-    <div class="pair"><label>Id<input name="rule_id" required maxlength="64" pattern="[A-Za-z0-9_.:@\\-]+" placeholder="heat_at_night" defaultValue=${rule?.rule_id ?? ""} readonly=${Boolean(rule)} /></label><label>Name<input name="name" required maxlength="100" placeholder="Heat at night" defaultValue=${rule?.name ?? ""} /></label></div>
-    <div class="pair"><label>About<select name="alert_type">${KINDS_OF_ALERT.map((one) => html`<option key=${one} value=${one} selected=${one === rule?.alert_type}>${capital(spoken(one))}</option>`)}</select></label>
-      <label>How bad<select name="severity">${Object.keys(KINDS).map((one) => html`<option key=${one} value=${one} selected=${one === (rule?.severity ?? "warning")}>${capital(one)}</option>`)}</select></label></div>
-    <fieldset><legend>Told by, beside this page and the log</legend>${CHANNELS.map((one) => html`<label class="check" key=${one}><input type="checkbox" name="channels" value=${one} defaultChecked=${rule?.channels.includes(one)} /> ${capital(one)}</label>`)}</fieldset>
-    <div class="buttons"><button type="button" class="quiet" onClick=${close}>Leave it</button><button type="submit" class="main">${rule ? "Keep it so" : "Watch it"}</button></div></form>`;
-}
-
 export default function Alerts({ words, zone, pulse }) {
   const { data, problem, again } = useAsked("alerts");
   if (!data) return problem ? html`<${Fault} problem=${problem} again=${again} />` : html`<div class="waiting tall"></div>`;
@@ -104,7 +68,7 @@ export default function Alerts({ words, zone, pulse }) {
   const ruleForm = (route, rule) => () => { if (whyNot(route)) return act(route, "", {}); open({ title: rule ? `Rule “${rule.name}”` : "A rule", kind: "wide", body: html`<${RuleForm} metrics=${pulse.metrics} again=${again} rule=${rule} />` }); };
   return html`<div class="grid">
     <${Panel} wide id="active" title="Firing now" note=${data.enabled ? "The most severe first" : "Alerts are switched off in the settings"} rows=${() => data.active} data=${() => data.active}>
-      ${data.active.length ? html`<ul class="alerts">${data.active.map((alert) => html`<li key=${alert.alert_id} class=${`${alert.severity} ${alert.silenced ? "silenced" : ""}`}><div><${Badge} kind=${KINDS[alert.severity]}>${capital(alert.severity)}<//> ${alert.silenced && html`<${Badge} kind="quiet">Silenced<//> `}<strong>${firstOf(alert.message)[0]}</strong>${firstOf(alert.message)[1] && html`<p class="advice">${firstOf(alert.message)[1]}</p>`}
+      ${data.active.length ? html`<ul class="alerts">${data.active.map((alert) => html`<li key=${alert.alert_id} class=${`${alert.severity} ${alert.silenced ? "silenced" : ""}`}><div><${Badge} kind=${KINDS[alert.severity]}>${capital(alert.severity)}<//> ${alert.silenced && html`<${Badge} kind="quiet">Silenced<//> `}<strong>${said(alert, pulse.now, zone)}</strong>${firstOf(alert.message)[1] && html`<p class="advice">${firstOf(alert.message)[1]}</p>`}
         <p class="dim">${alert.name} · since ${time(alert.first_at, zone)}, ${span(ageOf(alert.first_at))} · seen ${alert.count === 1 ? "once" : `${alert.count} times`} · told by ${alert.channels.join(", ")}${alert.acknowledged_by ? ` · acknowledged by ${alert.acknowledged_by}${alert.comment ? `: ${alert.comment}` : ""}` : ""}${alert.silenced ? ` · quiet until ${time(alert.silenced.until, zone)}, by ${alert.silenced.by}: ${alert.silenced.reason}` : ""}</p></div>
         <div class="buttons">${!alert.acknowledged_by && routeLike(ACKNOWLEDGE) && html`<${Act} small route=${routeLike(ACKNOWLEDGE)} run=${() => acknowledge(alert)}>Acknowledge<//>`}${alert.raised && !alert.rule_id.startsWith("alert_storm:") && routeLike(RESOLVE) && html`<${Act} small route=${routeLike(RESOLVE)} run=${() => resolve(alert)}>Resolve<//>`}${alert.silenced ? html`<${Act} small route=${UNSILENCE} run=${() => endSilence(alert.silenced, again)}>Unsilence<//>` : routeLike(SILENCE) && html`<${Act} small route=${routeLike(SILENCE)} run=${() => silence(alert)}>Silence<//>`}</div></li>`)}</ul>`
         : html`<${Empty} title="Nothing fires">${data.rules.length} rules watch the book at every assessment.<//>`}<//>
@@ -114,5 +78,5 @@ export default function Alerts({ words, zone, pulse }) {
     <${Panel} wide id="history" title="History" note=${`${history.length} told, the newest first`} rows=${() => history} data=${() => history} tools=${html`<${Ranges} value=${range} onPick=${(one) => say({ range: one === "all" ? null : one })} />`}>
       ${history.length ? html`<${Table} caption="History of alerts" rows=${history.slice(0, Number(words.shown) || 25)} keyOf=${(row) => row.alert_id + row.at + row.state} columns=${[["at", "At", (row) => html`<time>${time(row.at, zone)}</time>`], ["severity", "", (row) => html`<${Badge} kind=${row.state === "resolved" ? "ok" : KINDS[row.severity]}>${row.state === "resolved" ? "Resolved" : capital(row.severity)}<//>`], ["message", "What", (row) => row.message, "text"], ["state", "Is", (row) => spoken(row.state)], ["channels", "Told by", (row) => row.channels.join(", ")]]} />${history.length > (Number(words.shown) || 25) && html`<p class="more-link"><button type="button" class="quiet" onClick=${() => say({ shown: (Number(words.shown) || 25) + 100 })}>Older ones</button></p>`}` : html`<${Empty} title="Nothing was told">No alert in this range.<//>`}<//>
     <${Panel} wide id="rules" title="Rules" note="Over the words of the vocabulary; the worse ones win" rows=${() => data.rules} data=${() => data.rules} tools=${html`<${Act} small kind="main" route="POST /rules" run=${ruleForm("POST /rules")}>New rule<//>`}>
-      <${Table} caption="Rules" rows=${data.rules} keyOf=${(row) => row.rule_id} columns=${[["name", "Rule", (row) => html`<strong>${row.name}</strong>`], ["condition", "Fires when", (row) => html`<code>${row.condition}</code>`], ["severity", "", (row) => html`<${Badge} kind=${KINDS[row.severity]}>${capital(row.severity)}<//>`], ["channels", "Told by", (row) => row.channels.join(", ")], ["on", "", (row) => html`${row.enabled ? "" : html`<em>off</em>`}<${Act} small route="PUT /rules/{rule_id}" run=${ruleForm("PUT /rules/{rule_id}", row)}>Edit<//> ${exists("DELETE /rules/{rule_id}") && html`<${Act} small route="DELETE /rules/{rule_id}" run=${() => removeRule(row, again)}>Take out<//>`}`, "n"]]} /><//></div>`;
+      <${Table} caption="Rules" rows=${data.rules} keyOf=${(row) => row.rule_id} columns=${[["name", "Rule", (row) => html`<strong>${row.name}</strong>`], ["condition", "Fires when", (row) => html`<code>${row.condition}</code>`], ["severity", "", (row) => html`<${Badge} kind=${KINDS[row.severity]}>${capital(row.severity)}<//>`], ["channels", "Told by", toldBy], ["on", "", (row) => html`${row.enabled ? "" : html`<em>off</em>`}<${Act} small route="PUT /rules/{rule_id}" run=${ruleForm("PUT /rules/{rule_id}", row)}>Edit<//> ${exists("DELETE /rules/{rule_id}") && html`<${Act} small route="DELETE /rules/{rule_id}" run=${() => removeRule(row, again)}>Take out<//>`}`, "n"]]} /><//></div>`;
 }

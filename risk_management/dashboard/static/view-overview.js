@@ -2,6 +2,7 @@
 import { html } from "./ui.js";
 import { Controls, dangers, Act } from "./actions.js";
 import { told, outcome, TOLD } from "./activity.js";
+import { Closing } from "./closing.js";
 import { useAsked } from "./data.js";
 import { amount, capital, clock, money, percent, time, words as spoken } from "./format.js";
 import { canFlatten, flatten, ROUTE } from "./flatten.js";
@@ -58,7 +59,7 @@ export default function Overview({ pulse, zone, words }) {
   const figures = useFigures();
   const { data, problem } = useAsked(`audit/search?kinds=${TOLD.join(",")}&limit=8`);
   const isEmpty = pulse.positions === 0 && pulse.pending === 0;
-  return html`<div class="answers"><${Wrong} pulse=${pulse} tz=${tz} /><${Doing} pulse=${pulse} entries=${data?.entries} problem=${problem} zone=${zone} />
+  return html`<${Closing} zone=${zone} /><div class="answers"><${Wrong} pulse=${pulse} tz=${tz} /><${Doing} pulse=${pulse} entries=${data?.entries} problem=${problem} zone=${zone} />
       <section class="answer" aria-labelledby="q-can"><h2 id="q-can">What you can do</h2><${Controls} status=${pulse.status}>${canFlatten() && pulse.positions > 0 && html`<${Act} route=${ROUTE} run=${() => flatten()}>Flatten …<//>`}<//>
         <dl class="facts"><div><dt>Held</dt><dd>${pulse.positions} positions, ${money(pulse.exposure)}</dd></div><div><dt>Approved, not filled</dt><dd>${pulse.pending}</dd></div>
           <div><dt>Cash</dt><dd>${money(pulse.metrics.cash)}</dd></div><div><dt>Worst stress, in 10 days</dt><dd>${percent(pulse.metrics.stress_loss)} of equity</dd></div></dl></section></div>

@@ -34,12 +34,15 @@ export function Decision({ said, zone }) {
   const bites = (one) => (one.passed === undefined ? one.cap !== null && one.cap < opening - 1e-6 : !one.passed);
   const findings = said.findings ?? [];
   const held = findings.filter(bites).sort((a, b) => (b.code === binding) - (a.code === binding) || (a.cap ?? Infinity) - (b.cap ?? Infinity));
-  const passed = findings.filter((one) => !bites(one));
+  // where nothing was left to judge, what is about the rest (the smallest order) was not reached
+  const isUnreached = (one) => held.length > 0 && one.code === "MIN_TRADE_SIZE" && one.cap === 0;
+  const passed = findings.filter((one) => !bites(one) && !isUnreached(one));
+  const unreached = findings.filter((one) => !bites(one) && isUnreached(one));
   return html`<div class="why"><p class="lead"><${Outcome} of=${said.outcome} /> <strong>${said.action} ${said.symbol}</strong> for ${said.bot_name || "the account"}: asked ${money(said.requested_size)}, ${said.recommended_size > 0 ? `given ${money(said.recommended_size)}` : "nothing given"}${said.closing_size > 0 ? `, ${money(said.closing_size)} of it closes` : ""}.</p>
     <p class="dim">${time(said.decided_at, zone)} · ${said.request_id} · price ${said.price ?? "–"}${said.status ? ` · now ${said.status}` : ""}${said.shadow ? " · shadow mode: nothing was blocked" : ""}</p>
     ${held.length > 0 ? html`<h3>What held it back</h3><ul class="findings">${held.map((one) => html`<${Row} key=${one.check + one.subject} finding=${one} isBinding=${one.code === binding && one === held[0]} bites />`)}</ul>`
       : said.binding && !findings.length ? html`<ul class="findings"><${Row} finding=${said.binding} isBinding bites /></ul>` : html`<p>No check held it back.</p>`}
-    ${passed.length > 0 && html`<details><summary>${passed.length} checks passed</summary><ul class="findings quiet">${passed.map((one) => html`<${Row} key=${one.check + one.subject} finding=${one} />`)}</ul></details>`}
+    ${passed.length > 0 && html`<details><summary>${passed.length} ${passed.length === 1 ? "check" : "checks"} passed${unreached.length ? `, ${unreached.length} not reached` : ""}</summary><ul class="findings quiet">${[...passed, ...unreached].map((one) => html`<${Row} key=${one.check + one.subject} finding=${one} />`)}</ul></details>`}
     ${said.leans_on?.length > 0 && html`<p class="leans"><span>Leans on</span> ${said.leans_on.join("; ")}</p>`}</div>`;
 }
 

@@ -53,8 +53,9 @@ def change(call: Call) -> Answer:
 
 def _watch(call: Call, made: Callable[[dict[str, Any]], AlertRule]) -> Answer:
     words = {name: getattr(call.body, name) for name in type(call.body).model_fields}
+    reason, who = words.pop("reason"), call.who.actor
     try:
-        call.manager.alert_manager.add_custom_rule(made(words), replace=True, actor=call.who.actor)
+        call.manager.alert_manager.add_custom_rule(made(words), replace=True, actor=who, reason=reason)
     except ConditionError as problem:
         raise Problem(Code.INVALID_CONDITION, "condition", str(problem)) from None
     except ConfigurationError as problem:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from risk_management.alerts.risk_alerts import AlertSeverity, AlertType
+from risk_management.alerts.risk_alerts import AlertRule, AlertSeverity, AlertType
 from risk_management.clock import ManualClock
 from risk_management.core.foundation import Foundation
 from risk_management.core.order_desk import OrderTicket
@@ -178,6 +178,35 @@ def test_a_silenced_alert_says_so_beside_itself(full):
     assert any(one is None for one in silenced.values())
     alerts.end_silence(made.silence_id, "me")
     assert all(row["silenced"] is None for row in RiskDashboardAPI(full).alerts()["active"])
+
+
+def test_an_alert_has_its_numbers_as_they_are_now(full):
+    alerts = full.alert_manager
+    kind, severity = AlertType.POSITION_LIMIT, AlertSeverity.WARNING
+    for scope, word in (("portfolio", "gross_exposure"), ("symbol", "symbol_exposure")):
+        rule = AlertRule(
+            f"{scope}_rule",
+            "Held",
+            kind,
+            severity,
+            f"{word} > 0",
+            [],
+            scope=scope,
+        )
+        alerts.add_custom_rule(rule)
+    full.assess_overall_risk()
+    full.update_prices({"SPY": 300.0})
+    api = RiskDashboardAPI(full)
+    rows = {(row["rule_id"], row["symbol"]): row for row in api.pulse()["alerts"]}
+    gross = rows["portfolio_rule", ""]["present"]
+    assert gross == [
+        {"metric": "gross_exposure", "value": full.look().metrics["gross_exposure"], "unit": "fraction"}
+    ]
+    assert gross[0]["value"] < rows["portfolio_rule", ""]["values"]["gross_exposure"]
+    spy = rows["symbol_rule", "SPY"]["present"]
+    assert spy[0]["value"] < rows["symbol_rule", "SPY"]["values"]["symbol_exposure"]
+    assert next(row for row in rows.values() if row["message"] == "a test")["present"] == []
+    assert [row["present"] for row in api.alerts()["active"]] == [row["present"] for row in rows.values()]
 
 
 def test_the_pulse_says_who_may_open(full):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from risk_management.alerts.risk_alerts import AlertRule, AlertSeverity, AlertType
 from risk_management.model.portfolio import TradingMode
 from risk_management.service.live import LIVE
 from risk_management.service.server import Server
@@ -132,14 +134,18 @@ def test_an_alert_is_resolved_and_a_rule_is_added_and_a_wrong_one_is_named(visit
     assert last(service, "AlertTold")["alert"]["message"].endswith(": found at the broker).")
     page.get_by_role("button", name="New rule").click()
     condition = page.get_by_label("Condition")
-    visitor.fill(rule_id="mine", name="Mine")
+    visitor.fill(rule_id="mine", name="Mine", reason="nights", hold="30")
     condition.fill("portfolio_hate > 1")
     page.get_by_role("button", name="Watch it").click()
     page.get_by_role("alert").get_by_text("portfolio_heat").wait_for()
     condition.fill("portfolio_heat > 1")
     page.get_by_role("button", name="Watch it").click()
     page.locator("[data-panel=rules]").get_by_text("Mine", exact=True).wait_for()
-    assert any(rule.rule_id == "mine" for rule in service.manager.alert_manager.rules)
+    made = next(rule for rule in service.manager.alert_manager.rules if rule.rule_id == "mine")
+    assert (made.hold, made.channels) == (30.0, ())
+    assert last(service, "RuleChanged")["reason"] == "nights"
+    told = page.locator("tr").filter(has=page.get_by_text("Mine", exact=True)).inner_text()
+    assert "by the routes: nobody beside this page and the log" in told
 
 
 @pytest.mark.parametrize("viewport", [None, PHONE], ids=["wide", "phone"])
@@ -183,11 +189,48 @@ def test_a_rule_is_tried_and_changed(visit, service):
     trial.click()
     page.locator(".tried").get_by_text("would not fire now").wait_for()
     assert service.manager.state.version == version, "a trial changes nothing"
+    visitor.fill(reason="too early")
     page.get_by_role("button", name="Keep it so").click()
     page.locator("[data-panel=rules] code").get_by_text("portfolio_heat >= 99").wait_for()
     changed = last(service, "RuleChanged")
     assert (changed["rule_id"], changed["rule"]["condition"]) == ("heat_warning", "portfolio_heat >= 99")
     assert changed["actor"] == "browser (token browser)"
+
+
+def test_a_changed_rule_keeps_what_nobody_changed(visit, service):
+    alerts = service.manager.alert_manager
+    kind, severity = AlertType.DATA_QUALITY, AlertSeverity.INFO
+    old = AlertRule(
+        "full",
+        "Full",
+        kind,
+        severity,
+        "bot_exposure > 0.5",
+        ["email", "log"],
+        60.0,
+        90.0,
+        hold=5.0,
+        enabled=False,
+        message="{bot} holds {bot_exposure}",
+        release=0.4,
+        scope="bot",
+        meaning="m",
+        did="d",
+        todo="t",
+    )
+    alerts.add_custom_rule(old)
+    visitor = visit(service).enter(service)
+    page = visitor.go("alerts")
+    page.locator("tr").filter(has_text="Full").get_by_role("button", name="Edit").click()
+    page.get_by_label("Condition").fill("bot_exposure > 0.3")
+    page.get_by_role("status").get_by_text("contradict each other").wait_for()
+    visitor.fill(release="bot_exposure < 0.2", reason="less of it")
+    page.get_by_text("contradict each other").wait_for(state="hidden")
+    page.get_by_role("button", name="Keep it so").click()
+    page.locator("[data-panel=rules] code").get_by_text("bot_exposure > 0.3").wait_for()
+    new = next(rule for rule in alerts.rules if rule.rule_id == "full")
+    assert new == replace(old, condition="bot_exposure > 0.3", release="bot_exposure < 0.2")
+    assert last(service, "RuleChanged")["reason"] == "less of it"
 
 
 def test_who_acts_says_a_name(visit, service):
@@ -206,7 +249,10 @@ def test_an_order_is_only_tried(visit, service):
     page = visitor.go("whatif")
     page.get_by_label("Symbol").fill("aapl")
     page.get_by_label("Size, in money").fill("9000")
+    ticket = page.locator("[data-panel=ticket]")
+    assert "an order of the account, by hand: no bot's budget" in ticket.inner_text()
     page.get_by_label("Bot").select_option(BOT)
+    ticket.get_by_text(f"Judged as an order of {BOT}.").wait_for()
     service.manager.record_cash("dividend", 1.0)  # what changes meanwhile wipes out nothing that was typed
     version = service.manager.state.version
     page.get_by_text(f"state {version}").wait_for()
@@ -217,6 +263,10 @@ def test_an_order_is_only_tried(visit, service):
         "POST", "what-if", {"symbol": "AAPL", "action": "buy", "size": 9000, "bot_name": BOT}
     ).json
     assert panel.locator(".findings li").count() == len(oracle["findings"])
+    left = [one for one in oracle["findings"] if one["code"] == "MIN_TRADE_SIZE"]
+    assert [one["measured"] for one in left] == [0.0], "nothing was left that could be too small"
+    passed = sum(one["passed"] for one in oracle["findings"]) - len(left)
+    assert panel.get_by_text(f"{passed} checks passed, 1 not reached").count() == 1
     assert f"If it were asked now: {shown_money(oracle['recommended_size'])}" in panel.inner_text()
     assert "symbol=AAPL" in page.url
     assert service.manager.state.version == version
@@ -329,8 +379,12 @@ def test_what_is_being_closed_is_ended_on_the_page(visit, service):
     manager.protocol.closing.has_broker = True
     name = manager.liquidate("everything", "a mistake", actor="ann").liquidation_id
     visitor = visit(service).enter(service)
+    panel = visitor.page.locator("[data-panel=closing]")
+    panel.get_by_text("orders are over").wait_for()  # on the overview too, above all else
+    top = panel.bounding_box()["y"]
+    assert top < visitor.page.get_by_role("heading", name="What is wrong").bounding_box()["y"]
     visitor.page.goto(f"{visitor.address}/api/risk/dashboard#/heatmap")
-    visitor.page.locator("[data-panel=closing]").get_by_role("button", name="End").click()
+    panel.get_by_role("button", name="End").click()
     visitor.fill(reason="the wrong book", confirm="everything")
     visitor.page.get_by_role("dialog").get_by_role("button", name="End it").click()
     visitor.page.locator("[data-panel=closing] em").get_by_text("ends it").wait_for()

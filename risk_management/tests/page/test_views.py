@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from risk_management.alerts.risk_alerts import AlertRule, AlertSeverity, AlertType
 from risk_management.model.portfolio import TradingMode
 from risk_management.tests.page.conftest import BOT, PHONE, WIDE, Visitor, shown_money, stocked
 
@@ -222,3 +223,33 @@ def test_old_prices_are_never_shown_as_safe(visit, own):
     visitor.page.locator(".verdict.unknown").get_by_text("Not sure").wait_for()
     visitor.page.locator(".feeds").get_by_text("STALE").first.wait_for()
     assert "desk" in visitor.page.locator(".verdict").inner_text()
+
+
+def test_what_is_wrong_is_said_as_it_is_now_and_the_worst_first(visit, own):
+    service = stocked(own())
+    alerts = service.manager.alert_manager
+    kind, severity = AlertType.POSITION_LIMIT, AlertSeverity.CRITICAL
+    alerts.add_custom_rule(AlertRule("held", "Held", kind, severity, "gross_exposure > 0", []))
+    service.manager.assess_overall_risk()
+    fired = next(alert for alert in alerts.active if alert.rule_id == "held")
+    alerts.acknowledge(fired.alert_id, "ann")
+    alerts.raise_alert("system_error", "critical", "a lost order", key="order")
+    service.manager.update_prices({"AAPL": 100.0, "MSFT": 150.0})
+    page = visit(service).enter(service).page
+    lines = page.locator("[aria-labelledby=q-wrong] li")
+    now = 100 * service.manager.look().metrics["gross_exposure"]
+    then = 100 * fired.values["gross_exposure"]
+    mine = lines.filter(has_text="acknowledged by ann").inner_text()
+    assert f"Now gross exposure is {now:.2f} %. When it was told, " in mine
+    assert f"gross_exposure is {then:.2f}%" in mine
+    words = [text.split()[1] for text in lines.all_inner_texts() if "more" not in text]
+    assert words == sorted(words, key=["Act", "Old", "Watch"].index)
+    assert {"Act", "Watch"} <= set(words)
+
+
+def test_a_table_wider_than_a_phone_says_that_there_is_more(visit, served):
+    visitor = visit(served, viewport=PHONE).enter(served)
+    for view, panel in (("limits", "all-limits"), ("audit", "audit")):
+        shown = visitor.go(view).locator(f"[data-panel={panel}]")
+        shown.get_by_text("More to the right").wait_for()
+        assert shown.locator(".scroll").evaluate("box => box.scrollWidth > box.clientWidth")
