@@ -16,7 +16,7 @@ from risk_management.model.explain import amount
 
 __all__ = ["Chart", "NoPicture", "Picture", "can_draw", "drawn"]
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 4.0
 """Seconds that drawing may take; what takes longer is ended."""
 MOST_BYTES: Final = 1_000_000
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"

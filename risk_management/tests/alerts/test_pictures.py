@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.policy import default
+from functools import partial
 
 import pytest
 
@@ -22,6 +23,7 @@ from risk_management.alerts.senders.email import Email, MailServer
 from risk_management.alerts.steady import SteadyOutbox
 from risk_management.clock import ManualClock, SystemClock
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.integration import pictures
 from risk_management.integration.alerting import Alerting
 from risk_management.integration.pictures import Pictures
 from risk_management.model.alert import AlertSeverity
@@ -206,21 +208,21 @@ def test_what_takes_too_long_is_ended():
 
 def test_the_chart_of_an_alert_is_its_metric_until_then_against_its_limit():
     manager = AdvancedRiskManager.on(small_foundation())
-    alerts, pictures = manager.alert_manager, Pictures(manager)
+    alerts, drawer = manager.alert_manager, Pictures(manager)
     start = manager.clock.now()
     quiet = dict(manager.look().metrics)
     for minute, heat in enumerate((10.0, 30.0, 50.0, 70.0)):
         told = alerts.evaluate({**quiet, "portfolio_heat": heat}, start + timedelta(minutes=minute))
     said = message_of(next(alert for alert in told if alert.rule_id == "heat_warning"))
-    chart = pictures.chart(said)
+    chart = drawer.chart(said)
     assert [value for _, value in chart.points] == [10.0, 30.0, 50.0, 70.0]
     assert (chart.unit, chart.limits) == ("score", (60.0,))
     assert chart.text.startswith("Chart of Portfolio heat from ")
     assert chart.text.endswith("UTC: between 10.0 and 70.0, now 70.0; limit 60.0.")
     (over,) = alerts.evaluate({**quiet, "portfolio_heat": 10.0}, start + timedelta(minutes=9))
-    assert pictures.chart(message_of(over)) is None  # an end needs none
+    assert drawer.chart(message_of(over)) is None  # an end needs none
     raised = alerts.raise_alert("system_error", "critical", "it broke", key="disk")
-    assert pictures.chart(message_of(raised)) is None
+    assert drawer.chart(message_of(raised)) is None
 
 
 def test_the_chart_of_a_drawdown_begins_with_the_days_that_are_kept():
@@ -238,10 +240,11 @@ def test_the_chart_of_a_drawdown_begins_with_the_days_that_are_kept():
 
 
 @pytest.mark.skipif(not can_draw(), reason="the extra charts is not installed")
-def test_from_the_book_to_the_chat_with_a_picture(tmp_path):
+def test_from_the_book_to_the_chat_with_a_picture(monkeypatch):
     """The whole way with a real drawing: the limit's red line and the metric's blue one are in it."""
     from PIL import Image  # noqa: PLC0415 - comes with what draws
 
+    monkeypatch.setattr(pictures, "drawn", partial(drawn, seconds=60.0))  # a busy machine is no fault here
     with http_service() as web:
         foundation = small_foundation()
         config = foundation.config.update(
