@@ -9,7 +9,6 @@ from datetime import datetime
 from types import MappingProxyType
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.bot_room import may_hold
 from risk_management.core.budget import budget_limit, budget_uses
 from risk_management.core.correlation_monitor import CorrelationMetrics, correlation_metrics
 from risk_management.core.portfolio_heat import HeatMetrics, heat_metrics
@@ -20,7 +19,7 @@ from risk_management.model.explain import amount
 from risk_management.model.html import card
 from risk_management.model.instrument import AssetClass
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import OPERATOR, PortfolioState, Quote, TradingMode
+from risk_management.model.portfolio import OPERATOR, Bot, PortfolioState, Quote, TradingMode
 from risk_management.monitors.drawdown_protection import DrawdownStatus, drawdown_status
 
 SHOWN = 5
@@ -298,11 +297,10 @@ def _limits(
     for strategy, share in heat.by_strategy.items():
         budget = limits.strategy_budgets.get(strategy, limits.max_strategy_exposure)
         yield LimitUse("strategy", strategy, share, budget, "fraction")
-    base = _base(state)
     for name, share in heat.by_bot.items():
         bot = state.bots.get(name)
         if name != OPERATOR:
-            yield LimitUse("bot", name, share, may_hold(name, bot, config, base) / base, "fraction")
+            yield LimitUse("bot", name, share, _bot_limit(bot, config, _base(state)), "fraction")
     yield LimitUse("gross", "", heat.gross_exposure, limits.max_gross_exposure, "fraction")
     yield LimitUse("net", "", abs(heat.net_exposure), limits.max_net_exposure, "fraction")
     yield _largest("leverage", heat.by_account, limits.max_leverage)
@@ -354,6 +352,13 @@ def _names(state: PortfolioState, config: RiskManagementConfig) -> Iterator[Limi
         if label not in best or use.use > best[label].use:
             best[label] = use
     yield from best.values()
+
+
+def _bot_limit(bot: Bot | None, config: RiskManagementConfig, equity: float) -> float:
+    """What a bot may hold once it is known, as a fraction of equity."""
+    if bot is not None and bot.max_exposure is not None:
+        return bot.max_exposure / equity
+    return config.bot_config.max_exposure
 
 
 def _largest(name: str, shares: Mapping[str, float], limit: float) -> LimitUse:
