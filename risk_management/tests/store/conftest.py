@@ -49,7 +49,7 @@ def _life(tmp_path_factory) -> Lived:
         for seed in range(2):
             manager = AdvancedRiskManager.on(small_foundation(), journal=SqlJournal(str(path)))
             for name in ("a", "b"):
-                run(Bot(manager, name, seed), acts.append, 70)
+                run(Bot(manager, name, seed), acts.append, 80)
             state = snapshot_bytes(manager.book.standing)
             manager.close()
     return Lived(path, acts, state)
