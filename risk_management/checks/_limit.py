@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from risk_management.core.bot_room import maximum
 from risk_management.core.proposal import Proposal
 from risk_management.model.money import SCALE, TOLERANCE
 from risk_management.model.trade import Finding
@@ -45,9 +46,7 @@ def gross_used(p: Proposal, gross: int) -> float:
 
 def bot_maximum(p: Proposal) -> float:
     """Money that the bot may hold: its own maximum, or the configured share of equity."""
-    if p.bot is not None and p.bot.max_exposure is not None:
-        return p.bot.max_exposure
-    return p.config.bot_config.max_exposure * p.equity
+    return maximum(p.bot, p.config, p.equity)
 
 
 def in_tail(

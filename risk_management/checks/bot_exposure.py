@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from risk_management.checks._limit import bot_maximum, gross_used, in_money
+from risk_management.core.bot_room import is_on_probation
 from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.core.proposal import Proposal
 from risk_management.model.trade import Finding
@@ -17,7 +18,7 @@ def check(p: Proposal) -> Finding:
     if p.request.bot in ACCOUNT_WIDE:
         return _NO_BOT
     limit, code = bot_maximum(p) * p.scale, "BOT_LIMIT"
-    if p.bot is None or p.bot.record.closed_trades < p.config.kelly_config.min_trades:
+    if is_on_probation(p.request.bot, p.bot, p.config):
         limit, code = limit * p.config.bot_config.probation_share, "BOT_PROBATION"
     used = gross_used(p, p.state.totals.bots.get(p.request.bot, 0))
     return in_money("bot_exposure", code, p, used, limit, p.request.bot)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.bot_room import maximum, may_hold
 from risk_management.core.peaks import profits_of
 from risk_management.core.reduction import marked
 from risk_management.model.money import SCALE
@@ -45,14 +46,14 @@ def _bot(
 ) -> dict[str, float]:
     bot = state.bots[name]
     record, held = bot.record, state.totals.bots.get(name, 0) / SCALE
-    may_hold = config.bot_config.max_exposure * base if bot.max_exposure is None else bot.max_exposure
+    most = maximum(bot, config, base)
     asked = record.approved + record.cut + record.refused
     pending = sum(1 for reservation in state.reservations.values() if reservation.key.bot == name)
     return {
         "bot_exposure": held / base,
-        "bot_use": _share(held, may_hold),
+        "bot_use": _share(held, may_hold(name, bot, config, base)),
         "bot_profit": profit / SCALE,
-        "bot_drawdown": _share((max(record.peak, profit) - profit) / SCALE, may_hold),
+        "bot_drawdown": _share((max(record.peak, profit) - profit) / SCALE, most),
         "bot_pending": float(pending),
         "bot_approved": float(record.approved),
         "bot_cut": float(record.cut),

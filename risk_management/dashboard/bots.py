@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from risk_management.calculators.risk_budget import risk_budget
+from risk_management.core.bot_room import is_on_probation, maximum, may_hold
 from risk_management.core.reduction import marked
 from risk_management.dashboard.budgets import budget_view
 from risk_management.dashboard.plain import Plain, plain
@@ -67,11 +68,8 @@ def _card(seen: Snapshot, bot: Bot) -> Plain:
 
 def _limits(seen: Snapshot, bot: Bot) -> Plain:
     """What the bot may hold, in money, as the gate has it for an order of full confidence."""
-    settings, kelly = seen.config.bot_config, seen.config.kelly_config
-    budget = bot.max_exposure if bot.max_exposure is not None else settings.max_exposure * seen.equity
-    on_probation = bot.record.closed_trades < kelly.min_trades
-    limit = budget * (settings.probation_share if on_probation else 1.0)
-    limit *= seen.state.drawdown.effective_multiplier
+    kelly, budget = seen.config.kelly_config, maximum(bot, seen.config, seen.equity)
+    limit = may_hold(bot.name, bot, seen.config, seen.equity) * seen.state.drawdown.effective_multiplier
     used = seen.state.totals.bots.get(bot.name, 0) / SCALE
     share = kelly.default_kelly_fraction if bot.kelly_fraction is None else bot.kelly_fraction
     bound = bot.record.kelly_bound
@@ -82,7 +80,7 @@ def _limits(seen: Snapshot, bot: Bot) -> Plain:
             "used": used,
             "use": used / limit if limit > 0.0 else None,
             "room": max(0.0, limit - used),
-            "on_probation": on_probation,
+            "on_probation": is_on_probation(bot.name, bot, seen.config),
             "trades_until_full": max(0, kelly.min_trades - bot.record.closed_trades),
             "kelly_fraction": share,
             "kelly_limit": None if bound is None else bound * share * seen.equity,

@@ -227,7 +227,7 @@ def test_every_default_rule_says_what_it_means_and_what_to_do():
 
 def test_a_rule_is_judged_for_each_bot_of_the_book_with_its_own_numbers():
     manager = AdvancedRiskManager.on(small_foundation())
-    manager.register_bot("alpha", "trend", max_position_size=1000.0)
+    manager.register_bot("alpha", "trend", max_position_size=2000.0)
     manager.register_bot("beta", "trend", max_position_size=100_000.0)
     manager.update_prices({"AAA": 100.0})
     for bot in ("alpha", "beta"):
