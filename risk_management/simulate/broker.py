@@ -16,7 +16,7 @@ from risk_management.core.reduction import CloseIntent
 from risk_management.errors import InvalidRequest, UnknownRequest
 from risk_management.model.money import SCALE, to_ledger
 from risk_management.model.portfolio import EXTERNAL
-from risk_management.simulate.faults import Faults
+from risk_management.simulate.faults import LONGEST_OUTAGE, Faults
 from risk_management.simulate.machine import Agenda
 from risk_management.simulate.market import Market
 from risk_management.simulate.outcome import BrokenInvariant, Tally
@@ -81,8 +81,10 @@ class Broker:
         self.fills: dict[str, tuple[int, int]] = {}
         """Every execution: signed units and signed money, ledger integers."""
         self.split_at: dict[str, float] = {}
-        self.unfilled_in_a_row: dict[str, int] = {}
+        self._unfilled: dict[str, int] = {}
         """How often in a row each bot was told, last, that an order did not fill."""
+        self._unfilled_before: dict[str, tuple[float, int]] = {}
+        """When such a row ended, and how long it was."""
         self._on_the_way: dict[str, int] = {}
         self._closed: set[str] = set()
 
@@ -156,6 +158,15 @@ class Broker:
         self._tally.did["fills"] += 1
         return name, price, cost
 
+    def unfilled_in_a_row(self, bot: str) -> int:
+        """How many orders of a bot did not fill, one after the other, now or while the store was last away.
+
+        What the engine decides during an outage is written, and judged, at its end.
+        """
+        ended, count = self._unfilled_before.get(bot, (-LONGEST_OUTAGE, 0))
+        is_recent = self._machine.monotonic() - ended < LONGEST_OUTAGE + 60.0
+        return max(self._unfilled.get(bot, 0), count if is_recent else 0)
+
     # -- reports ------------------------------------------------------------------------------------
 
     def _report(self, order: Order, report: FillReport) -> None:
@@ -187,9 +198,9 @@ class Broker:
             )
             return
         if not report.success:
-            self.unfilled_in_a_row[order.bot] = self.unfilled_in_a_row.get(order.bot, 0) + 1
-        elif not told.duplicate:
-            self.unfilled_in_a_row.pop(order.bot, None)
+            self._unfilled[order.bot] = self._unfilled.get(order.bot, 0) + 1
+        elif not told.duplicate and order.bot in self._unfilled:
+            self._unfilled_before[order.bot] = self._machine.monotonic(), self._unfilled.pop(order.bot)
         self._arrived(order.symbol, is_first)
 
     def _tell_unapproved(self, order: Order, report: FillReport, *, is_first: bool) -> None:

@@ -10,7 +10,7 @@ from risk_management.errors import InvalidRequest
 from risk_management.simulate.machine import Agenda
 from risk_management.simulate.outcome import Tally
 
-__all__ = ["CHANCES", "GROUPS", "SCHEDULE", "Faults", "chosen_groups"]
+__all__ = ["CHANCES", "GROUPS", "LONGEST_OUTAGE", "SCHEDULE", "Faults", "chosen_groups"]
 
 SCHEDULE: Final[dict[str, float]] = {
     "store.write_lost": 500.0,
@@ -58,6 +58,8 @@ CHANCES: Final[dict[str, float]] = {
     "operator.channel_fails": 0.10,
 }
 """Chance of a fault at each order, report, request or alert."""
+LONGEST_OUTAGE: Final = 120.0
+"""Seconds that the store is away at most."""
 SOON: Final = 0.05
 GROUPS: Final = ("store", "clock", "feed", "broker", "bot", "operator")
 

@@ -20,7 +20,7 @@ from risk_management.model.events import CashMoved, Event
 from risk_management.simulate.bots import SimulatedBot
 from risk_management.simulate.broker import Broker
 from risk_management.simulate.desk import Desk
-from risk_management.simulate.faults import GROUPS, Faults
+from risk_management.simulate.faults import GROUPS, LONGEST_OUTAGE, Faults
 from risk_management.simulate.feed import Feed
 from risk_management.simulate.invariants import Invariants
 from risk_management.simulate.machine import Agenda
@@ -129,7 +129,7 @@ class World:
             lambda: self.process.config,
             lambda: self.people.wants_stop,
             self._asks_too_often,
-            lambda name: self.broker.unfilled_in_a_row.get(name, 0),
+            self.broker.unfilled_in_a_row,
         )
         self.disk.watch, self.disk.compare = self._kept, self.invariants.recovered
         self._mischief()
@@ -215,7 +215,7 @@ class World:
             return strike
 
         def outage(rnd: random.Random) -> None:
-            disk.down_until = machine.monotonic() + rnd.choice((3.0, 20.0, 120.0))
+            disk.down_until = machine.monotonic() + rnd.choice((3.0, 20.0, LONGEST_OUTAGE))
 
         def step(seconds: float, rnd: random.Random) -> None:
             machine.step_wall(seconds)

@@ -13,7 +13,7 @@ export function Dialogs() {
   useEffect(() => {
     const dialog = ref.current;
     if (content && !dialog.open) { dialog.showModal(); dialog.scrollTop = 0; }
-    if (!content && dialog.open) { dialog.close(); before.current?.focus?.(); }
+    if (!content && dialog.open) { dialog.close(); (before.current?.isConnected ? before.current : document.getElementById("main")).focus(); }
   }, [content]);
   return html`<dialog ref=${ref} class=${content?.kind ?? ""} aria-labelledby="dialog-title" onCancel=${(event) => { event.preventDefault(); set(null); }}
       onClick=${(event) => { if (event.target === ref.current) set(null); }}>

@@ -91,6 +91,7 @@ def test_by_keys_alone(visit, service):
     keys.press("Enter")
     page.get_by_role("heading", name="Why?").wait_for()
     keys.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
     assert page.evaluate("document.activeElement.closest('.decisions') !== null"), "the focus came back"
 
 

@@ -132,7 +132,7 @@ def test_what_the_document_allows_and_what_it_does_not(fresh):
 @pytest.mark.soak
 def test_the_same_at_length(fresh, record_property):
     service = fresh()
-    sent = fuzzed(service, 1500)
-    assert sent > 50_000
+    sent = fuzzed(service, 500)
+    assert sent > 20_000
     assert service.call("GET", "audit/verify").json["ok"]
     record_property("figure", f"{sent:,} requests, no 5xx")
