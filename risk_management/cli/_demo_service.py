@@ -113,7 +113,8 @@ def _opening(replay: Replay, market: Market, address: str, folder: Path, speed: 
     json = "-H 'Content-Type: application/json'"
     yield f'  {curl}/api/risk/emergency-stop {json} -d \'{{"reason": "to see it"}}\''
     yield f'  {curl}/api/risk/emergency-release {json} -d \'{{"reason": "seen"}}\''
-    yield f"Kill it (kill -9 {os.getpid()}) and go on: risk demo --serve --store {folder}"
+    port = address.rpartition(":")[2]
+    yield f"Kill it (kill -9 {os.getpid()}) and go on: risk demo --serve --store {folder} --port {port}"
 
 
 def _secret(folder: Path, tokens: TokenStore, name: str, access: Access) -> str:

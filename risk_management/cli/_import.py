@@ -29,6 +29,10 @@ __all__ = ["run"]
 LARGEST_HEADER: Final = 64 * 1024
 MISSING: Final = "{name} is missing: {what}. It is asked for and never guessed"
 VALUE: Final = "what is the account worth now, cash included"
+ONE_STRATEGY: Final = (
+    "Bots are named and no strategy: all of it counts as one strategy under that limit. "
+    "A column strategy tells them apart."
+)
 MARK: Final = "what was the highest value that the account ever had"
 
 
@@ -224,20 +228,23 @@ def _preview(understood: _Understood) -> None:
     out.print(Text.assemble("Understood as ", (understood.kind, "bold"), f": {held}."))
     alone = f" Left alone: {', '.join(understood.left_alone)}." if understood.left_alone else ""
     out.print(Text(f"Columns: {', '.join(understood.read)}.{alone}", style="dim"))
-    made = table("", "symbol", "units", "paid a unit", "paid", "strategy")
+    has_bots = any(row.bot for row in rows)
+    made = table("", "symbol", "units", "paid a unit", "paid", "strategy", *(["bot"] if has_bots else []))
     made.title = None
-    made.columns[4].justify = "left"
+    for column in made.columns[4:]:
+        column.justify = "left"
     for row in first_rows(rows, made):
         units = row.size / row.unit_cost
-        made.add_row(
-            row.symbol, f"{units:,.8g}", f"{row.unit_cost:,.8g}", money(row.size), row.strategy or "-"
-        )
+        owners = (row.strategy or "-", row.bot or "-") if has_bots else (row.strategy or "-",)
+        made.add_row(row.symbol, f"{units:,.8g}", f"{row.unit_cost:,.8g}", money(row.size), *owners)
     out.print(made)
+    if has_bots and not any(row.strategy for row in rows):
+        out.print(Text(ONE_STRATEGY, style="yellow"))
 
 
 def _told(understood: _Understood, path: str | None, differ: tuple[str, ...]) -> dict[str, Any]:
     """What a script wants to know of the import beside the view of the book."""
-    names = ("symbol", "size", "price", "strategy", "line")
+    names = ("symbol", "size", "price", "strategy", "bot", "line")
     rows = [{name: getattr(row, name) for name in names} for row in understood.rows]
     return {
         "kind": understood.kind,

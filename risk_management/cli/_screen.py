@@ -39,6 +39,7 @@ COLOURS: Final = {
     "ok": "green",
     "warning": "yellow",
     "critical": "red",
+    "full": "cyan",
     "breached": "bold red",
     "green": "green",
     "amber": "yellow",

@@ -104,8 +104,8 @@ NAMED = ("strategy", "bot")
 
 
 def limits_table(seen: Snapshot) -> Table:
-    """Every limit with what is used of it, the most used first."""
-    made = table("Limits, the most used first", "limit", "of", "used", "allowed", "", left=2)
+    """Every limit with what is used of it, the nearest to a breach first."""
+    made = table("Limits, the nearest to a breach first", "limit", "of", "used", "allowed", "", left=2)
     made.columns[4].justify = "left"
     for use in seen.assessment.limits:
         made.add_row(

@@ -9,6 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.bot_room import maximum, may_hold
 from risk_management.core.budget import budget_limit, budget_uses
 from risk_management.core.correlation_monitor import CorrelationMetrics, correlation_metrics
 from risk_management.core.portfolio_heat import HeatMetrics, heat_metrics
@@ -19,7 +20,7 @@ from risk_management.model.explain import amount
 from risk_management.model.html import card
 from risk_management.model.instrument import AssetClass
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import OPERATOR, Bot, PortfolioState, Quote, TradingMode
+from risk_management.model.portfolio import OPERATOR, PortfolioState, Quote, TradingMode
 from risk_management.monitors.drawdown_protection import DrawdownStatus, drawdown_status
 
 SHOWN = 5
@@ -43,6 +44,9 @@ class LimitUse:
         ``fraction`` of equity, ``score``, ``count`` or ``money``.
     hard : bool
         Counts for the risk score.
+    breach : float, optional
+        What is a breach, in `unit`, where it is more than `limit`: a bot on probation may fill its share of
+        what it will be allowed, and only beyond the whole of it is anything wrong.
     """
 
     name: str
@@ -51,11 +55,17 @@ class LimitUse:
     limit: float
     unit: str
     hard: bool = True
+    breach: float | None = None
 
     @property
     def use(self) -> float:
         """Used over limit; 1 is the limit itself."""
         return _over(self.used, self.limit)
+
+    @property
+    def strain(self) -> float:
+        """Used over what is a breach: `use`, but where `breach` is given."""
+        return self.use if self.breach is None else _over(self.used, self.breach)
 
     def explain(self) -> str:
         """One line: the limit, what is used of it, and what is allowed."""
@@ -70,12 +80,17 @@ class LimitUse:
 
     @property
     def level(self) -> str:
-        """``ok``, ``warning`` from 80 %, ``critical`` from 95 %, ``breached`` above the limit."""
-        if self.use > 1.0 + 1e-9:
+        """``ok``, ``warning`` from 80 % of the strain, ``critical`` from 95 %, ``breached`` above 1.
+
+        ``full`` where nothing is left to use and no strain is on it.
+        """
+        if self.strain > 1.0 + 1e-9:
             return "breached"
-        if self.use >= 0.95:
+        if self.strain >= 0.95:
             return "critical"
-        return "warning" if self.use >= 0.80 else "ok"
+        if self.strain >= 0.80:
+            return "warning"
+        return "full" if self.use >= 1.0 - 1e-9 else "ok"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +112,7 @@ class RiskAssessment:
     Parameters
     ----------
     overall_risk_score : float
-        Largest use of any hard limit x 100, 0 to 100; higher is worse.
+        Largest strain of any hard limit x 100, 0 to 100; higher is worse.
     score_driver : str
         The limit that it comes from.
     level : str
@@ -110,7 +125,7 @@ class RiskAssessment:
     metrics : Mapping of str to float
         Every word of the vocabulary; NaN where it can't be said.
     limits : tuple of LimitUse
-        The most used first.
+        The most strained first.
     heat : HeatMetrics
     correlation : CorrelationMetrics
     drawdown : DrawdownStatus
@@ -152,7 +167,7 @@ class RiskAssessment:
             f"Mode {self.mode.value}; new trades {'allowed' if self.new_trades_allowed else 'stopped'}.",
         ]
         lines += [f"  stopped by: {reason}" for reason in self.blocked_by]
-        most = sorted(self.limits, key=lambda use: -use.use)[:SHOWN]
+        most = self.limits[:SHOWN]
         lines += [f"  {use.explain()}" for use in most if use.use > 0.0]
         lines += [f"  emergency: {text}" for text in self.emergencies]
         if self.leans_on:
@@ -204,8 +219,8 @@ def measure(
         "failed_checks": float(failed_checks),
         "stale_symbols": float(len(stale_symbols(state, config, now))),
     }
-    limits = tuple(sorted((*_limits(state, config, metrics, heat, worst), *budgets), key=lambda u: -u.use))
-    hard = [use.use for use in limits if use.hard]
+    limits = tuple(sorted((*_limits(state, config, metrics, heat, worst), *budgets), key=lambda u: -u.strain))
+    hard = [use.strain for use in limits if use.hard]
     metrics["risk_score"] = 100.0 * max(hard, default=0.0)
     scenario = state.model.scenario_ids[worst] if worst >= 0 else ""
     status = drawdown_status(state, config)
@@ -297,10 +312,14 @@ def _limits(
     for strategy, share in heat.by_strategy.items():
         budget = limits.strategy_budgets.get(strategy, limits.max_strategy_exposure)
         yield LimitUse("strategy", strategy, share, budget, "fraction")
+    base = _base(state)
     for name, share in heat.by_bot.items():
         bot = state.bots.get(name)
-        if name != OPERATOR:
-            yield LimitUse("bot", name, share, _bot_limit(bot, config, _base(state)), "fraction")
+        if name == OPERATOR:
+            continue
+        most = maximum(bot, config, base) / base
+        room = may_hold(name, bot, config, base) / base
+        yield LimitUse("bot", name, share, room, "fraction", breach=most if room < most else None)
     yield LimitUse("gross", "", heat.gross_exposure, limits.max_gross_exposure, "fraction")
     yield LimitUse("net", "", abs(heat.net_exposure), limits.max_net_exposure, "fraction")
     yield _largest("leverage", heat.by_account, limits.max_leverage)
@@ -352,13 +371,6 @@ def _names(state: PortfolioState, config: RiskManagementConfig) -> Iterator[Limi
         if label not in best or use.use > best[label].use:
             best[label] = use
     yield from best.values()
-
-
-def _bot_limit(bot: Bot | None, config: RiskManagementConfig, equity: float) -> float:
-    """What a bot may hold once it is known, as a fraction of equity."""
-    if bot is not None and bot.max_exposure is not None:
-        return bot.max_exposure / equity
-    return config.bot_config.max_exposure
 
 
 def _largest(name: str, shares: Mapping[str, float], limit: float) -> LimitUse:

@@ -219,7 +219,7 @@ def _assessment(
     alerts: Sequence[str],
 ) -> RiskAssessment:
     score = measured.metrics["risk_score"]
-    driver = next((use for use in measured.limits if use.hard and use.use > 0.0), None)
+    driver = next((use for use in measured.limits if use.hard and use.strain > 0.0), None)
     said = "nothing"
     if driver is not None:
         said = f"{driver.name} ({driver.subject})" if driver.subject else driver.name

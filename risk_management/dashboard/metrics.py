@@ -10,7 +10,7 @@ __all__ = ["metrics_view"]
 
 
 def metrics_view(seen: Snapshot) -> Plain:
-    """All metrics with unit and meaning; the limits, the most used first; holds, drawdown and quotes."""
+    """All metrics with unit and meaning; the limits, the most strained first; holds, drawdown and quotes."""
     state, assessment = seen.state, seen.assessment
     return {
         **headline(seen),

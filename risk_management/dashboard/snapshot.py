@@ -79,4 +79,10 @@ def headline(seen: Snapshot) -> Plain:
 def limit_row(use: LimitUse, scenarios: Mapping[str, str] = MappingProxyType({})) -> Plain:
     """A limit with what is used of it and what is left; `about` names for people what uses most of it."""
     row: Plain = {**plain(use), "about": scenarios.get(use.subject, use.subject)}
-    return {**row, "use": plain(use.use), "room": plain(use.room), "level": use.level}
+    return {
+        **row,
+        "use": plain(use.use),
+        "strain": plain(use.strain),
+        "room": plain(use.room),
+        "level": use.level,
+    }

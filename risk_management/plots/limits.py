@@ -19,7 +19,7 @@ LONGEST: Final = 1.5
 
 
 def limits_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Figure:
-    """Use of every limit, the most used first.
+    """Use of every limit, the nearest to a breach first.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def _ground(made: go.Figure, count: int, theme: Theme) -> None:
 
 def _finding(limits: list[Mapping[str, Any]]) -> str:
     over = [row for row in limits if row["level"] == "breached"]
-    first = max(limits, key=lambda row: float(row["use"]))
+    first = max(limits, key=lambda row: float(row["strain"] or 0.0))
     name = str(first["name"]).replace("_", " ")
     used = f"{amount(first['used'], first['unit'])} of {amount(first['limit'], first['unit'])}"
     if over:

@@ -65,7 +65,7 @@ class Theme:
     series: tuple[str, ...]
 
     def level(self, level: str) -> str:
-        """Colour of a limit's level: ``ok``, ``warning``, ``critical`` or ``breached``."""
+        """Colour of a limit's level: ``ok``, ``warning``, ``critical``, ``breached`` or ``full``."""
         return {"warning": self.warning, "critical": self.bad, "breached": self.bad}.get(level, self.accent)
 
     def diverging(self) -> list[list[Any]]:

@@ -442,7 +442,7 @@ class StateAnswer(Open):
 
 
 class LimitsAnswer(Closed):
-    """Every limit with its use, warning, limit and room, the most used first."""
+    """Every limit with its use, warning, limit and room, the nearest to a breach first."""
 
     limits: list[dict[str, Any]]
     """Name, use, warning, limit, room and subject of each."""

@@ -38,7 +38,7 @@ from risk_management.model.events import (
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import EXTERNAL, OPERATOR, PositionKey, Rate
-from risk_management.model.reconciliation import Reconciliation
+from risk_management.model.reconciliation import Break, Reconciliation
 from risk_management.model.risk_model import RiskModel
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ __all__ = ["AccountFacts"]
 FUTURE = timedelta(seconds=5)
 MOST_SPLIT = 1e4
 MOST_QUOTES = 20_000
+NAMED_BREAKS = 3
 
 
 class AccountFacts(Inside):
@@ -396,15 +397,23 @@ class AccountFacts(Inside):
             events, found = compared(self.state, self.config, account, report, now, settle=settle, actor=who)
             for event in events:
                 self.book.apply(event)
-        for difference in found.breaks:
-            self._alarm(
-                "RECONCILIATION_BREAK", difference.explain(), f"{difference.kind} {difference.subject}"
-            )
+        if found.breaks:
+            about = ", ".join(f"{one.kind} {one.subject}" for one in found.breaks)
+            self._alarm("RECONCILIATION_BREAK", _told_together(found.breaks), about)
         for difference in found.adopted:
             self._alarm("RECONCILED", f"{difference.explain()}; booked to {EXTERNAL}")
         if not self.state.breaks:
             self.alert_manager.resolve("RECONCILIATION_BREAK", now)
         return found
+
+
+def _told_together(breaks: Sequence[Break]) -> str:
+    """Differences as one sentence; a code has one alert, so that a second one would be folded away."""
+    said = "; ".join(one.explain() for one in breaks[:NAMED_BREAKS])
+    more = len(breaks) - NAMED_BREAKS
+    return (
+        f"{len(breaks)} differences: {said}{f'; and {more} more' if more > 0 else ''}" if breaks[1:] else said
+    )
 
 
 def _no_opposites(events: Sequence[PositionAdded]) -> None:

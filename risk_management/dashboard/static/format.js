@@ -84,3 +84,6 @@ export const csv = (rows) => {
   };
   return [names.join(","), ...rows.map((row) => names.map((name) => cell(row[name])).join(","))].join("\r\n");
 };
+
+// Sentences side by side, their full stops left out.
+export const together = (sentences) => sentences.map((one) => one.replace(/\.$/, "")).join("; ");

@@ -1,8 +1,8 @@
 // Small pieces that every view is made of.
 import { html, useEffect, useRef, useState } from "./ui.js";
-import { csv, percent } from "./format.js";
+import { csv, percent, together } from "./format.js";
 
-const SIGNS = { ok: "✓", good: "✓", warning: "!", critical: "‼", breached: "✕", bad: "✕", unknown: "?", info: "i", emergency: "✕", quiet: "–" };
+const SIGNS = { ok: "✓", good: "✓", warning: "!", critical: "‼", breached: "✕", full: "–", bad: "✕", unknown: "?", info: "i", emergency: "✕", quiet: "–" };
 
 // A state in words with a sign: colour is never alone.
 export const Badge = ({ kind = "info", children, title }) =>
@@ -53,7 +53,7 @@ export function Panel({ id, title, note, leans, rows, data, png, wide, tools, ch
           ${png && html`<button type="button" role="menuitem" onClick=${() => { png(); set(false); }}>PNG</button>`}
         </div>`}</div>`}</div></header>
     ${children}
-    ${leans?.length > 0 && html`<p class="leans"><span>Leans on</span> ${leans.join("; ")}</p>`}
+    ${leans?.length > 0 && html`<p class="leans"><span>Leans on</span> ${together(leans)}</p>`}
   </section>`;
 }
 

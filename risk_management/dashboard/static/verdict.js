@@ -88,6 +88,6 @@ export function verdict(state, quiet) {
   if (!status.new_trades_allowed) return { level: "warning", word: "Holding", text: `New trades are stopped: ${status.blocked_by[0]}` };
   if (pulse.bots.known > 0 && pulse.bots.may_open === 0) return { level: "warning", word: "Holding", text: `No bot may open: ${pulse.bots.known === 1 ? "it is" : `all ${pulse.bots.known} are`} held or off.` };
   if (worst) return { level: "warning", word: "Watch", text: worst.text };
-  const nearest = pulse.limits.find((row) => row.use !== null);
-  return { level: "good", word: "Safe", text: nearest && nearest.use > 0 ? `No limit is breached. The nearest: ${named(nearest)}, ${percent(nearest.use, 0)} used.` : "Nothing is at risk: no position is open." };
+  const nearest = pulse.limits.find((row) => row.strain !== null);
+  return { level: "good", word: "Safe", text: nearest && nearest.strain > 0 ? `No limit is breached. The nearest: ${named(nearest)}, ${percent(nearest.strain, 0)} used.` : "Nothing is at risk: no position is open." };
 }

@@ -4,13 +4,13 @@ import { useAsked } from "./data.js";
 import { amount, capital, percent, words as spoken } from "./format.js";
 import { Badge, Bar, Empty, Panel, Table } from "./parts.js";
 
-const LEVELS = { ok: "fine", warning: "near", critical: "close", breached: "over" };
+const LEVELS = { ok: "fine", full: "full", warning: "near", critical: "close", breached: "over" };
 
 export default function Limits({ pulse }) {
   const { data } = useAsked("bots");
   const rows = pulse.limits;
   const columns = [
-    ["name", "Limit", (row) => html`<strong>${capital(spoken(row.name))}</strong>${row.about && html` <em>${row.about}</em>`}`],
+    ["name", "Limit", (row) => html`<strong>${capital(spoken(row.name))}</strong>${row.about && html` <em>${row.about}${row.breach ? `, on probation: ${amount(row.breach, row.unit)} later` : ""}</em>`}`],
     ["level", "", (row) => html`<${Badge} kind=${row.use === null ? "unknown" : row.level}>${row.use === null ? "not known" : LEVELS[row.level]}<//>`],
     ["bar", "Headroom", (row) => html`<${Bar} use=${row.use} level=${row.level} label=${spoken(row.name)} />`, "wide-bar"],
     ["use", "Use", (row) => percent(row.use, 0), "n"], ["used", "Used", (row) => amount(row.used, row.unit), "n"],
@@ -19,7 +19,7 @@ export default function Limits({ pulse }) {
   ];
   const bots = (data?.bots ?? []).map((bot) => ({ name: bot.name, ...bot.limits }));
   return html`<div class="grid">
-    <${Panel} wide id="all-limits" title="Headroom of every limit" note="The most used first. A soft limit slows, a hard one stops and makes the score." rows=${() => rows} data=${() => rows} leans=${pulse.data.leans_on}>
+    <${Panel} wide id="all-limits" title="Headroom of every limit" note="The nearest to a breach first. A bot on probation may fill its part: full is no breach. A soft limit slows, a hard one stops and makes the score." rows=${() => rows} data=${() => rows} leans=${pulse.data.leans_on}>
       ${rows.length ? html`<${Table} caption="Limits" columns=${columns} rows=${rows} keyOf=${(row) => row.name + row.subject} />` : html`<${Empty} title="No limit can be measured">Equity is not known.<//>`}<//>
     <${Panel} wide id="bot-limits" title="What each bot may hold" note="At full confidence, before the portfolio's own limits" rows=${() => bots} data=${() => bots}>
       ${bots.length ? html`<${Table} caption="Limits of bots" keyOf=${(row) => row.name} rows=${bots} columns=${[

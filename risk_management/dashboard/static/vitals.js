@@ -1,6 +1,6 @@
 // One row of vital signs on every view, with the verdict before it and the age of all that it stands on.
 import { html, useState } from "./ui.js";
-import { amount, capital, clock, money, number, percent, signed, span, time, words as spoken } from "./format.js";
+import { amount, capital, clock, money, number, percent, signed, span, time, together, words as spoken } from "./format.js";
 import { ageOf } from "./live.js";
 import { address } from "./place.js";
 import { Badge } from "./parts.js";
@@ -70,5 +70,5 @@ function Feeds({ state, quiet, zone }) {
     ${open && html`<div class="feed-list"><table><caption class="hidden">Age of every feed</caption><thead><tr><th scope="col">Feed</th><th scope="col" class="n">Names</th><th scope="col" class="n">Newest</th><th scope="col" class="n">Age</th><th scope="col" class="n">Allowed</th><th scope="col">Stale</th></tr></thead><tbody>
       <tr><td>this page</td><td class="n"></td><td class="n">${clock(pulse.now, zone)}</td><td class="n">${span(heardAgo)}</td><td class="n">20 s</td><td>${quiet ? ALL_WORD : "none"}</td></tr>
       ${pulse.feeds.map((feed) => html`<tr key=${feed.kind + feed.name}><td>${feed.name}</td><td class="n">${feed.symbols}</td><td class="n">${time(feed.newest, zone)}</td><td class="n">${span(ageOf(feed.newest))}</td><td class="n">${amount(feed.allowed, "seconds")}</td><td>${feed.stale.length ? (feed.stale.includes("all") ? ALL_WORD : feed.stale.join(", ")) : "none"}</td></tr>`)}
-    </tbody></table>${pulse.data.leans_on.length > 0 && html`<p class="leans"><span>Leans on</span> ${pulse.data.leans_on.join("; ")}</p>`}</div>`}</div>`;
+    </tbody></table>${pulse.data.leans_on.length > 0 && html`<p class="leans"><span>Leans on</span> ${together(pulse.data.leans_on)}</p>`}</div>`}</div>`;
 }

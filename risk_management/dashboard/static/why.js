@@ -2,7 +2,7 @@
 import { html } from "./ui.js";
 import { useAsked } from "./data.js";
 import { open } from "./dialog.js";
-import { amount, capital, money, number, percent, time, words } from "./format.js";
+import { amount, capital, money, number, percent, time, together, words } from "./format.js";
 import { Badge, Fault } from "./parts.js";
 
 const OUTCOMES = { approved: "ok", cut: "warning", refused: "bad" };
@@ -43,7 +43,7 @@ export function Decision({ said, zone }) {
     ${held.length > 0 ? html`<h3>What held it back</h3><ul class="findings">${held.map((one) => html`<${Row} key=${one.check + one.subject} finding=${one} isBinding=${one.code === binding && one === held[0]} bites />`)}</ul>`
       : said.binding && !findings.length ? html`<ul class="findings"><${Row} finding=${said.binding} isBinding bites /></ul>` : html`<p>No check held it back.</p>`}
     ${passed.length > 0 && html`<details><summary>${passed.length} ${passed.length === 1 ? "check" : "checks"} passed${unreached.length ? `, ${unreached.length} not reached` : ""}</summary><ul class="findings quiet">${[...passed, ...unreached].map((one) => html`<${Row} key=${one.check + one.subject} finding=${one} />`)}</ul></details>`}
-    ${said.leans_on?.length > 0 && html`<p class="leans"><span>Leans on</span> ${said.leans_on.join("; ")}</p>`}</div>`;
+    ${said.leans_on?.length > 0 && html`<p class="leans"><span>Leans on</span> ${together(said.leans_on)}</p>`}</div>`;
 }
 
 function Asked({ id, zone }) {

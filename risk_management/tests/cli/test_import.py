@@ -40,7 +40,7 @@ def test_an_account_is_asked_for_and_stands_under_every_limit(risk):
     assert said.exit_code == 0, said.output
     assert "Understood as positions: 2 positions." in said.output
     assert "Left alone: ref." in said.output
-    assert "Limits, the most used first" in said.output
+    assert "Limits, the nearest to a breach first" in said.output
     assert "portfolio_value: kept 25,000.00, now 10,000.00" in said.output
     with kept() as manager:
         held = {key.symbol: position.quantity for key, position in manager.state.positions.items()}
@@ -64,7 +64,14 @@ def test_fills_are_told_by_their_columns(risk):
     found = json.loads(said.stdout)
     assert (found["kind"], found["fills"], found["store"]) == ("fills", 2, "b.db")
     assert found["rows"] == [
-        {"symbol": "AAPL", "size": pytest.approx(6 * 163.2), "price": 163.2, "strategy": "", "line": 3}
+        {
+            "symbol": "AAPL",
+            "size": pytest.approx(6 * 163.2),
+            "price": 163.2,
+            "strategy": "",
+            "bot": None,
+            "line": 3,
+        }
     ]
 
 
@@ -174,3 +181,10 @@ def test_the_store_of_the_settings_is_where_it_goes_and_what_only_looks_leaves_i
     said = CliRunner().invoke(app, asked)
     assert said.exit_code in (0, 3), said.output
     assert (tmp_path / "mine.db").stat().st_size > 0
+
+
+def test_bots_without_strategies_are_shown_and_what_it_means_is_said(risk, tmp_path):
+    (tmp_path / "bots.csv").write_text("symbol,quantity,price,bot\nSPY,1,380,alpha\nKO,2,60,beta\n", "utf-8")
+    said = risk("bots.csv", typed="25000\n27500\nn\n")
+    assert "alpha" in said.output
+    assert "all of it counts as one strategy" in " ".join(said.output.split())

@@ -18,3 +18,27 @@ def test_a_bot_on_probation_has_the_room_that_the_gate_gives_it(make_manager, sh
     assert metrics["bot_use"] == pytest.approx(1.0)
     refused = manager.request_trade(OrderTicket("KO", "buy", 100.0, "s", "a"))
     assert "BOT_PROBATION" in refused.rejection_reasons
+
+
+def test_a_bot_that_fills_its_probation_is_full_and_alarms_nobody(make_manager):
+    manager, _ = make_manager(bot_config={"probation_share": 0.5})
+    manager.register_bot("a", max_position_size=400.0)
+    manager.update_prices({"KO": 60.0})
+    manager.add_position("KO", 200.0, 60.0, "s", bot_name="a", risk_amount=10.0)
+    seen = manager.assess_overall_risk()
+    (row,) = [use for use in seen.limits if use.name == "bot" and use.subject == "a"]
+    assert (row.use, row.level, row.strain) == (pytest.approx(1.0), "full", pytest.approx(0.5))
+    assert row.room == pytest.approx(0.0, abs=1e-9)
+    assert not [text for text in seen.alerts if "limit" in text]
+
+
+@pytest.mark.parametrize(
+    ("held", "level"), [(300.0, "full"), (330.0, "warning"), (390.0, "critical"), (410.0, "breached")]
+)
+def test_beyond_the_whole_of_its_maximum_it_is_a_breach(make_manager, held, level):
+    manager, _ = make_manager(bot_config={"probation_share": 0.5})
+    manager.register_bot("a", max_position_size=400.0)
+    manager.update_prices({"KO": 60.0})
+    manager.add_position("KO", held, 60.0, "s", bot_name="a", risk_amount=10.0)
+    (row,) = [use for use in manager.assess_overall_risk().limits if use.name == "bot" and use.subject == "a"]
+    assert row.level == level

@@ -287,3 +287,12 @@ def test_two_equal_words_always_end_at_the_broker_s_numbers(make_manager, seed):
     assert not manager.state.reservations
     assert manager.reconcile(broker, cash=8000.0, open_orders=[], settle=True).is_clean
     assert manager.state.cash == 8000.0
+
+
+def test_several_differences_are_told_together(held):
+    manager, _ = held
+    manager.reconcile({"KO": 4.0, "AAPL": 1.0, "MSFT": 2.0, "XOM": 3.0, "PG": 4.0})
+    (alert,) = [one for one in manager.alert_manager.active if one.rule_id == "RECONCILIATION_BREAK"]
+    assert alert.message.startswith("5 differences: ")
+    assert "KO" in alert.message
+    assert alert.message.endswith("and 2 more")
