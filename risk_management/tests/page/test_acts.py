@@ -77,6 +77,7 @@ def test_by_keys_alone(visit, service):
     keys.type("h is typed, not pressed")
     keys.press("Enter")
     page.locator(".vital").get_by_text("Reducing").wait_for()
+    page.get_by_role("dialog").wait_for(state="hidden")
     assert last(service, "HoldSet")["hold"]["reason"] == "h is typed, not pressed"
     keys.press("e")
     page.get_by_role("heading", name="Resume trading").wait_for()
@@ -85,6 +86,7 @@ def test_by_keys_alone(visit, service):
     keys.type("portfolio")
     keys.press("Enter")
     page.locator(".vital").get_by_text("Active").wait_for()
+    page.get_by_role("dialog").wait_for(state="hidden")
     keys.press("g")
     keys.press("o")
     page.locator(".decisions button").first.focus()
