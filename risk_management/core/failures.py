@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 from risk_management.config.risk_config import BotConfig, RiskManagementConfig
 from risk_management.model.amend import amended
@@ -11,6 +12,9 @@ from risk_management.model.events import BotChanged
 from risk_management.model.portfolio import SYSTEM, PortfolioState
 
 __all__ = ["Failures"]
+
+MOST_COUNTED: Final = 10_000
+"""Orders of a row that are told apart; more than any limit on them."""
 
 
 class Failures:
@@ -20,14 +24,14 @@ class Failures:
     """
 
     def __init__(self) -> None:
-        self._rejects: dict[str, tuple[int, str]] = {}
+        self._rejects: dict[str, set[str]] = {}
         self._errors: dict[str, int] = {}
 
     def not_filled(self, bot: str, request_id: str) -> None:
-        """An approved order of a bot was reported as not filled; told again, it counts once."""
-        count, last = self._rejects.get(bot, (0, ""))
-        if last != request_id:
-            self._rejects[bot] = count + 1, request_id
+        """An approved order of a bot was reported as not filled; told again, whenever, it counts once."""
+        rejects = self._rejects.setdefault(bot, set())
+        if len(rejects) < MOST_COUNTED:
+            rejects.add(request_id)
 
     def filled(self, bot: str) -> None:
         """An order of a bot was filled."""
@@ -62,7 +66,7 @@ class Failures:
     def _why(self, state: PortfolioState, settings: BotConfig, name: str) -> str:
         counted = (
             (state.bots[name].record.losses_in_a_row, settings.max_losses_in_a_row, "losing trades"),
-            (self._rejects.get(name, (0, ""))[0], settings.max_rejects_in_a_row, "orders that did not fill"),
+            (len(self._rejects.get(name, ())), settings.max_rejects_in_a_row, "orders that did not fill"),
             (self._errors.get(name, 0), settings.max_errors_in_a_row, "malformed requests"),
         )
         for count, most, what in counted:

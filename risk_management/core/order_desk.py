@@ -390,11 +390,11 @@ class OrderDesk:
     def _not_filled(self, report: FillReport) -> Execution:
         known = self._book.state.reservations.get(report.request_id)
         if known is not None:
-            if not report.success:
-                self.failures.not_filled(known.key.bot, report.request_id)
             status = ReservationStatus.CANCELLED if report.success else ReservationStatus.NOT_SENT
             who = report.actor or known.key.bot
             self._close(report.request_id, status, "reported as not filled", who)
+            if not report.success:
+                self.failures.not_filled(known.key.bot, report.request_id)
         return Execution(report.request_id, report.execution_id or "", 0.0, 0.0, 0.0)
 
     def _close(self, request_id: str, status: ReservationStatus, reason: str, actor: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from risk_management.calculators.risk_budget import risk_budget
+from risk_management.core.assessment import LimitUse
 from risk_management.core.bot_room import is_on_probation, maximum, may_hold
 from risk_management.core.reduction import marked
 from risk_management.dashboard.budgets import budget_view
@@ -80,6 +81,7 @@ def _limits(seen: Snapshot, bot: Bot) -> Plain:
             "used": used,
             "use": used / limit if limit > 0.0 else None,
             "room": max(0.0, limit - used),
+            "level": LimitUse("bot", bot.name, used, limit, "money", breach=budget).level,
             "on_probation": is_on_probation(bot.name, bot, seen.config),
             "trades_until_full": max(0, kelly.min_trades - bot.record.closed_trades),
             "kelly_fraction": share,

@@ -14,7 +14,6 @@ from risk_management.plots.theme import Theme, empty, escaped, finished, theme_o
 __all__ = ["bots_figure"]
 
 MOST: Final = 20
-NEAR: Final = 0.8
 
 
 def bots_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Figure:
@@ -66,8 +65,6 @@ def bots_figure(view: Mapping[str, Any], *, theme: str = "dark") -> go.Figure:
 
 def _row(bot: Mapping[str, Any], currency: str, theme: Theme) -> Row:
     limits, counts, trades = bot["limits"], bot["decisions"], bot["trades"]
-    use = limits["use"]
-    level = "ok" if use is None or use < NEAR else ("warning" if use <= 1.0 else "breached")
     said = f"{limits['used']:,.0f} of {limits['limit']:,.0f}"
     if not bot["enabled"]:
         said += ", disabled"
@@ -86,7 +83,7 @@ def _row(bot: Mapping[str, Any], currency: str, theme: Theme) -> Row:
         f"{counts['approved']} approved, {counts['cut']} cut, {counts['refused']} refused",
         f"{trades['closed']} trades closed",
     ]
-    return Row(bot["name"], said, limits["used"] or 0.0, theme.level(level), "<br>".join(hover))
+    return Row(bot["name"], said, limits["used"] or 0.0, theme.level(limits["level"]), "<br>".join(hover))
 
 
 def _strokes(made: go.Figure, bots: list[Mapping[str, Any]], key: str, colour: str, name: str) -> None:

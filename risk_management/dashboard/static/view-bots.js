@@ -15,14 +15,13 @@ function Card({ bot, pulse, words, chosen }) {
   const { decisions: d, limits: l, profit: p } = bot;
   const asked = d.approved + d.cut + d.refused;
   const held = pulse.holds.filter((hold) => hold.scope === "bot" && hold.name === bot.name);
-  const level = l.use > 1 ? "breached" : l.use >= 0.95 ? "critical" : l.use >= 0.8 ? "warning" : "ok";
   const share = (count) => ({ flexGrow: asked ? count : 0 });
   return html`<article class=${`panel bot ${chosen ? "chosen" : ""}`} aria-labelledby=${`bot-${bot.name}`}><header><div><h2 id=${`bot-${bot.name}`}>${bot.name}</h2><p class="note">${spoken(bot.strategy || "no strategy")} · ${bot.last_seen ? `seen ${span(ageOf(bot.last_seen))} ago` : "never seen"}</p></div>
       ${bot.enabled ? html`<${Badge} kind=${MODES[bot.mode]}>${capital(bot.mode)}<//>` : html`<${Badge} kind="bad">Disabled<//>`}</header>
     ${!bot.enabled && html`<p class="blocked">${ended(capital(bot.disabled_reason || "Disabled"))} Its entries are refused, its exits pass.</p>`}
     ${held.map((hold) => html`<p class="blocked" key=${hold.cause}>${capital(hold.mode)} by ${hold.actor}: ${hold.reason}</p>`)}
     <div class="pnl"><span class=${`big ${tone(p.total)}`}>${signed(p.total)}</span><span class="dim">${signed(p.realised)} realised, ${signed(p.open)} open${p.below_peak > 0 ? `, ${money(p.below_peak)} below its peak` : ""}</span></div>
-    <div class="budget"><${Bar} use=${l.use} level=${level} label=${`Budget of ${bot.name}`} /><p class="dim">${money(l.used)} of ${money(l.limit)} used${l.on_probation ? `; on probation for ${l.trades_until_full} more trades` : ""}</p></div>
+    <div class="budget"><${Bar} use=${l.use} level=${l.level} label=${`Budget of ${bot.name}`} /><p class="dim">${money(l.used)} of ${money(l.limit)} used${l.on_probation ? `; on probation for ${l.trades_until_full} more trades` : ""}</p></div>
     <div class="split" role="img" aria-label=${`${d.approved} approved, ${d.cut} cut, ${d.refused} refused`}><span class="ok" style=${share(d.approved)}></span><span class="warning" style=${share(d.cut)}></span><span class="bad" style=${share(d.refused)}></span></div>
     <p class="counts"><span><b>${number(d.approved)}</b> approved</span><span><b>${number(d.cut)}</b> cut</span><span><b>${number(d.refused)}</b> refused</span><span><b>${bot.trades.closed}</b> closed, ${bot.trades.closed ? percent(bot.trades.win_rate, 0) : "–"} won</span></p>
     <div class="buttons"><a class="button quiet small" href=${address("audit", { tz: words.tz, text: bot.name, kinds: "TradeDecided" })}>Its decisions</a>

@@ -24,7 +24,7 @@ export default function Limits({ pulse }) {
     <${Panel} wide id="bot-limits" title="What each bot may hold" note="At full confidence, before the portfolio's own limits" rows=${() => bots} data=${() => bots}>
       ${bots.length ? html`<${Table} caption="Limits of bots" keyOf=${(row) => row.name} rows=${bots} columns=${[
         ["name", "Bot", (row) => html`<strong>${row.name}</strong>${row.on_probation && html` <em>on probation, ${row.trades_until_full} trades to go</em>`}`],
-        ["bar", "Headroom", (row) => html`<${Bar} use=${row.use} level=${row.use > 1 ? "breached" : row.use >= 0.95 ? "critical" : row.use >= 0.8 ? "warning" : "ok"} label=${row.name} />`, "wide-bar"],
+        ["bar", "Headroom", (row) => html`<${Bar} use=${row.use} level=${row.level} label=${row.name} />`, "wide-bar"],
         ["used", "Used", (row) => amount(row.used, "money"), "n"], ["limit", "Limit", (row) => amount(row.limit, "money"), "n"], ["room", "Room", (row) => amount(row.room, "money"), "n"],
       ]} />` : html`<${Empty} title="No bot is registered">risk token create --bot NAME registers one.<//>`}<//></div>`;
 }

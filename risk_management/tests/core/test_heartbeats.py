@@ -185,13 +185,13 @@ def test_orders_that_come_to_nothing_in_a_row_switch_a_bot_off(make_manager):
 
 
 def test_an_order_told_again_after_a_failed_write_counts_once(make_manager):
-    manager, clock = make_manager(bot_config={"max_rejects_in_a_row": 2})
+    manager, clock = make_manager(bot_config={"max_rejects_in_a_row": 3})
     manager.register_bot("a")
     failures = manager.desk.failures
-    for request_id in ("1", "1", "1"):
+    for request_id in ("1", "1", "2", "1", "2"):
         failures.not_filled("a", request_id)
     assert list(failures.events(manager.state, manager.config, clock.now())) == []
-    failures.not_filled("a", "2")
+    failures.not_filled("a", "3")
     assert [event.bot.name for event in failures.events(manager.state, manager.config, clock.now())] == ["a"]
 
 
