@@ -3,12 +3,29 @@ import { capital, money, signed, words } from "./format.js";
 
 export const TOLD = ["HoldSet", "HoldReleased", "BotChanged", "ConfigChanged", "Noted", "EquityReported", "VarHaltChanged", "DrawdownAdjusted", "BreaksSeen", "ClockStepped", "EngineStarted", "SplitApplied", "CashMoved", "LiquidationStarted", "LiquidationStopped", "LiquidationEnded", "RuleChanged", "SilenceSet", "SilenceEnded"];
 const UNIT = 1e8;
+const NAMED = 3;
+
+// Where two sets of settings differ: [name, here, there].
+function differing(here, there, path = "") {
+  if (JSON.stringify(here) === JSON.stringify(there)) return [];
+  const isGroup = (one) => one !== null && typeof one === "object" && !Array.isArray(one);
+  if (!isGroup(here) || !isGroup(there)) return [[path, here, there]];
+  return [...new Set([...Object.keys(here), ...Object.keys(there)])].flatMap((key) => differing(here[key], there[key], path ? `${path}.${key}` : key));
+}
+
+function settings(said) {
+  if (!said.given) return `Settings as this process was started with (${said.digest.slice(0, 8)})`;
+  const all = differing(JSON.parse(said.given), JSON.parse(said.config));
+  const short = (value) => (value === null || value === undefined ? "not set" : typeof value === "object" ? "another" : String(value));
+  const named = all.slice(0, NAMED).map(([name, before, now]) => `${name} ${short(now)}, started with ${short(before)}`).join("; ");
+  return `Settings changed while running: ${named}${all.length > NAMED ? `; and ${all.length - NAMED} more` : ""}`;
+}
 
 const SAYS = {
   HoldSet: ({ hold }) => [`${capital(hold.scope)}${hold.name ? ` ${hold.name}` : ""} set to ${hold.mode} (${words(hold.cause)}): ${hold.reason}`, hold.mode === "halted" ? "bad" : "warning"],
   HoldReleased: (said) => [`${capital(said.scope)}${said.name ? ` ${said.name}` : ""} released from ${words(said.cause)}: ${said.reason}`, "ok"],
   BotChanged: ({ bot }) => [bot.enabled ? `Bot ${bot.name} registered, changed or enabled` : `Bot ${bot.name} disabled: ${bot.disabled_reason}`, bot.enabled ? "info" : "warning"],
-  ConfigChanged: (said) => [`Settings changed (${said.digest.slice(0, 8)})`, "info"],
+  ConfigChanged: (said) => [settings(said), "info"],
   Noted: (said) => [`${words(said.code)}: ${said.text}`, said.code === "REFUSED" ? "warning" : "info"],
   EquityReported: (said) => [`Equity reported: ${money(said.equity)}`, "info"],
   VarHaltChanged: (said) => [said.halted ? "VaR stands near its limit: what increases it is stopped" : "VaR is low enough again: what increases it passes", said.halted ? "warning" : "ok"],

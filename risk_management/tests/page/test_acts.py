@@ -411,3 +411,10 @@ def test_positions_are_closed_after_a_look_at_the_plan(visit, service):
     page.get_by_text("Booked as closed at our marks").wait_for()
     begun = next(iter(service.manager.state.liquidations.values()))
     assert (begun.reason, begun.actor) == ("leaving", "browser (token browser)")
+
+
+def test_settings_that_were_changed_are_told_by_name(visit, service):
+    changes = {"portfolio_limits": {"max_single_position": 0.07}}
+    assert service.call("PATCH", "config", {"changes": changes, "reason": "less of one name"}).status == 200
+    page = visit(service).enter(service).page
+    page.locator(".trail").get_by_text("portfolio_limits.max_single_position 0.07, started with").wait_for()
