@@ -45,10 +45,10 @@ class News:
         self._known.clear()
 
     def begin(self, key: str, about: str, now: datetime) -> bool:
-        """An alert is told anew; returns whether this is about something else than the last time."""
+        """An alert is told anew; returns whether this is about something new, for all we know."""
         known = self._known.get(key)
         self._known[key] = _Known({about}, deque([now], AT_ONCE))
-        return known is not None and about not in known.about
+        return known is None or about not in known.about
 
     def add(self, key: str, about: str, now: datetime, *, is_said: bool) -> bool:
         """An alert goes on; returns whether this is to be told at once.

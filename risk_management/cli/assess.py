@@ -110,11 +110,19 @@ def limits_table(seen: Snapshot) -> Table:
     for use in seen.assessment.limits:
         made.add_row(
             use.name,
-            seen.scenarios.get(use.subject, use.subject) or ("none named" if use.name in NAMED else "-"),
+            _subject(use, seen),
             *_compared(use),
             bar(use.use, use.level),
         )
     return made
+
+
+def _subject(use: LimitUse, seen: Snapshot) -> str:
+    said = seen.scenarios.get(use.subject, use.subject) or ("none named" if use.name in NAMED else "-")
+    if use.breach is None:
+        return said
+    most = f"its maximum is {amount(use.breach, use.unit)}"
+    return f"{said} ({'full; ' if use.level == 'full' else ''}{most})"
 
 
 def _compared(use: LimitUse) -> tuple[str, str]:

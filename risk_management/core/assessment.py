@@ -12,6 +12,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.bot_room import maximum, may_hold
 from risk_management.core.budget import budget_limit, budget_uses
 from risk_management.core.correlation_monitor import CorrelationMetrics, correlation_metrics
+from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.core.portfolio_heat import HeatMetrics, heat_metrics
 from risk_management.core.proposal import GATE_CONFIDENCES
 from risk_management.core.var_record import es_limit, var_limit
@@ -20,7 +21,7 @@ from risk_management.model.explain import amount
 from risk_management.model.html import card
 from risk_management.model.instrument import AssetClass
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import OPERATOR, PortfolioState, Quote, TradingMode
+from risk_management.model.portfolio import PortfolioState, Quote, TradingMode
 from risk_management.monitors.drawdown_protection import DrawdownStatus, drawdown_status
 
 SHOWN = 5
@@ -45,8 +46,9 @@ class LimitUse:
     hard : bool
         Counts for the risk score.
     breach : float, optional
-        What is a breach, in `unit`, where it is more than `limit`: a bot on probation may fill its share of
-        what it will be allowed, and only beyond the whole of it is anything wrong.
+        What is a breach, in `unit`, where it is more than `limit`: a bot on probation, held by its own
+        record or made smaller by a drawdown may fill what it has, and only beyond its whole maximum is
+        anything wrong.
     """
 
     name: str
@@ -315,10 +317,10 @@ def _limits(
     base = _base(state)
     for name, share in heat.by_bot.items():
         bot = state.bots.get(name)
-        if name == OPERATOR:
+        if name in ACCOUNT_WIDE:
             continue
         most = maximum(bot, config, base) / base
-        room = may_hold(name, bot, config, base) / base
+        room = may_hold(name, bot, config, base, state.drawdown.effective_multiplier) / base
         yield LimitUse("bot", name, share, room, "fraction", breach=most if room < most else None)
     yield LimitUse("gross", "", heat.gross_exposure, limits.max_gross_exposure, "fraction")
     yield LimitUse("net", "", abs(heat.net_exposure), limits.max_net_exposure, "fraction")

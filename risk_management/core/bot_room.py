@@ -1,4 +1,4 @@
-"""What a bot may hold: its own maximum, a share of it while it is on probation."""
+"""What a bot may hold: its own maximum, a share of it while it is on probation, what its record allows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.model.portfolio import Bot
 
-__all__ = ["is_on_probation", "maximum", "may_hold"]
+__all__ = ["is_on_probation", "kelly_limit", "maximum", "may_hold"]
 
 
 def maximum(bot: Bot | None, config: RiskManagementConfig, equity: float) -> float:
@@ -23,7 +23,24 @@ def is_on_probation(name: str, bot: Bot | None, config: RiskManagementConfig) ->
     return bot is None or bot.record.closed_trades < config.kelly_config.min_trades
 
 
-def may_hold(name: str, bot: Bot | None, config: RiskManagementConfig, equity: float) -> float:
-    """Money that an order of full confidence may lead to, before a drawdown makes it smaller."""
+def kelly_limit(bot: Bot | None, config: RiskManagementConfig, equity: float) -> float | None:
+    """Money: the lower confidence bound of its Kelly exposure times its share; None before it binds.
+
+    A bot without a proven edge keeps `test_share` of its maximum: at zero its record could never change.
+    """
+    bound = None if bot is None else bot.record.kelly_bound
+    if bot is None or bound is None:
+        return None
+    kelly = config.kelly_config
+    share = kelly.default_kelly_fraction if bot.kelly_fraction is None else bot.kelly_fraction
+    return max(bound * share * equity, kelly.test_share * maximum(bot, config, equity))
+
+
+def may_hold(
+    name: str, bot: Bot | None, config: RiskManagementConfig, equity: float, size: float = 1.0
+) -> float:
+    """Money that an order of full confidence may lead to; `size` is what a drawdown leaves of it, 0 to 1."""
     share = config.bot_config.probation_share if is_on_probation(name, bot, config) else 1.0
-    return maximum(bot, config, equity) * share
+    allowed = maximum(bot, config, equity) * share * size
+    proven = kelly_limit(bot, config, equity)
+    return allowed if proven is None else min(allowed, proven)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from risk_management.calculators.risk_budget import risk_budget
 from risk_management.core.assessment import LimitUse
-from risk_management.core.bot_room import is_on_probation, maximum, may_hold
+from risk_management.core.bot_room import is_on_probation, kelly_limit, maximum, may_hold
 from risk_management.core.reduction import marked
 from risk_management.dashboard.budgets import budget_view
 from risk_management.dashboard.plain import Plain, plain
@@ -70,10 +70,10 @@ def _card(seen: Snapshot, bot: Bot) -> Plain:
 def _limits(seen: Snapshot, bot: Bot) -> Plain:
     """What the bot may hold, in money, as the gate has it for an order of full confidence."""
     kelly, budget = seen.config.kelly_config, maximum(bot, seen.config, seen.equity)
-    limit = may_hold(bot.name, bot, seen.config, seen.equity) * seen.state.drawdown.effective_multiplier
+    size = seen.state.drawdown.effective_multiplier
+    limit = may_hold(bot.name, bot, seen.config, seen.equity, size)
     used = seen.state.totals.bots.get(bot.name, 0) / SCALE
     share = kelly.default_kelly_fraction if bot.kelly_fraction is None else bot.kelly_fraction
-    bound = bot.record.kelly_bound
     row: Plain = plain(
         {
             "max_exposure": budget,
@@ -85,7 +85,7 @@ def _limits(seen: Snapshot, bot: Bot) -> Plain:
             "on_probation": is_on_probation(bot.name, bot, seen.config),
             "trades_until_full": max(0, kelly.min_trades - bot.record.closed_trades),
             "kelly_fraction": share,
-            "kelly_limit": None if bound is None else bound * share * seen.equity,
+            "kelly_limit": kelly_limit(bot, seen.config, seen.equity),
         }
     )
     return row

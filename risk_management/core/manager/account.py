@@ -37,7 +37,7 @@ from risk_management.model.events import (
 )
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import EXTERNAL, OPERATOR, PositionKey, Rate
+from risk_management.model.portfolio import EXTERNAL, OPERATOR, Position, PositionKey, Rate
 from risk_management.model.reconciliation import Break, Reconciliation
 from risk_management.model.risk_model import RiskModel
 
@@ -394,14 +394,17 @@ class AccountFacts(Inside):
             for symbol in report.positions:
                 self._know(symbol)
             now = self.clock.now()
+            before = self.state.positions
             events, found = compared(self.state, self.config, account, report, now, settle=settle, actor=who)
             for event in events:
                 self.book.apply(event)
         if found.breaks:
             about = ", ".join(f"{one.kind} {one.subject}" for one in found.breaks)
             self._alarm("RECONCILIATION_BREAK", _told_together(found.breaks), about)
-        for difference in found.adopted:
-            self._alarm("RECONCILED", f"{difference.explain()}; booked to {EXTERNAL}")
+        if found.adopted:
+            symbols = {one.subject for one in found.adopted if one.kind == "position"}
+            owners = ", ".join(_owners_of_change(before, self.state.positions, symbols)) or EXTERNAL
+            self._alarm("RECONCILED", f"{_told_together(found.adopted)}; booked to {owners}")
         if not self.state.breaks:
             self.alert_manager.resolve("RECONCILIATION_BREAK", now)
         return found
@@ -409,11 +412,28 @@ class AccountFacts(Inside):
 
 def _told_together(breaks: Sequence[Break]) -> str:
     """Differences as one sentence; a code has one alert, so that a second one would be folded away."""
-    said = "; ".join(one.explain() for one in breaks[:NAMED_BREAKS])
+    first = sorted(breaks, key=lambda one: one.kind == "order")
+    said = "; ".join(one.explain() for one in first[:NAMED_BREAKS])
     more = len(breaks) - NAMED_BREAKS
     return (
         f"{len(breaks)} differences: {said}{f'; and {more} more' if more > 0 else ''}" if breaks[1:] else said
     )
+
+
+def _owners_of_change(
+    before: Mapping[PositionKey, Position], after: Mapping[PositionKey, Position], symbols: set[str]
+) -> list[str]:
+    """Who holds otherwise than before: units that are gone are taken from whoever has them."""
+    changed = {
+        key.bot
+        for key in (*before, *after)
+        if key.symbol in symbols and _units(before.get(key)) != _units(after.get(key))
+    }
+    return sorted(changed)
+
+
+def _units(position: Position | None) -> int:
+    return 0 if position is None else position.quantity
 
 
 def _no_opposites(events: Sequence[PositionAdded]) -> None:

@@ -1,7 +1,7 @@
 // What a person can do. Each says what it does and what still runs, asks why, and where it is dangerous for a word.
 import { html, useState } from "./ui.js";
 import { send } from "./api.js";
-import { close, open, toast } from "./dialog.js";
+import { close, done as leave, open, toast } from "./dialog.js";
 import { live } from "./live.js";
 import { callMe, exists, session, whyNot } from "./session.js";
 import { signIn } from "./signin.js";
@@ -22,7 +22,7 @@ function Ask({ does, still, word, label, danger, reasonless, extra, run, done })
     try {
       if (unnamed && name.trim()) await callMe(name.trim());
       const said = await run(reason.trim());
-      close();
+      leave();
       const kept = said?.durable === false ? " It holds in memory; the store can't be written." : "";
       toast((typeof done === "function" ? done(said) : done) + kept, said?.durable === false ? "bad" : "good");
     } catch (refused) { set(refused); setBusy(false); }

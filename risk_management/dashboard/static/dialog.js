@@ -4,12 +4,14 @@ import { html, useEffect, useRef, useState } from "./ui.js";
 let show = () => {};
 export const open = (content) => show(content);
 export const close = () => show(null);
+// After an act what opened the dialog may go with the next look at the book.
+export const done = () => { show(null, true); };
 
 export function Dialogs() {
   const [content, set] = useState(null);
   const ref = useRef(null);
   const before = useRef(null);
-  useEffect(() => { show = (next) => { if (next) before.current = document.activeElement; set(next); }; return () => { show = () => {}; }; }, []);
+  useEffect(() => { show = (next, isDone) => { if (next || isDone) before.current = isDone ? null : document.activeElement; set(next); }; return () => { show = () => {}; }; }, []);
   useEffect(() => {
     const dialog = ref.current;
     if (content && !dialog.open) { dialog.showModal(); dialog.scrollTop = 0; }

@@ -111,6 +111,17 @@ def test_what_was_raised_is_there_and_can_be_resolved(life):
     assert [a.message for a in life.alerts.evaluate({}) if a.rule_id == "disk"] == ["again"]
 
 
+def test_what_is_about_something_else_is_told_at_once_after_a_restart(life):
+    def told(about: str):
+        kind, severity = AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL
+        return life.alerts.raise_alert(kind, severity, f"{about} differs", key="BREAK", about=about)
+
+    assert told("KO") is not None
+    life.alerts.resolve("BREAK")
+    life.killed()
+    assert told("SPY") is not None
+
+
 def test_rules_added_and_taken_out_at_run_time_stay_so(life):
     life.alerts.add_custom_rule(RULE, actor="ann")
     life.alerts.remove_rule("heat_warning", actor="ann")

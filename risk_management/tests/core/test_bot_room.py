@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from risk_management.core.bot_room import may_hold
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.subject_metrics import subject_metrics
+from risk_management.model.amend import amended
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
@@ -42,3 +44,26 @@ def test_beyond_the_whole_of_its_maximum_it_is_a_breach(make_manager, held, leve
     manager.add_position("KO", held, 60.0, "s", bot_name="a", risk_amount=10.0)
     (row,) = [use for use in manager.assess_overall_risk().limits if use.name == "bot" and use.subject == "a"]
     assert row.level == level
+
+
+def test_what_belongs_to_nobodys_bot_has_no_limit_of_a_bot(make_manager):
+    manager, _ = make_manager()
+    manager.update_prices({"KO": 60.0})
+    manager.reconcile({"KO": 60.0}, cash=6400.0, settle=True)
+    seen = manager.assess_overall_risk()
+    assert [use.subject for use in seen.limits if use.name == "bot"] == []
+
+
+def test_a_drawdown_and_a_record_leave_the_room_that_the_gate_leaves(make_manager):
+    manager, _ = make_manager(bot_config={"probation_share": 1.0})
+    manager.register_bot("a", max_position_size=400.0)
+    manager.update_prices({"KO": 60.0})
+    manager.add_position("KO", 100.0, 60.0, "s", bot_name="a", risk_amount=10.0)
+    state = manager.state
+    record = amended(state.bots["a"].record, closed_trades=60, kelly_bound=0.0)
+    bot = amended(state.bots["a"], record=record)
+    config = manager.config
+    proven = config.kelly_config.test_share * 400.0
+    assert may_hold("a", bot, config, 10_000.0) == pytest.approx(proven)
+    assert may_hold("a", state.bots["a"], config, 10_000.0, 0.5) == pytest.approx(200.0)
+    assert may_hold("a", state.bots["a"], config, 10_000.0, 0.0) == 0.0

@@ -296,3 +296,22 @@ def test_several_differences_are_told_together(held):
     assert alert.message.startswith("5 differences: ")
     assert "KO" in alert.message
     assert alert.message.endswith("and 2 more")
+
+
+def test_what_is_booked_says_on_whom(make_manager):
+    manager, _ = make_manager()
+    manager.update_prices({"KO": 60.0, "AAPL": 150.0})
+    manager.add_position("KO", 600.0, 60.0, "s", bot_name="a", risk_amount=10.0)
+    manager.reconcile({"KO": 4.0, "AAPL": 1.0}, settle=True)
+    (alert,) = [one for one in manager.alert_manager.active if one.rule_id == "RECONCILED"]
+    assert alert.message.startswith("2 differences: ")
+    assert alert.message.endswith("booked to EXTERNAL, a")
+    manager.reconcile({"KO": 1.0, "AAPL": 1.0}, settle=True)
+    assert units(manager) == 1.0
+
+
+def test_positions_are_named_before_orders(held):
+    manager, _ = held
+    manager.reconcile({"KO": 4.0}, open_orders=["o-1", "o-2", "o-3", "o-4"])
+    (alert,) = [one for one in manager.alert_manager.active if one.rule_id == "RECONCILIATION_BREAK"]
+    assert alert.message.startswith("5 differences: the broker holds 4 units of KO")

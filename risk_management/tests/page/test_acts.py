@@ -52,6 +52,8 @@ def test_halt_and_resume(visit, service, viewport):
     page.get_by_role("button", name="Halt everything").wait_for()
     assert service.manager.state.mode is TradingMode.ACTIVE
     assert last(service, "HoldReleased")["reason"] == "seen"
+    page.get_by_role("dialog").wait_for(state="hidden")
+    assert page.evaluate("document.activeElement.id") == "main", "what opened it is gone"
 
 
 def test_by_keys_alone(visit, service):
