@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 import time
 from contextlib import closing
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +17,7 @@ from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.core.standing import folded
 from risk_management.errors import StoreCorrupt
 from risk_management.store.chain import START, link
-from risk_management.store.reader import StoreReader, snapshot_hash
+from risk_management.store.reader import Entry, StoreReader, snapshot_hash
 from risk_management.store.snapshot import snapshot_bytes, standing_from, state_hash
 from risk_management.store.sql_journal import SqlJournal
 from risk_management.tests.store.workload import missing
@@ -170,6 +172,19 @@ def test_a_torn_head_does_not_keep_the_engine_from_starting(lived):
     assert f'"seq": {last},' in head.read_text()
 
 
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?")
+
+
+def later(entry: Entry, days: int) -> tuple[str, ...]:
+    """An entry as it would have been written some days later: what counts the last minute forgets."""
+
+    def shifted(found: re.Match[str]) -> str:
+        return (datetime.fromisoformat(found[0]) + timedelta(days=days)).isoformat()
+
+    at, kind, actor, body = entry[1:5]
+    return MOMENT.sub(shifted, at), kind, actor, MOMENT.sub(shifted, body)
+
+
 @pytest.mark.soak
 def test_a_million_entries(lived, tmp_path, record_property):
     """A whole replay, a start from an old snapshot with a long tail, and what they took."""
@@ -184,8 +199,8 @@ def test_a_million_entries(lived, tmp_path, record_property):
         connection.execute("BEGIN")
         connection.executemany("INSERT INTO models VALUES (?, ?)", [tuple(row) for row in model])
         for seq in range(number):
-            entry = first if seq == 0 else others[seq % len(others)]
-            row = (seq, *entry[1:5])
+            entry = first if seq == 0 else others[(seq - 1) % len(others)]
+            row = (seq, *later(entry, days=max(0, seq - 1) // len(others)))
             tail = link(tail, *row)
             connection.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", (*row, tail))
         connection.execute("COMMIT")
