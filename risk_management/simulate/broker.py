@@ -83,8 +83,8 @@ class Broker:
         self.split_at: dict[str, float] = {}
         self._unfilled: dict[str, int] = {}
         """How often in a row each bot was told, last, that an order did not fill."""
-        self._unfilled_before: dict[str, tuple[float, int]] = {}
-        """When such a row ended, and how long it was."""
+        self._unfilled_before: dict[str, list[tuple[float, int]]] = {}
+        """When such rows ended lately, and how long each was."""
         self._on_the_way: dict[str, int] = {}
         self._closed: set[str] = set()
 
@@ -163,9 +163,11 @@ class Broker:
 
         What the engine decides during an outage is written, and judged, at its end.
         """
-        ended, count = self._unfilled_before.get(bot, (-LONGEST_OUTAGE, 0))
-        is_recent = self._machine.monotonic() - ended < LONGEST_OUTAGE + 60.0
-        return max(self._unfilled.get(bot, 0), count if is_recent else 0)
+        return max([self._unfilled.get(bot, 0), *(count for _, count in self._lately(bot))])
+
+    def _lately(self, bot: str) -> list[tuple[float, int]]:
+        begin = self._machine.monotonic() - LONGEST_OUTAGE - 60.0
+        return [row for row in self._unfilled_before.get(bot, ()) if row[0] > begin]
 
     # -- reports ------------------------------------------------------------------------------------
 
@@ -200,7 +202,8 @@ class Broker:
         if not report.success:
             self._unfilled[order.bot] = self._unfilled.get(order.bot, 0) + 1
         elif not told.duplicate and order.bot in self._unfilled:
-            self._unfilled_before[order.bot] = self._machine.monotonic(), self._unfilled.pop(order.bot)
+            ended = self._machine.monotonic(), self._unfilled.pop(order.bot)
+            self._unfilled_before[order.bot] = [*self._lately(order.bot), ended]
         self._arrived(order.symbol, is_first)
 
     def _tell_unapproved(self, order: Order, report: FillReport, *, is_first: bool) -> None:
