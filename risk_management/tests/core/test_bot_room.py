@@ -7,6 +7,8 @@ import pytest
 from risk_management.core.bot_room import may_hold
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.subject_metrics import subject_metrics
+from risk_management.integration.dashboard_integration import RiskDashboardAPI
+from risk_management.market_data.positions_file import PositionRow
 from risk_management.model.amend import amended
 
 
@@ -67,3 +69,20 @@ def test_a_drawdown_and_a_record_leave_the_room_that_the_gate_leaves(make_manage
     assert may_hold("a", bot, config, 10_000.0) == pytest.approx(proven)
     assert may_hold("a", state.bots["a"], config, 10_000.0, 0.5) == pytest.approx(200.0)
     assert may_hold("a", state.bots["a"], config, 10_000.0, 0.0) == 0.0
+
+
+@pytest.mark.parametrize("mark", [10_000.0, 10_600.0, 11_000.0, 12_000.0])
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_limits_bots_and_the_gate_give_one_number(make_manager, mark, share):
+    manager, _ = make_manager(bot_config={"probation_share": share})
+    manager.register_bot("a", max_position_size=1000.0)
+    manager.update_prices({"KO": 60.0})
+    row = PositionRow("KO", 300.0, 60.0, "s", bot="a")
+    manager.import_positions([row], high_water_mark=mark)
+    (use,) = [use for use in manager.assess_overall_risk().limits if use.name == "bot"]
+    card = next(bot for bot in RiskDashboardAPI(manager).bots()["bots"] if bot["name"] == "a")["limits"]
+    given = manager.request_trade(OrderTicket("KO", "buy", 5_000.0, "s", "a", risk_amount=10.0)).findings
+    (gate,) = [finding for finding in given if finding.check == "bot_exposure"]
+    equity = manager.state.equity
+    assert max(0.0, use.room * equity) == pytest.approx(card["room"], abs=1e-6)
+    assert gate.cap == pytest.approx(card["room"], abs=1e-6)
