@@ -78,7 +78,7 @@ def test_looks_are_short_plain_texts(world, bot, server):
     assert "new trades allowed" in status
     assert f"Equity {manager.state.equity:,.2f} USD" in status
     assert "sample" in status
-    top = max(manager.look().limits, key=lambda use: use.use)
+    top = max(manager.look().limits, key=lambda use: use.strain)
     assert limits.splitlines()[0] == f"{top.use:.0%} {top.explain()}"
     [held] = manager.state.positions.values()
     assert positions.startswith(f"{held.symbol} ")
