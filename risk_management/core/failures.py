@@ -25,6 +25,8 @@ class Failures:
 
     def __init__(self) -> None:
         self._rejects: dict[str, set[str]] = {}
+        self._ended: dict[str, int] = {}
+        """The longest row that a fill ended since somebody looked."""
         self._errors: dict[str, int] = {}
 
     def not_filled(self, bot: str, request_id: str) -> None:
@@ -34,9 +36,10 @@ class Failures:
             rejects.add(request_id)
 
     def filled(self, bot: str) -> None:
-        """An order of a bot was filled."""
-        if self._rejects:
-            self._rejects.pop(bot, None)
+        """An order of a bot was filled: a row ends, and was one all the same."""
+        ended = self._rejects.pop(bot, None)
+        if ended:
+            self._ended[bot] = max(len(ended), self._ended.get(bot, 0))
 
     def malformed(self, bot: str) -> None:
         """A request of a bot meant nothing."""
@@ -50,6 +53,7 @@ class Failures:
     def forgive(self, bot: str) -> None:
         """A person put the bot back."""
         self._rejects.pop(bot, None)
+        self._ended.pop(bot, None)
         self._errors.pop(bot, None)
 
     def events(
@@ -62,11 +66,13 @@ class Failures:
                 text = f"{name} was switched off after {why}; look at it, then enable it"
                 changed = amended(bot, enabled=False, disabled_reason=text)
                 yield BotChanged(at=now, actor=SYSTEM, bot=changed)
+        self._ended.clear()
 
     def _why(self, state: PortfolioState, settings: BotConfig, name: str) -> str:
+        unfilled = max(len(self._rejects.get(name, ())), self._ended.get(name, 0))
         counted = (
             (state.bots[name].record.losses_in_a_row, settings.max_losses_in_a_row, "losing trades"),
-            (len(self._rejects.get(name, ())), settings.max_rejects_in_a_row, "orders that did not fill"),
+            (unfilled, settings.max_rejects_in_a_row, "orders that did not fill"),
             (self._errors.get(name, 0), settings.max_errors_in_a_row, "malformed requests"),
         )
         for count, most, what in counted:

@@ -195,6 +195,23 @@ def test_an_order_told_again_after_a_failed_write_counts_once(make_manager):
     assert [event.bot.name for event in failures.events(manager.state, manager.config, clock.now())] == ["a"]
 
 
+def test_a_fill_between_two_looks_hides_no_row(make_manager):
+    manager, clock = make_manager(bot_config={"max_rejects_in_a_row": 3})
+    manager.register_bot("a")
+    failures = manager.desk.failures
+
+    def off():
+        return [event.bot.name for event in failures.events(manager.state, manager.config, clock.now())]
+
+    for request_id in ("1", "2", "3"):
+        failures.not_filled("a", request_id)
+    failures.filled("a")
+    assert off() == ["a"]
+    failures.not_filled("a", "4")
+    failures.filled("a")
+    assert off() == []
+
+
 def test_malformed_requests_in_a_row_switch_a_bot_off(make_manager):
     manager, _ = make_manager(bot_config={"max_errors_in_a_row": 3})
     manager.register_bot("a")
