@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-from risk_management.core.bot_room import maximum
 from risk_management.core.proposal import Proposal
 from risk_management.model.money import SCALE, TOLERANCE
 from risk_management.model.trade import Finding
 
-__all__ = ["at_equity", "bot_maximum", "gross_used", "in_fraction", "in_money", "in_tail"]
+__all__ = ["at_equity", "gross_used", "in_fraction", "in_money", "in_tail"]
 
 BISECTIONS = 48
 
@@ -42,11 +41,6 @@ def gross_used(p: Proposal, gross: int) -> float:
     """
     side = p.owner.net + p.owner.buys if p.request.side > 0 else p.owner.sells - p.owner.net
     return (gross - p.owner.worst + side) / SCALE + p.closing
-
-
-def bot_maximum(p: Proposal) -> float:
-    """Money that the bot may hold: its own maximum, or the configured share of equity."""
-    return maximum(p.bot, p.config, p.equity)
 
 
 def in_tail(

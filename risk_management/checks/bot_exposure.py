@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from risk_management.checks._limit import bot_maximum, gross_used, in_money
-from risk_management.core.bot_room import is_on_probation
+from risk_management.checks._limit import gross_used, in_money
+from risk_management.core.bot_room import is_on_probation, maximum
 from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.core.proposal import Proposal
 from risk_management.model.trade import Finding
@@ -17,7 +17,7 @@ def check(p: Proposal) -> Finding:
     """The bot that asks, scaled by drawdown and confidence."""
     if p.request.bot in ACCOUNT_WIDE:
         return _NO_BOT
-    limit, code = bot_maximum(p) * p.scale, "BOT_LIMIT"
+    limit, code = maximum(p.bot, p.config, p.equity) * p.scale, "BOT_LIMIT"
     if is_on_probation(p.request.bot, p.bot, p.config):
         limit, code = limit * p.config.bot_config.probation_share, "BOT_PROBATION"
     used = gross_used(p, p.state.totals.bots.get(p.request.bot, 0))

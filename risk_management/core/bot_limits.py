@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.bot_room import kelly_share, maximum
 from risk_management.errors import InvalidRequest
 from risk_management.model.portfolio import Bot
 
@@ -27,15 +28,9 @@ def check_tightens(config: RiskManagementConfig, equity: float | None, old: Bot 
     InvalidRequest
         ``NOT_ALLOWED``
     """
-    money = old.max_exposure if old is not None else None
-    if money is None:
-        money = config.bot_config.max_exposure * (equity or 0.0)
-    share = old.kelly_fraction if old is not None else None
-    if share is None:
-        share = config.kelly_config.default_kelly_fraction
     for field, wanted, now in (
-        ("max_position_size", new.max_exposure, money),
-        ("kelly_fraction", new.kelly_fraction, share),
+        ("max_position_size", new.max_exposure, maximum(old, config, equity or 0.0)),
+        ("kelly_fraction", new.kelly_fraction, kelly_share(old, config)),
     ):
         if wanted is not None and wanted > now:
             said = (

@@ -6,7 +6,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.model.portfolio import Bot
 
-__all__ = ["is_on_probation", "kelly_limit", "maximum", "may_hold"]
+__all__ = ["is_on_probation", "kelly_limit", "kelly_share", "maximum", "may_hold"]
 
 
 def maximum(bot: Bot | None, config: RiskManagementConfig, equity: float) -> float:
@@ -23,17 +23,22 @@ def is_on_probation(name: str, bot: Bot | None, config: RiskManagementConfig) ->
     return bot is None or bot.record.closed_trades < config.kelly_config.min_trades
 
 
+def kelly_share(bot: Bot | None, config: RiskManagementConfig) -> float:
+    """Fraction of the Kelly exposure that a bot may use: its own, or the configured one."""
+    own = None if bot is None else bot.kelly_fraction
+    return config.kelly_config.default_kelly_fraction if own is None else own
+
+
 def kelly_limit(bot: Bot | None, config: RiskManagementConfig, equity: float) -> float | None:
     """Money: the lower confidence bound of its Kelly exposure times its share; None before it binds.
 
     A bot without a proven edge keeps `test_share` of its maximum: at zero its record could never change.
     """
     bound = None if bot is None else bot.record.kelly_bound
-    if bot is None or bound is None:
+    if bound is None:
         return None
-    kelly = config.kelly_config
-    share = kelly.default_kelly_fraction if bot.kelly_fraction is None else bot.kelly_fraction
-    return max(bound * share * equity, kelly.test_share * maximum(bot, config, equity))
+    least = config.kelly_config.test_share * maximum(bot, config, equity)
+    return max(bound * kelly_share(bot, config) * equity, least)
 
 
 def may_hold(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from risk_management.calculators.risk_budget import risk_budget
 from risk_management.core.assessment import LimitUse
-from risk_management.core.bot_room import is_on_probation, kelly_limit, maximum, may_hold
+from risk_management.core.bot_room import is_on_probation, kelly_limit, kelly_share, maximum, may_hold
 from risk_management.core.reduction import marked
 from risk_management.dashboard.budgets import budget_view
 from risk_management.dashboard.plain import Plain, plain
@@ -69,11 +69,10 @@ def _card(seen: Snapshot, bot: Bot) -> Plain:
 
 def _limits(seen: Snapshot, bot: Bot) -> Plain:
     """What the bot may hold, in money, as the gate has it for an order of full confidence."""
-    kelly, budget = seen.config.kelly_config, maximum(bot, seen.config, seen.equity)
+    budget = maximum(bot, seen.config, seen.equity)
     size = seen.state.drawdown.effective_multiplier
     limit = may_hold(bot.name, bot, seen.config, seen.equity, size)
     used = seen.state.totals.bots.get(bot.name, 0) / SCALE
-    share = kelly.default_kelly_fraction if bot.kelly_fraction is None else bot.kelly_fraction
     row: Plain = plain(
         {
             "max_exposure": budget,
@@ -83,8 +82,8 @@ def _limits(seen: Snapshot, bot: Bot) -> Plain:
             "room": max(0.0, limit - used),
             "level": LimitUse("bot", bot.name, used, limit, "money", breach=budget).level,
             "on_probation": is_on_probation(bot.name, bot, seen.config),
-            "trades_until_full": max(0, kelly.min_trades - bot.record.closed_trades),
-            "kelly_fraction": share,
+            "trades_until_full": max(0, seen.config.kelly_config.min_trades - bot.record.closed_trades),
+            "kelly_fraction": kelly_share(bot, seen.config),
             "kelly_limit": kelly_limit(bot, seen.config, seen.equity),
         }
     )
