@@ -101,7 +101,7 @@ def _per_call(work: Callable[[str], None], callers: int) -> float:
     def caller(number: int) -> None:
         barrier.wait()
         for turn in range(each):
-            work(f"b{number}/{stamp + turn}")
+            work(f"caller{number}/{stamp + turn}")
 
     threads = [Thread(target=caller, args=(number,)) for number in range(callers)]
     for thread in threads:

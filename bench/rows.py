@@ -111,7 +111,7 @@ def state_rows() -> Iterator[Row]:
         number = next(step)
         clock.advance(3.0)  # the pace that one bot may keep
         side = "buy" if number % 2 else "sell"
-        ticket = OrderTicket(desk.symbols[number // 2 % 500], side, 50.0, f"s{number // 2 % 4}", "b9")
+        ticket = OrderTicket(desk.symbols[number // 2 % 500], side, 50.0, *_owner(number // 2))
         decision = desk.desk.request(ticket)
         if not decision.approved:
             raise RuntimeError(f"the order of the bench must be approved: {decision.explain()}")
@@ -141,6 +141,11 @@ def _beside_copy(
     return Row(what, ours, p99, theirs, "copying a dict of 500", most=most)
 
 
+def _owner(number: int) -> tuple[str, str]:
+    """One of four strategies, and its bot."""
+    return f"s{number % 4}", f"b{number % 4}"
+
+
 def collector_rows() -> Iterator[Row]:
     """The slowest of many orders with Python's collector as it comes, and with ours as in `risk serve`."""
     theirs = _slowest(Desk(foundation(500)), None)
@@ -157,7 +162,7 @@ def _slowest(desk: Desk, ours: tuple[ManualClock, Collector] | None) -> float:
     for number in range(ORDERS):
         desk.clock.advance(3.0)  # the pace that one bot may keep
         side = "buy" if number % 2 else "sell"
-        ticket = OrderTicket(desk.symbols[number // 2 % 500], side, 50.0, f"s{number // 2 % 4}", "b9")
+        ticket = OrderTicket(desk.symbols[number // 2 % 500], side, 50.0, *_owner(number // 2))
         start = time.thread_time_ns()
         decision = desk.desk.request(ticket)
         slowest = max(slowest, time.thread_time_ns() - start)
