@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -156,7 +157,13 @@ class DrawdownConfig(Settings):
 
     def tier_levels(self) -> tuple[tuple[float, float], ...]:
         """Pairs of drawdown (a fraction) and position multiplier, rising."""
-        return tuple((share * self.max_portfolio_drawdown, multiplier) for share, multiplier in self.tiers)
+        return _levels(self.tiers, self.max_portfolio_drawdown)
+
+
+@lru_cache(maxsize=64)
+def _levels(tiers: tuple[tuple[float, float], ...], whole: float) -> tuple[tuple[float, float], ...]:
+    """Tiers in fractions of the peak; asked twice for every price."""
+    return tuple((share * whole, multiplier) for share, multiplier in tiers)
 
 
 class CorrelationConfig(Settings):

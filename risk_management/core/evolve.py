@@ -521,7 +521,9 @@ def _breaks(state: PortfolioState, event: BreaksSeen, config: RiskManagementConf
 def _clock_stepped(
     state: PortfolioState, event: ClockStepped, config: RiskManagementConfig
 ) -> PortfolioState:
-    return _next(state, event, prices_since=event.at)
+    """A stamp may lie some seconds ahead: all that is known is from before the step, whatever it says."""
+    stamps = [quote.time for quote in state.quotes.values()] + [rate.time for rate in state.rates.values()]
+    return _next(state, event, prices_since=max([event.at, *stamps]))
 
 
 def _var_halt(state: PortfolioState, event: VarHaltChanged, config: RiskManagementConfig) -> PortfolioState:

@@ -334,7 +334,8 @@ class _Sums:
         if any(buys or sells for _, _, buys, sells in self.moves):
             reserved_pnl = _move_reserved(reserved_pnl, model.scenarios, self.moves)
             reserved_stress = _move_reserved(reserved_stress, model.shocks, self.moves)
-        return Totals(
+        return amended(
+            old,
             names=MappingProxyType(self.names),
             cash=cash,
             value=self.value,
@@ -392,7 +393,9 @@ def _move_reserved(
 
 def _worst(returns: np.ndarray, buys: np.ndarray, sells: np.ndarray) -> np.ndarray:
     """In each scenario the losses that approved orders may bring, without their gains."""
-    losses: np.ndarray = np.minimum(returns, 0.0) @ buys - np.maximum(returns, 0.0) @ sells
+    bought, sold = np.flatnonzero(buys), np.flatnonzero(sells)  # few names of many have open approvals
+    losses: np.ndarray = np.minimum(returns[:, bought], 0.0) @ buys[bought]
+    losses -= np.maximum(returns[:, sold], 0.0) @ sells[sold]
     return losses
 
 

@@ -26,7 +26,7 @@ class Recovery:
     since: date
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: see amended
 class DrawdownState:
     """Value per unit and what it is held against. Deposits change units, never the value per unit.
 

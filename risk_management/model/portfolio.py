@@ -398,7 +398,7 @@ class Account:
         return self.cash / SCALE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: see amended
 class PortfolioState:
     """Everything that is known, at one moment. Only `Book.apply` makes the next one.
 

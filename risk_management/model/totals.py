@@ -127,7 +127,7 @@ EMPTY_NAME = NameTotals(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: see amended
 class Totals:
     """Sums over the whole book.
 

@@ -24,6 +24,8 @@ from risk_management.simulate.process import NoAnswer, Process
 
 __all__ = ["Broker", "Order"]
 
+AWAY: Final = LONGEST_OUTAGE + 60.0
+"""Seconds after which what was decided in an outage is written, and judged, at the latest."""
 FEE: Final = 0.01
 """Money for each fill."""
 SPREAD: Final = 0.0002
@@ -85,6 +87,7 @@ class Broker:
         """How often in a row each bot was told, last, that an order did not fill."""
         self._unfilled_before: dict[str, list[tuple[float, int]]] = {}
         """When such rows ended lately, and how long each was."""
+        self._old_units: dict[str, float] = {}
         self._on_the_way: dict[str, int] = {}
         self._closed: set[str] = set()
 
@@ -93,7 +96,7 @@ class Broker:
     def send(self, order: Order) -> None:
         """Take an order."""
         rnd, faults = self._random, self._faults
-        is_old = self.split_at.get(order.symbol, -1.0) >= order.sent_at
+        is_old = self._is_of_before_a_split(order)
         if order.symbol in self._closed or is_old or faults.happens("broker.reject"):
             self._tally.did["orders rejected"] += 1
             self._report(order, FillReport(order.request_id, 0.0, 0.0, success=False))
@@ -166,7 +169,7 @@ class Broker:
         return max([self._unfilled.get(bot, 0), *(count for _, count in self._lately(bot))])
 
     def _lately(self, bot: str) -> list[tuple[float, int]]:
-        begin = self._machine.monotonic() - LONGEST_OUTAGE - 60.0
+        begin = self._machine.monotonic() - AWAY
         return [row for row in self._unfilled_before.get(bot, ()) if row[0] > begin]
 
     # -- reports ------------------------------------------------------------------------------------
@@ -180,6 +183,8 @@ class Broker:
     def _deliver(self, order: Order, report: FillReport, *, is_first: bool) -> None:
         """Tell the engine until it has answered."""
         assert self.process is not None  # noqa: S101 - the world sets it
+        if self._is_of_before_a_split(order):
+            self._old_units[order.symbol] = self._machine.monotonic()
         try:
             told = self.process.call(lambda engine: engine.execute_trade(report))
         except NoAnswer:
@@ -195,6 +200,8 @@ class Broker:
             self._tally.did[f"reports refused: {problem.code}"] += 1
             if problem.code != "PRICE_OUTLIER":
                 raise BrokenInvariant("fills are facts", f"{report} was refused: {problem}") from problem
+            if not is_first and self._is_of_before_a_split(order):
+                return  # told twice, and only a memory that died knew it: nobody insists on the old units
             self._agenda.after(
                 self._random.uniform(3.0, 8.0), lambda: self._deliver(order, report, is_first=is_first)
             )
@@ -205,6 +212,9 @@ class Broker:
             ended = self._machine.monotonic(), self._unfilled.pop(order.bot)
             self._unfilled_before[order.bot] = [*self._lately(order.bot), ended]
         self._arrived(order.symbol, is_first)
+
+    def _is_of_before_a_split(self, order: Order) -> bool:
+        return self.split_at.get(order.symbol, -1.0) >= order.sent_at
 
     def _tell_unapproved(self, order: Order, report: FillReport, *, is_first: bool) -> None:
         """A fill whose approval died with the memory of a process without a store: a person tells it."""
@@ -272,6 +282,10 @@ class Broker:
         """Every unit becomes `ratio` units."""
         self.units[symbol] = round(self.units.get(symbol, 0) * ratio)
         self.split_at[symbol] = self._machine.monotonic()
+
+    def told_old_units(self, symbol: str) -> bool:
+        """Whether a report from before a split was told after it, now or while the store was last away."""
+        return self._machine.monotonic() < self._old_units.get(symbol, -AWAY) + AWAY
 
     def close_for_trading(self, symbol: str) -> bool:
         """Work no longer in a symbol; whether nothing of it is on its way any more."""

@@ -99,7 +99,7 @@ class _Account:
             lambda: self.process.config,
             lambda: False,
             lambda _: False,
-            lambda _: 0,
+            self.broker,
         )
         disk.watch, disk.compare = self._kept, self.invariants.recovered
         self.kinds: dict[str, Callable[[random.Random], bool | None]] = {

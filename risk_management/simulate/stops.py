@@ -22,6 +22,7 @@ from risk_management.model.portfolio import (
     Scope,
     TradingMode,
 )
+from risk_management.simulate.broker import Broker
 from risk_management.simulate.market import Market
 from risk_management.simulate.outcome import BrokenInvariant, Tally
 from risk_management.simulate.truth import Truth
@@ -48,8 +49,8 @@ class Stops:
         Whether a person's stop is in force.
     asks_too_often : callable
         Whether a bot truly ran away.
-    unfilled_in_a_row : callable
-        How many orders of a bot the broker truly did not fill, one after the other.
+    broker : Broker
+        Knows what it truly filled, and when units were split.
     """
 
     def __init__(
@@ -61,12 +62,12 @@ class Stops:
         config: Callable[[], RiskManagementConfig],
         is_meant: Callable[[], bool],
         asks_too_often: Callable[[str], bool],
-        unfilled_in_a_row: Callable[[str], int],
+        broker: Broker,
     ) -> None:
         self._truth, self._market, self._tally = truth, market, tally
         self._engine, self._settings = engine, config
         self._is_meant, self._asks_too_often = is_meant, asks_too_often
-        self._unfilled_in_a_row = unfilled_in_a_row
+        self._broker = broker
         self.before: PortfolioState | None = None
         """The state before the assessment that is under way."""
 
@@ -101,7 +102,7 @@ class Stops:
             settings, limits = self._settings().drawdown_config, self._settings().portfolio_limits
             budget = limits.max_strategy_exposure * self._truth.equity()
             self._owner(f"s:{hold.name}", budget, settings.max_strategy_drawdown, hold.reason)
-        elif hold.cause == "fill_price":
+        elif hold.cause == "fill_price" and not self._broker.told_old_units(hold.name):
             self._false("false stops of a symbol", f"every fill was at a true price: {hold.reason}")
 
     def _halt(self, hold: Hold) -> None:
@@ -125,7 +126,7 @@ class Stops:
             return
         if "did not fill in a row" in reason:
             self._tally.did["bots switched off for orders that did not fill"] += 1
-            if self._unfilled_in_a_row(bot.name) < self._settings().bot_config.max_rejects_in_a_row:
+            if self._broker.unfilled_in_a_row(bot.name) < self._settings().bot_config.max_rejects_in_a_row:
                 self._false("false stops of a bot", f"{bot.name}: {reason}")
             return
         config = self._settings()

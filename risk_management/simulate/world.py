@@ -129,7 +129,7 @@ class World:
             lambda: self.process.config,
             lambda: self.people.wants_stop,
             self._asks_too_often,
-            self.broker.unfilled_in_a_row,
+            self.broker,
         )
         self.disk.watch, self.disk.compare = self._kept, self.invariants.recovered
         self._mischief()

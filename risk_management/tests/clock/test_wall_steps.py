@@ -105,8 +105,22 @@ def test_what_is_told_twice_is_one_step(running):
     assert manager.state.prices_since == stepped
 
 
+@pytest.mark.parametrize("ahead", [0.00003, 4.0])
+def test_a_price_that_was_stamped_ahead_of_us_is_from_before_the_step_too(running, ahead):
+    manager, clock = running
+    manager.update_prices({"KO": 60.0}, at=clock.now() + timedelta(seconds=ahead))
+    assert ask(manager, 50.0).approved
+    clock.step_wall(-DAY)
+    manager.assess_overall_risk()
+    assert "STALE_PRICE" in ask(manager, 60.0).rejection_reasons
+    clock.advance(5.0)
+    manager.update_prices({"KO": 60.0})
+    assert ask(manager, 70.0).approved
+
+
+@pytest.mark.parametrize("ahead", [0.0, 0.00003, 4.0])
 @pytest.mark.parametrize("step", [DAY, 40.0, -40.0, -DAY])
-def test_a_step_while_no_process_runs_opens_nothing_on_an_old_price(foundation, tmp_path, step):
+def test_a_step_while_no_process_runs_opens_nothing_on_an_old_price(foundation, tmp_path, step, ahead):
     """Down for a minute: what the wall clock says of it is not to be believed, and time never goes back."""
     config = foundation.config.update(store=str(tmp_path / "book.db"))
 
@@ -116,14 +130,14 @@ def test_a_step_while_no_process_runs_opens_nothing_on_an_old_price(foundation, 
 
     manager, clock = start(foundation.clock.now())
     manager.register_bot("a", "", 5000.0)
-    manager.update_prices({"KO": 60.0})
+    manager.update_prices({"KO": 60.0}, at=clock.now() + timedelta(seconds=ahead))
     assert ask(manager, 50.0).approved
     last = manager.state.as_of
     manager.close()
     manager, clock = start(clock.now() + timedelta(seconds=60.0 + step))
     assert manager.clock.now() >= last
     assert "STALE_PRICE" in ask(manager, 60.0).rejection_reasons
-    clock.advance(1.0)
+    clock.advance(1.0 + ahead)
     update = manager.update_prices({"KO": 60.0}, at=clock.now())  # by the machine's own time
     assert update.accepted == ("KO",)
     assert ask(manager, 70.0).approved
