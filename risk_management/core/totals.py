@@ -69,45 +69,50 @@ def name_totals(
     model : RiskModel
     """
     column = model.column(instrument.symbol, instrument.asset_class)
-    linear = instrument.kind is ContractKind.LINEAR
+    linear, margin = instrument.kind is ContractKind.LINEAR, instrument.initial_margin
+    rates = _risk_rates(column, model)
     owners: dict[tuple[str, str, str], Sides] = {}
     keys, ids = [], []
-    value = claim = up = down = long = short = closing_buys = closing_sells = 0
+    net = value = claim = up = down = long = short = closing_buys = closing_sells = 0
     priced = True
     for position in positions:
-        exposure = exposure_of(position, quote, instrument, rate)
+        key, exposure = position.key, exposure_of(position, quote, instrument, rate)
         if exposure is None:
             priced, exposure = False, position.cost
-        keys.append(position.key)
-        _put(owners, position.key, Sides(exposure, 0, 0))
+        keys.append(key)
+        owners[key.account_id, key.strategy, key.bot] = Sides(exposure, 0, 0)
+        net += exposure
         value += exposure - position.cost if linear else exposure
-        claim += int(abs(exposure) * instrument.initial_margin) if linear else 0
-        risk = position_risk(position, exposure, column, model)
+        if linear:
+            claim += int(abs(exposure) * margin)
         if exposure >= 0:
-            up, long = up + risk, long + position.quantity
+            up, long = up + _risk_of(position, exposure, rates), long + position.quantity
         else:
-            down, short = down + risk, short - position.quantity
+            down, short = down + _risk_of(position, exposure, rates), short - position.quantity
+    buys = sells = 0
     for reservation in reservations:
         ids.append(reservation.request_id)
         # a working close counts on its side too: with other owners in the name it can swing the net
-        amount, buys = reservation.opening + reservation.closing, reservation.side > 0
+        amount, is_buy = reservation.opening + reservation.closing, reservation.side > 0
         if amount:
-            _put(owners, reservation.key, Sides(0, amount, 0) if buys else Sides(0, 0, amount))
-            up, down = up + reservation.risk * buys, down + reservation.risk * (not buys)
+            _put(owners, reservation.key, Sides(0, amount, 0) if is_buy else Sides(0, 0, amount))
+            if is_buy:
+                buys, up = buys + amount, up + reservation.risk
+            else:
+                sells, down = sells + amount, down + reservation.risk
             if linear:
-                claim += int(amount * instrument.initial_margin)
-            elif buys:
+                claim += int(amount * margin)
+            elif is_buy:
                 claim += amount
-        closing_buys += reservation.closing_quantity * buys
-        closing_sells += reservation.closing_quantity * (not buys)
+        if is_buy:
+            closing_buys += reservation.closing_quantity
+        else:
+            closing_sells += reservation.closing_quantity
     if not keys and not ids:
         return EMPTY_NAME
-    sides = NO_SIDES
-    for part in owners.values():
-        sides = sides.plus(part)
     return NameTotals(
-        sides=sides,
-        owners=tuple((*owner, part) for owner, part in owners.items()),
+        sides=Sides(net, buys, sells),
+        owners=tuple([(*owner, part) for owner, part in owners.items()]),
         value=value,
         cash_claim=claim,
         risk=SideRisk(up, down),
@@ -124,11 +129,21 @@ def name_totals(
 
 def position_risk(position: Position, exposure: int, column: int, model: RiskModel) -> int:
     """Open risk of a position in ledger units: its stop, held against its one-day 99 % shortfall."""
-    size = abs(exposure)
+    return _risk_of(position, exposure, _risk_rates(column, model))
+
+
+def _risk_rates(column: int, model: RiskModel) -> tuple[float, float, float]:
+    """Risk of a unit of exposure without a stop, and the shortfall of a long and of a short one."""
+    long, short = model.es99_long[column], model.es99_short[column]
+    return float(model.stop_free_risk[column]), float(long), float(short)
+
+
+def _risk_of(position: Position, exposure: int, rates: tuple[float, float, float]) -> int:
+    free, long, short = rates
     if not position.has_stop:
-        return int(size * float(model.stop_free_risk[column]))
-    tail = model.es99_long[column] if exposure >= 0 else model.es99_short[column]
-    return max(position.stop_risk, int(size * float(tail)))
+        return int(abs(exposure) * free)
+    risk = int(exposure * long) if exposure >= 0 else int(-exposure * short)
+    return risk if risk > position.stop_risk else position.stop_risk
 
 
 def empty_totals(model: RiskModel, cash: int) -> Totals:
@@ -279,16 +294,17 @@ class _Sums:
             self.unpriced = self.unpriced - {symbol} if new.priced else self.unpriced | {symbol}
 
     def _owners(self, owners: Iterable[tuple[str, str, str, Sides]], sign: int) -> None:
+        strategies, bots, accounts = self.strategies, self.bots, self.accounts
         for account, strategy, bot, sides in owners:
-            worst = sign * sides.worst
+            worst, net = sign * sides.worst, sides.net
             self.gross += worst
-            _add(self.strategies, strategy, worst)
-            _add(self.bots, bot, worst)
-            _add(self.accounts, account, worst)
-            if sides.net > 0:
-                self.long += sign * sides.net
+            _add(strategies, strategy, worst)
+            _add(bots, bot, worst)
+            _add(accounts, account, worst)
+            if net > 0:
+                self.long += sign * net
             else:
-                self.short -= sign * sides.net
+                self.short -= sign * net
 
     @staticmethod
     def _strategies(

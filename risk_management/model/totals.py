@@ -35,19 +35,23 @@ class Sides(NamedTuple):
     @property
     def worst(self) -> int:
         """Largest absolute exposure over all ways in which the openings may fill."""
-        return max(abs(self.net + self.buys), abs(self.net - self.sells))
+        net, buys, sells = self
+        up, down = abs(net + buys), abs(net - sells)
+        return up if up > down else down
 
     def plus(self, other: Sides, sign: int = 1) -> Sides:
         """Sum with another; with ``sign=-1`` its sides swap."""
+        (net, buys, sells), (more, bought, sold) = self, other
         if sign > 0:
-            return Sides(self.net + other.net, self.buys + other.buys, self.sells + other.sells)
-        return Sides(self.net - other.net, self.buys + other.sells, self.sells + other.buys)
+            return Sides(net + more, buys + bought, sells + sold)
+        return Sides(net - more, buys + sold, sells + bought)
 
     def minus(self, other: Sides, sign: int = 1) -> Sides:
         """Difference with another; with ``sign=-1`` its sides swap."""
+        (net, buys, sells), (more, bought, sold) = self, other
         if sign > 0:
-            return Sides(self.net - other.net, self.buys - other.buys, self.sells - other.sells)
-        return Sides(self.net + other.net, self.buys - other.sells, self.sells - other.buys)
+            return Sides(net - more, buys - bought, sells - sold)
+        return Sides(net + more, buys - sold, sells - bought)
 
 
 NO_SIDES = Sides(0, 0, 0)

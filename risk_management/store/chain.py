@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Final
+
+from pydantic_core import to_json
 
 __all__ = ["START", "link"]
 
 START: Final = bytes(32)
 """What the first entry is chained to."""
 
-TEXT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-
 
 def link(before: bytes, seq: int, at: str, kind: str, actor: str, body: str) -> bytes:
     """SHA-256 of the entry before and of everything that this one says."""
-    return hashlib.sha256(before + TEXT.encode([seq, at, kind, actor, body]).encode()).digest()
+    return hashlib.sha256(before + to_json((seq, at, kind, actor, body))).digest()
