@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.commit import GroupCommit, Journal, Transaction, Unit
-from risk_management.core.evolve import initial_state
+from risk_management.core.initial_state import initial_state
 from risk_management.core.standing import Standing
 from risk_management.errors import StoreCorrupt, StoreUnavailable
 from risk_management.model.events import (

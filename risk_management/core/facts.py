@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol
-from risk_management.core.evolve import rate_of
 from risk_management.errors import InvalidRequest, shown
 from risk_management.model.events import CashKind, CashMoved, Filled
 from risk_management.model.instrument import Instrument
@@ -82,7 +81,7 @@ def unapproved_fill(  # noqa: PLR0913, PLR0917 - the facts of a fill
     instrument = state.instruments.get(
         checked_symbol(symbol), Instrument(symbol, currency=state.base_currency)
     )
-    rate = rate_of(state, instrument.currency)
+    rate = state.rate_of(instrument.currency)
     if rate is None:
         said = f"there is no {instrument.currency} rate; set_rate it first"
         raise InvalidRequest("NO_RATE", "symbol", said)

@@ -8,7 +8,6 @@ from typing import Final
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.entry import checked_name, checked_number, checked_price
-from risk_management.core.evolve import rate_of
 from risk_management.errors import InvalidRequest, shown
 from risk_management.model.events import Filled, TradeDecided
 from risk_management.model.money import SCALE, to_ledger
@@ -134,7 +133,7 @@ def fill_event(
     """
     is_open = report.request_id in state.reservations
     instrument = state.instruments[reservation.key.symbol]
-    rate = rate_of(state, instrument.currency)
+    rate = state.rate_of(instrument.currency)
     if rate is None:
         said = f"there is no {instrument.currency} rate; set_rate it, then report again"
         raise InvalidRequest("NO_RATE", "executed_price", said)
@@ -226,7 +225,7 @@ def is_outlier(
         return report.price > 0.0 and near > config.market_data_config.quote_jump
     if ours is None and reservation.closing_quantity:
         instrument = state.instruments[reservation.key.symbol]
-        rate = rate_of(state, instrument.currency) or 1.0
+        rate = state.rate_of(instrument.currency) or 1.0
         ours = reservation.closing / reservation.closing_quantity / instrument.multiplier / rate
     if ours is None or report.price <= 0.0:
         return False

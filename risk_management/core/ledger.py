@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from risk_management.core.evolve import totals_from_scratch
+from risk_management.core.initial_state import totals_from_scratch
 from risk_management.errors import LedgerError
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PortfolioState

@@ -17,7 +17,6 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.accounts import broker_account
 from risk_management.core.cash_tolerance import is_tolerated
 from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol, is_symbol
-from risk_management.core.evolve import rate_of
 from risk_management.errors import InvalidRequest, shown
 from risk_management.model.amend import amended
 from risk_management.model.events import (
@@ -320,7 +319,7 @@ class _Comparison:
     def _price(self, symbol: str) -> float | None:
         """Money for one unit in the base currency: our quote, what we paid, or the broker's own mark."""
         instrument = self.state.instruments.get(symbol)
-        rate = 1.0 if instrument is None else rate_of(self.state, instrument.currency)
+        rate = 1.0 if instrument is None else self.state.rate_of(instrument.currency)
         if rate is None:
             return None
         each = rate * (1.0 if instrument is None else instrument.multiplier)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.evolve import evolve, initial_state
+from risk_management.core.evolve import evolve
+from risk_management.core.initial_state import initial_state
 from risk_management.errors import LedgerError
 from risk_management.model.events import BookOpened, ConfigChanged, Event
 from risk_management.model.portfolio import PortfolioState

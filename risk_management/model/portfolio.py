@@ -485,6 +485,13 @@ class PortfolioState:
     budget: RiskAllocation | None = None
     tolerated_cash: ToleratedCash = NOTHING_TOLERATED
 
+    def rate_of(self, currency: str) -> float | None:
+        """Base currency for one unit of `currency`; None where no rate is known."""
+        if currency == self.base_currency:
+            return 1.0
+        rate = self.rates.get(currency)
+        return None if rate is None else rate.value
+
     @property
     def is_sure(self) -> bool:
         """Whether every held price is sure: no loss is acted on, and no peak taken, on a single far tick."""

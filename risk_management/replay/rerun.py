@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from risk_management.config.risk_config import AlertConfig, RiskManagementConfig
 from risk_management.core.emergency_rows import emergency_rows
-from risk_management.core.evolve import rate_of
 from risk_management.core.fill_report import FillReport, fill_event
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.standing import Standing, folded
@@ -318,7 +317,7 @@ def _report(event: Filled, known: Reservation, ratio: float, state: PortfolioSta
     if abs((wanted - left) * event.cost) <= CENT * abs(event.quantity):
         wanted = left  # no dust of a close stays
     instrument = state.instruments[event.key.symbol]
-    rate = rate_of(state, instrument.currency) or 1.0
+    rate = state.rate_of(instrument.currency) or 1.0
     price = abs(event.cost / event.quantity) / (instrument.multiplier * rate) if event.quantity else 0.0
     return FillReport(
         event.request_id,
@@ -334,7 +333,7 @@ def _report(event: Filled, known: Reservation, ratio: float, state: PortfolioSta
 def _price(approval: Reservation, state: PortfolioState) -> float | None:
     """Our price of a decision in the instrument's currency; of a close without one, what was paid."""
     instrument = state.instruments[approval.key.symbol]
-    rate = rate_of(state, instrument.currency)
+    rate = state.rate_of(instrument.currency)
     unit = approval.price
     if unit is None and approval.closing_quantity:
         unit = approval.closing / approval.closing_quantity

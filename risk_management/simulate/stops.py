@@ -10,7 +10,7 @@ from typing import Final
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.assessment import measure
 from risk_management.core.emergency_rows import emergency_rows
-from risk_management.core.evolve import totals_from_scratch
+from risk_management.core.initial_state import totals_from_scratch
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.model.events import BotChanged, Event, Filled, HoldSet, PeaksSeen
 from risk_management.model.portfolio import (

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.evolve import from_records
+from risk_management.core.initial_state import from_records
 from risk_management.core.standing import Standing
 from risk_management.errors import StoreCorrupt
 from risk_management.model.alert_book import AlertBook, AlertLife, ChannelLoad, RuleFacts, Silence

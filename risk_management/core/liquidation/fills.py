@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from risk_management.core.evolve import rate_of
 from risk_management.model.broker import BrokerFill, BrokerOrder
 from risk_management.model.events import CashKind, CashMoved, Event, Filled
 from risk_management.model.liquidation import Liquidation, Part, SentOrder
@@ -177,4 +176,4 @@ def _given_back(state: PortfolioState, order: SentOrder, fill: BrokerFill, after
 def _unit(state: PortfolioState, order: SentOrder) -> float:
     """Money in the base currency for a price of 1 of one unit."""
     instrument = state.instruments[order.symbol]
-    return instrument.multiplier * (rate_of(state, instrument.currency) or 1.0)
+    return instrument.multiplier * (state.rate_of(instrument.currency) or 1.0)

@@ -213,7 +213,7 @@ def test_requests_before_a_clock_that_jumped_back_are_not_counted_for_hours(foun
 
 
 def test_an_execution_id_of_an_open_request_is_never_forgotten(foundation, monkeypatch):
-    monkeypatch.setattr("risk_management.core.evolve.KEPT_SETTLED", 3)
+    monkeypatch.setattr("risk_management.core.steps.records.KEPT_SETTLED", 3)
     manager = AdvancedRiskManager.on(replace(foundation, clock=ManualClock(foundation.clock.now())))
     manager.update_prices({"KO": 100.0})
     asked = order(manager, "KO", "buy", 500.0)

@@ -203,7 +203,7 @@ def test_the_stop_survives_a_restart(start):
 def test_it_needs_no_price_and_no_model(foundation, monkeypatch):
     manager = build(foundation)
     monkeypatch.setattr("risk_management.core.decision.propose", lambda *_: 1 / 0)
-    monkeypatch.setattr("risk_management.core.evolve.name_totals", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("risk_management.core.steps.sums.name_totals", lambda *_, **__: 1 / 0)
     manager.emergency_stop("fire")
     assert manager.state.mode is TradingMode.HALTED
     with pytest.raises(ZeroDivisionError):

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from risk_management.clock import ManualClock
-from risk_management.core import answers, evolve
+from risk_management.core import answers
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.core.steps import records
 from risk_management.errors import InvalidRequest, StoreUnavailable, UnknownRequest
 from risk_management.model.portfolio import Scope, TradingMode
 
@@ -19,7 +20,7 @@ from risk_management.model.portfolio import Scope, TradingMode
 def open_manager(foundation, tmp_path, monkeypatch):
     """Opens a manager on one store; a second call is a restart. Memory keeps next to nothing."""
     monkeypatch.setattr(answers, "KEPT", 2)
-    monkeypatch.setattr(evolve, "KEPT_SETTLED", 2)
+    monkeypatch.setattr(records, "KEPT_SETTLED", 2)
     monkeypatch.setattr("risk_management.model.layered.YOUNG", 2)
     running = []
 

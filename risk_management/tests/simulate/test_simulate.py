@@ -11,9 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from risk_management.cli.main import app
-from risk_management.core import decision, evolve, order_desk, quotes
+from risk_management.core import decision, order_desk, quotes
 from risk_management.core.book import Book
 from risk_management.core.order_desk import OrderDesk
+from risk_management.core.steps import sums
 from risk_management.model.layered import Layered
 from risk_management.simulate.days import count_false_stops
 from risk_management.simulate.faults import CHANCES, GROUPS, SCHEDULE, chosen_groups
@@ -87,8 +88,8 @@ def no_reservation(monkeypatch):
 
 
 def what_is_reserved_counts_nothing(monkeypatch):
-    sums = evolve.name_totals
-    monkeypatch.setattr(evolve, "name_totals", lambda positions, _, **facts: sums(positions, (), **facts))
+    whole = sums.name_totals
+    monkeypatch.setattr(sums, "name_totals", lambda positions, _, **facts: whole(positions, (), **facts))
 
 
 def duplicates_are_booked(monkeypatch):

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from risk_management.core import evolve
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.core.standing import folded
+from risk_management.core.steps import records
 from risk_management.errors import StoreCorrupt
 from risk_management.store.chain import START, link
 from risk_management.store.reader import Entry, StoreReader, snapshot_hash
@@ -88,7 +88,7 @@ def test_a_snapshot_comes_back_as_the_same_bytes(lived):
 
 def test_what_is_remembered_of_old_orders_does_not_depend_on_where_a_start_began(lived, monkeypatch):
     """Only the newest are remembered: a start in the middle forgets at the same moments."""
-    monkeypatch.setattr(evolve, "KEPT_SETTLED", 3)
+    monkeypatch.setattr(records, "KEPT_SETTLED", 3)
     monkeypatch.setattr("risk_management.model.layered.YOUNG", 3)
     journal = SqlJournal(str(lived.path))
     events = list(journal.reader.events())
