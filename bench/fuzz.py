@@ -20,6 +20,7 @@ import atheris
 
 with atheris.instrument_imports(include=["risk_management", "lark", "tomllib", "json"]):
     import lark  # noqa: F401 - conditions load it late; a search is led by what it has seen here
+
     from risk_management.alerts.conditions import ConditionError, compile_condition
     from risk_management.alerts.default_rules import default_rules
     from risk_management.config.risk_config import load_risk_config
