@@ -46,6 +46,9 @@ class MarketDataConfig(Settings):
     """Seconds between two pulls of a living source's prices while monitoring runs; 0 leaves it to others."""
     quote_jump: Annotated[float, Field(gt=0.0, le=100.0)] = 0.5
     """Change of a price in one step, as a fraction, that a second quote must confirm."""
+    sure_move: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
+    """Change of a price in one step, as a fraction, beyond which it moves marks alone until the next quote; a
+    rate is refused beyond it unless it is confirmed."""
     stand_in_volatility: dict[str, PositiveMoney] = Field(
         default_factory=lambda: {"equity": 0.60, "index_fund": 0.40, "crypto": 1.20, "other": 0.80}
     )

@@ -11,7 +11,7 @@ from risk_management.core.book import Book
 from risk_management.model.events import ClockStepped
 from risk_management.model.portfolio import SYSTEM
 
-__all__ = ["ClockWatch"]
+__all__ = ["STEP", "ClockWatch"]
 
 STEP: Final = 2.0
 """Seconds; smaller steps are the daily care of a time service."""

@@ -185,8 +185,8 @@ def _in_lots(proposal: Proposal, size: float, *, cut: bool) -> float:
     price, lot = proposal.unit_price, proposal.instrument.lot
     if price is None or (lot <= DEFAULT_LOT and not cut):
         return size
-    # half a millionth of a lot forgives the division, never a whole lot
-    return math.floor(size / (price * lot) + 5e-7) * lot * price
+    # the tolerance forgives the division, never a part of a lot that somebody would miss
+    return math.floor((size + TOLERANCE) / (price * lot)) * lot * price
 
 
 def _reasons(findings: tuple[Finding, ...], binding: Finding | None, opening: float) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ __all__ = [
     "advance",
     "begin",
     "flow",
+    "reported",
     "start_recovery",
     "tier_multiplier",
     "trading_day",
@@ -73,7 +74,7 @@ def tier_multiplier(drawdown: float, settings: DrawdownConfig) -> float:
 
 def flow(state: DrawdownState, amount: float) -> DrawdownState:
     """A deposit (positive) or withdrawal changes the units, never the value of one."""
-    return amended(state, units=max(state.units + amount / state.value, 0.0))
+    return amended(state, units=max(state.units + amount / state.sure_value, 0.0))
 
 
 def advance(
@@ -82,8 +83,7 @@ def advance(
     now: datetime,
     settings: DrawdownConfig,
     *,
-    explained: bool = True,
-    may_peak: bool = True,
+    sure: float | None = None,
 ) -> DrawdownState:
     """The state after equity was seen at `equity`.
 
@@ -95,35 +95,87 @@ def advance(
     now : datetime
         Aware UTC. A clock that steps back rolls nothing.
     settings : DrawdownConfig
-    explained : bool
-        False where no fill, cash event or price explains the change: a jump beyond
-        `quarantine_jump` is then kept aside until a second report confirms it.
-    may_peak : bool
-        False while a price behind `equity` is not sure: it makes no new peak.
+    sure : float or None
+        Equity at the last sure prices while a held price is not sure, else None. What is not sure makes no
+        peak and ends nothing: the multiplier gets smaller alone, and a tranche waits.
     """
     if now >= state.day_ends:
         state = _roll(state, now, settings)
     if state.units <= 0.0:
         return state
-    value = equity / state.units
-    if not explained and _is_doubtful(state, value, settings):
-        return amended(state, quarantined=equity)
-    value = max(value, LEAST_VALUE)
+    value = max(equity / state.units, LEAST_VALUE)
+    quarantined = _still_doubtful(state, equity, settings)
+    if sure is not None:
+        return _unsure(state, value, max(sure / state.units, LEAST_VALUE), quarantined, settings)
     peak, peak_at, under = state.peak, state.peak_at, state.under_water_days
-    if value >= peak and may_peak:
+    if value >= peak:
         peak, peak_at, under = value, now, 0
-    drawdown = max(0.0, 1.0 - value / peak)
-    multiplier = _with_hysteresis(state.multiplier, drawdown, settings)
+    multiplier = _with_hysteresis(state.multiplier, max(0.0, 1.0 - value / peak), settings)
     moved = amended(
         state,
         value=value,
+        sure=None,
         peak=peak,
         peak_at=peak_at,
         under_water_days=under,
         multiplier=multiplier,
-        quarantined=_still_doubtful(state, equity, settings) if explained else None,
+        quarantined=quarantined,
     )
     return _with_stop(moved, settings)
+
+
+def _unsure(
+    state: DrawdownState, marked: float, sure: float, quarantined: float | None, settings: DrawdownConfig
+) -> DrawdownState:
+    """The state while it is not sure at which of two values a unit stands: the lower one counts."""
+    value = min(marked, sure)
+    tier = tier_multiplier(max(0.0, 1.0 - value / state.peak), settings)
+    return amended(
+        state, value=value, sure=sure, multiplier=min(state.multiplier, tier), quarantined=quarantined
+    )
+
+
+def reported(
+    state: DrawdownState,
+    equity: float,
+    now: datetime,
+    settings: DrawdownConfig,
+    *,
+    known: float | None = None,
+    marked: float | None = None,
+    sure: float | None = None,
+) -> DrawdownState:
+    """The state after somebody else said what equity is, with no fill, cash or price to explain a change.
+
+    A jump beyond `quarantine_jump` is kept aside until a second report confirms it.
+
+    Parameters
+    ----------
+    state, now, settings
+        As for `advance`.
+    equity : float
+        Money, as it was reported.
+    known : float or None
+        What it is held against; by default what was seen last.
+    marked, sure : float or None
+        Equity at the marks after the report, by default itself, and at the last sure prices.
+    """
+    if now >= state.day_ends:
+        state = _roll(state, now, settings)
+    if state.units > 0.0 and _is_doubtful(state, equity, known, settings):
+        return amended(state, quarantined=equity)
+    moved = advance(state, equity if marked is None else marked, now, settings, sure=sure)
+    return amended(moved, quarantined=None)
+
+
+def _is_doubtful(state: DrawdownState, equity: float, known: float | None, settings: DrawdownConfig) -> bool:
+    if known is None:
+        known = state.value * state.units
+    jump = abs(equity / known - 1.0) if known > 0.0 else 0.0
+    if equity > 0.0 and jump <= settings.quarantine_jump:
+        return False
+    before = state.quarantined
+    return before is None or before <= 0.0 or abs(equity / before - 1.0) > settings.quarantine_jump
 
 
 def with_mark(state: DrawdownState, mark: float, now: datetime, settings: DrawdownConfig) -> DrawdownState:
@@ -167,16 +219,6 @@ def _with_stop(state: DrawdownState, settings: DrawdownConfig) -> DrawdownState:
     return state
 
 
-def _is_doubtful(state: DrawdownState, value: float, settings: DrawdownConfig) -> bool:
-    jump = abs(value / state.value - 1.0) if state.value > 0.0 else 0.0
-    if value > 0.0 and jump <= settings.quarantine_jump:
-        return False
-    if state.quarantined is None:
-        return True
-    before = state.quarantined / state.units
-    return before <= 0.0 or abs(value / before - 1.0) > settings.quarantine_jump
-
-
 def _still_doubtful(state: DrawdownState, equity: float, settings: DrawdownConfig) -> float | None:
     """A mark of our own settles a doubtful report only when it comes near it."""
     reported = state.quarantined
@@ -206,9 +248,9 @@ def _roll(state: DrawdownState, now: datetime, settings: DrawdownConfig) -> Draw
         day=day,
         week=week,
         day_ends=ends,
-        day_start=state.value,
-        week_start=state.value if week > state.week else state.week_start,
-        closes=(*state.closes, *(state.value,) * min(passed, KEPT_DAYS))[-KEPT_DAYS:],
+        day_start=state.sure_value,
+        week_start=state.sure_value if week > state.week else state.week_start,
+        closes=(*state.closes, *(state.sure_value,) * min(passed, KEPT_DAYS))[-KEPT_DAYS:],
         stopped_days=state.stopped_days + passed * (state.stopped_on is not None),
         under_water_days=state.under_water_days + passed,
     )

@@ -389,7 +389,8 @@ class OrderDesk:
 
     def _not_filled(self, report: FillReport) -> Execution:
         known = self._book.state.reservations.get(report.request_id)
-        if known is not None:
+        works_on = report.success and report.final is False
+        if known is not None and not works_on:
             status = ReservationStatus.CANCELLED if report.success else ReservationStatus.NOT_SENT
             who = report.actor or known.key.bot
             self._close(report.request_id, status, "reported as not filled", who)

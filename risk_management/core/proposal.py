@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.far_ticks import unsure_gain
 from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.core.liquidation.closes import working_closes
 from risk_management.measures.tail import tails_of
@@ -154,7 +155,7 @@ def propose(
         closing=closing,
         opening=max(0.0, request.size - closing),
         closing_quantity=quantity,
-        equity=max(0.0, state.totals.equity or 0.0),
+        equity=_equity(state),
         confidence_multiplier=_confidence_multiplier(request.confidence, config),
         drawdown_multiplier=state.drawdown.effective_multiplier,
         risk_rate=risk_rate,
@@ -218,6 +219,12 @@ def _closing_part(
         wanted = left
     units = min(wanted, left)
     return min(request.size, units / SCALE * price), units
+
+
+def _equity(state: PortfolioState) -> float:
+    """Money that limits are shares of; what a single far tick adds to it opens nothing."""
+    gain = unsure_gain(state, state.totals) or 0
+    return max(0.0, (state.totals.equity or 0.0) - max(0, gain) / SCALE)
 
 
 def _confidence_multiplier(confidence: float, config: RiskManagementConfig) -> float:

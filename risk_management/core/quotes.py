@@ -45,7 +45,7 @@ def price_events(
     now: datetime,
 ) -> PriceUpdate:
     """Sort checked prices. A jump beyond `quote_jump` blocks its symbol until a second one is beyond it."""
-    limit, collar = config.market_data_config.quote_jump, config.order_config.price_collar
+    limit, sure = config.market_data_config.quote_jump, config.market_data_config.sure_move
     taken: list[tuple[str, Quote]] = []
     late: list[str] = []
     doubtful: list[str] = []
@@ -53,7 +53,7 @@ def price_events(
     for symbol, price in prices.items():
         old = state.quotes.get(symbol)
         before = _before(state, symbol)
-        if old is not None and old.anchor is not None and _is_near(price, old.anchor, collar):
+        if old is not None and old.anchor is not None and _is_near(price, old.anchor, sure):
             before = old.anchor  # the far tick was a glitch: the price is back
         held = state.holds.get((Scope.SYMBOL, symbol, CAUSE))
         if old is not None and at < old.time:
@@ -65,7 +65,7 @@ def price_events(
             events.append(HoldSet(at=now, actor=SYSTEM, hold=_hold(symbol, price, before, now)))
         else:
             confirmed = daily or old is None or _confirms(held, price, before, limit)
-            anchor = None if confirmed or old is None else _anchor(old, price, collar)
+            anchor = None if confirmed or old is None else _anchor(old, price, sure)
             taken.append((symbol, Quote(price, at, source, daily, anchor)))
             if held is not None:
                 events.append(
@@ -112,17 +112,24 @@ def _jumps(price: float, before: float, limit: float, *, is_old: bool) -> bool:
     return abs(price / before - 1.0) > limit
 
 
-def _anchor(old: Quote, price: float, collar: float) -> float | None:
-    """The price that was sure before a move beyond the collar; None where a second tick has settled it."""
-    if _is_near(price, old.price, collar):
+def _anchor(old: Quote, price: float, sure: float) -> float | None:
+    """The price that was sure before a move beyond `sure`; None where a second tick has settled it.
+
+    A tick that goes further the same way, or part of the way back, settles the part that both went.
+    """
+    if _is_near(price, old.price, sure):
         return None
     if old.anchor is None:
         return old.price
-    return None if _is_near(price, old.anchor, collar) else old.anchor
+    if _is_near(price, old.anchor, sure):
+        return None
+    if (price > old.anchor) != (old.price > old.anchor):
+        return old.anchor
+    return old.price if (price > old.price) == (old.price > old.anchor) else None
 
 
-def _is_near(price: float, other: float, collar: float) -> bool:
-    return abs(price / other - 1.0) <= collar
+def _is_near(price: float, other: float, within: float) -> bool:
+    return abs(price / other - 1.0) <= within
 
 
 def _hold(symbol: str, price: float, before: float, now: datetime) -> Hold:

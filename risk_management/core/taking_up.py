@@ -16,6 +16,7 @@ import numpy as np
 from risk_management.clock import AnchoredClock, Clock, LaterClock
 from risk_management.config.carried import Carried, carried_over
 from risk_management.core.book import Book
+from risk_management.core.clock_watch import STEP
 from risk_management.core.commit import Journal
 from risk_management.core.foundation import Foundation
 from risk_management.core.reconciliation import UNRECONCILED
@@ -85,6 +86,7 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
     carried = carried_over(standing.given, standing.config.as_text(), foundation.config)
     _say(carried)
     foundation = foundation.under(carried.config)
+    is_behind = _is_behind(foundation.clock, standing.state.as_of)
     foundation = replace(foundation, clock=_no_earlier(foundation.clock, standing.state.as_of))
     now = foundation.clock.now()
     book = Book.resumed(standing, journal)
@@ -95,7 +97,7 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
             )
         )
         for event in (
-            *_time(standing, now),
+            *_time(standing, now, is_behind=is_behind),
             *_latched(journal, standing, now),
             *_news(standing, foundation, now),
             *_conflict(carried, now),
@@ -151,10 +153,18 @@ def _no_earlier(clock: Clock, moment: datetime) -> Clock:
     return AnchoredClock(moment) if isinstance(clock, AnchoredClock) else LaterClock(clock, behind)
 
 
-def _time(standing: Standing, now: datetime) -> Iterator[Event]:
-    """Nobody measured how long no process ran, the wall clock may have stepped: old prices open nothing."""
+def _is_behind(clock: Clock, moment: datetime) -> bool:
+    """Whether the wall clock was certainly set back; one that begins at the last price always does."""
+    return not isinstance(clock, AnchoredClock) and (moment - clock.now()).total_seconds() > STEP
+
+
+def _time(standing: Standing, now: datetime, *, is_behind: bool) -> Iterator[Event]:
+    """Nobody measured how long no process ran, the wall clock may have stepped: old prices open nothing.
+
+    Daily prices and rates, which may be days old, end with a step that is certain.
+    """
     quotes, since = standing.state.quotes.values(), standing.state.prices_since
-    if any(not quote.daily and (since is None or quote.time > since) for quote in quotes):
+    if is_behind or any(not quote.daily and (since is None or quote.time > since) for quote in quotes):
         yield ClockStepped(at=now, actor=SYSTEM, seconds=0.0)
 
 

@@ -70,7 +70,7 @@ def name_totals(
     """
     column = model.column(instrument.symbol, instrument.asset_class)
     linear, margin = instrument.kind is ContractKind.LINEAR, instrument.initial_margin
-    rates = _risk_rates(column, model)
+    rates, unit = _risk_rates(column, model), _unit_price(quote, instrument, rate)
     owners: dict[tuple[str, str, str], Sides] = {}
     keys, ids = [], []
     net = value = claim = up = down = long = short = closing_buys = closing_sells = 0
@@ -93,13 +93,13 @@ def name_totals(
     for reservation in reservations:
         ids.append(reservation.request_id)
         # a working close counts on its side too: with other owners in the name it can swing the net
-        amount, is_buy = reservation.opening + reservation.closing, reservation.side > 0
+        amount, risk, is_buy = *_at_present(reservation, unit), reservation.side > 0
         if amount:
             _put(owners, reservation.key, Sides(0, amount, 0) if is_buy else Sides(0, 0, amount))
             if is_buy:
-                buys, up = buys + amount, up + reservation.risk
+                buys, up = buys + amount, up + risk
             else:
-                sells, down = sells + amount, down + reservation.risk
+                sells, down = sells + amount, down + risk
             if linear:
                 claim += int(amount * margin)
             elif is_buy:
@@ -125,6 +125,23 @@ def name_totals(
         closing_sells=closing_sells,
         priced=priced,
     )
+
+
+def _unit_price(quote: Quote | None, instrument: Instrument, rate: float | None) -> float | None:
+    """Money of one unit now, None where it is not known."""
+    return None if quote is None or rate is None else quote.price * instrument.multiplier * rate
+
+
+def _at_present(reservation: Reservation, unit: float | None) -> tuple[int, int]:
+    """Money and open risk of an approval: as approved, or what its units cost by now where that is more.
+
+    The broker fills units: a price that rose before it did made the order larger, one that fell may rise.
+    """
+    amount, risk = reservation.opening + reservation.closing, reservation.risk
+    if reservation.price is None or unit is None or unit <= reservation.price:
+        return amount, risk
+    grown = unit / reservation.price
+    return round(amount * grown), round(risk * grown)
 
 
 def position_risk(position: Position, exposure: int, column: int, model: RiskModel) -> int:

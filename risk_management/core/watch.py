@@ -23,7 +23,6 @@ from risk_management.core.var_record import rolled
 from risk_management.errors import LedgerError
 from risk_management.model.amend import amended
 from risk_management.model.events import BotChanged, Marked, VarRecorded
-from risk_management.model.money import SCALE
 from risk_management.model.portfolio import SYSTEM, Bot, PortfolioState, Scope, TradingMode
 
 __all__ = ["Watch", "look_at"]
@@ -182,12 +181,8 @@ class Watch:
 
 def _without_far_ticks(measured: Measured, state: PortfolioState, rolling_days: int) -> Measured:
     """What was measured, with the losses left out that rest on a single far tick; all else stands."""
-    spared = 0.0
-    for symbol in state.unsure:
-        quote, name = state.quotes[symbol], state.totals.names.get(symbol)
-        if name is not None and quote.anchor is not None:
-            spared += max(0.0, name.sides.net / SCALE * (quote.anchor / quote.price - 1.0))
-    if spared == 0.0:
+    spared = (state.drawdown.sure_value - state.drawdown.value) * state.drawdown.units
+    if spared <= 0.0:
         return measured
     drawdown, rows = state.drawdown, state.drawdown.closes
     start = rows[-min(rolling_days, len(rows))] if rows else drawdown.day_start

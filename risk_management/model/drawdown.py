@@ -35,7 +35,7 @@ class DrawdownState:
     units : float
         Units outstanding; one unit is worth 1 at the start.
     value : float
-        Value per unit now.
+        Value per unit now; while a held price is not sure the lower of two: at it, and at the last sure one.
     peak : float
         Highest value per unit that was accepted.
     peak_at : datetime
@@ -60,6 +60,8 @@ class DrawdownState:
         Trading days since the peak.
     scales : tuple of (str, float)
         Multipliers that emergency rows have set, by the row's name.
+    sure : float or None
+        Value per unit at the last sure prices while a held one is not sure, else None.
     """
 
     units: float
@@ -79,6 +81,12 @@ class DrawdownState:
     quarantined: float | None = None
     under_water_days: int = 0
     scales: tuple[tuple[str, float], ...] = ()
+    sure: float | None = None
+
+    @property
+    def sure_value(self) -> float:
+        """Value per unit at prices that are sure: what money is paid in at, and what a day begins with."""
+        return self.value if self.sure is None else self.sure
 
     @property
     def drawdown(self) -> float:

@@ -8,6 +8,7 @@ from typing import Final
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import drawdown as drawdown_rules
 from risk_management.core.cash_tolerance import with_tolerated
+from risk_management.core.far_ticks import unsure_gain
 from risk_management.core.steps.records import Step, next_state, put, without
 from risk_management.core.steps.sums import marked, settle
 from risk_management.core.totals import with_cash
@@ -76,21 +77,34 @@ def _cash(state: PortfolioState, event: CashMoved, config: RiskManagementConfig)
 
 
 def _equity(state: PortfolioState, event: EquityReported, config: RiskManagementConfig) -> PortfolioState:
-    """Cash makes up the difference, unless the report is not believed."""
-    moved = drawdown_rules.advance(
-        state.drawdown, event.equity, event.at, config.drawdown_config, explained=False
+    """Cash makes up the difference, unless the report is not believed.
+
+    While a held price is not sure the report is held against what is nearer: equity at it, or at the last
+    sure one.
+    """
+    marks, gain = state.totals.value + state.totals.cash, unsure_gain(state, state.totals)
+    said, known = to_ledger(event.equity), [marks] if gain is None else [marks, marks - gain]
+    nearest = min(known, key=lambda each: abs(said - each))
+    after = (marks + said - nearest) / SCALE
+    moved = drawdown_rules.reported(
+        state.drawdown,
+        event.equity,
+        event.at,
+        config.drawdown_config,
+        known=None if gain is None else nearest / SCALE,
+        marked=None if gain is None else after,
+        sure=None if gain is None else after - gain / SCALE,
     )
     if moved.quarantined is not None:
         return next_state(state, event, drawdown=moved)
     account_id = next(iter(state.accounts))
-    difference = to_ledger(event.equity) - state.totals.value - state.totals.cash
-    accounts = with_cash_moved(state, account_id, difference)
+    accounts = with_cash_moved(state, account_id, said - nearest)
     cash = sum(account.cash for account in accounts.values())
     return next_state(state, event, accounts=accounts, totals=with_cash(state.totals, cash), drawdown=moved)
 
 
 def _mark(state: PortfolioState, event: Marked, config: RiskManagementConfig) -> PortfolioState:
-    return marked(next_state(state, event), event, config, explained=True)
+    return marked(next_state(state, event), event, config)
 
 
 def _peaks(state: PortfolioState, event: PeaksSeen, config: RiskManagementConfig) -> PortfolioState:

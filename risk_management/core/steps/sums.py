@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import drawdown as drawdown_rules
+from risk_management.core.far_ticks import unsure_gain
 from risk_management.core.steps.records import next_state
 from risk_management.core.totals import empty_totals, name_totals, rebased, swap, with_cash, with_strategies
 from risk_management.model.amend import amended
+from risk_management.model.drawdown import DrawdownState
 from risk_management.model.events import Event
+from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PortfolioState, PositionKey
 from risk_management.model.risk_model import RiskModel
 from risk_management.model.totals import EMPTY_NAME, Totals
@@ -25,7 +28,6 @@ def settle(
     *,
     new_keys: Iterable[PositionKey] = (),
     new_reservation: str | None = None,
-    explained: bool = True,
     moves_equity: bool = True,
 ) -> PortfolioState:
     """Recompute the named symbols and the sums, then let the drawdown rules see the new equity."""
@@ -51,35 +53,24 @@ def settle(
         totals = swap(state.totals, changes, model=state.model, instruments=state.instruments, cash=cash)
     else:
         totals = with_cash(state.totals, cash)
-    drawdown = state.drawdown
-    if moves_equity and totals.equity is not None:
-        drawdown = drawdown_rules.advance(
-            drawdown,
-            totals.equity,
-            event.at,
-            config.drawdown_config,
-            explained=explained,
-            may_peak=state.is_sure,
-        )
+    drawdown = _drawdown(state, totals, event, config) if moves_equity else state.drawdown
     return next_state(state, event, totals=totals, drawdown=drawdown)
 
 
-def marked(
-    state: PortfolioState, event: Event, config: RiskManagementConfig, *, explained: bool
-) -> PortfolioState:
+def marked(state: PortfolioState, event: Event, config: RiskManagementConfig) -> PortfolioState:
     """The state after the drawdown rules saw the equity that it has."""
-    equity = state.totals.equity
-    if equity is None:
-        return state
-    moved = drawdown_rules.advance(
-        state.drawdown,
-        equity,
-        event.at,
-        config.drawdown_config,
-        explained=explained,
-        may_peak=state.is_sure,
-    )
-    return amended(state, drawdown=moved)
+    return amended(state, drawdown=_drawdown(state, state.totals, event, config))
+
+
+def _drawdown(
+    state: PortfolioState, totals: Totals, event: Event, config: RiskManagementConfig
+) -> DrawdownState:
+    """What the drawdown rules make of the equity of some sums."""
+    if totals.equity is None:
+        return state.drawdown
+    gain = unsure_gain(state, totals)
+    sure = None if gain is None else totals.equity - gain / SCALE
+    return drawdown_rules.advance(state.drawdown, totals.equity, event.at, config.drawdown_config, sure=sure)
 
 
 def all_totals(state: PortfolioState, model: RiskModel) -> Totals:

@@ -31,13 +31,26 @@ def open_risk_of(state, position) -> int:
     return max(position.stop_risk, int(size * float(tail[column])))
 
 
+def grown(state, reservation) -> float:
+    """By how much the units of an approval cost more now than when it was given; 1 where they cost less."""
+    quote, instrument = state.quotes.get(reservation.key.symbol), state.instruments[reservation.key.symbol]
+    foreign = instrument.currency != state.base_currency
+    rate = state.rates.get(instrument.currency) if foreign else None
+    if quote is None or reservation.price is None or (foreign and rate is None):
+        return 1.0
+    unit = quote.price * instrument.multiplier * (rate.value if foreign else 1.0)
+    return max(1.0, unit / reservation.price)
+
+
 def legs(state):
-    """Approved orders as (symbol, owner, signed ledger money, open risk)."""
-    return [
-        (r.key.symbol, r.key, r.side * (r.opening + r.closing), r.risk if r.opening else 0)
-        for r in state.reservations.values()
-        if r.opening + r.closing
-    ]
+    """Approved orders as (symbol, owner, signed ledger money at present prices, open risk)."""
+    found = []
+    for r in state.reservations.values():
+        if r.opening + r.closing:
+            share = grown(state, r)
+            money = round((r.opening + r.closing) * share)
+            found.append((r.key.symbol, r.key, r.side * money, round(r.risk * share) if r.opening else 0))
+    return found
 
 
 def book(state, filled=()):

@@ -21,6 +21,7 @@ from risk_management.model.events import BudgetAllocated, BudgetCut, ModelRefres
 from risk_management.model.strategy_risk import StrategyRisk
 from risk_management.model.totals import Sides
 from risk_management.tests.core import over_approval
+from risk_management.tests.core.naive import grown
 
 SCALE = 10**8
 LOOSE = {
@@ -69,7 +70,7 @@ def legs(state, strategy):
     for r in state.reservations.values():
         if r.key.strategy == strategy:
             returns = state.model.scenarios[:, state.model.columns[r.key.symbol]]
-            open_.append(r.side * (r.opening + r.closing) / SCALE * returns)
+            open_.append(r.side * (r.opening + r.closing) * grown(state, r) / SCALE * returns)
     return state.model.scenarios @ held, open_
 
 

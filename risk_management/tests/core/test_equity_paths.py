@@ -65,7 +65,7 @@ def run(rnd: random.Random, settings: DrawdownConfig, restart) -> None:
             factor = rnd.choice((10.0, 0.1, 0.0, -1.0, 3.0)) if kind < 0.3 else rnd.uniform(0.9, 1.1)
             equity = naive.doubted or worth * factor if rnd.random() < 0.2 else worth * factor
             naive.report(equity)
-            state = rules.advance(state, equity, now, settings, explained=False)
+            state = rules.reported(state, equity, now, settings)
             assert state.high_water_mark >= before_mark * (1.0 - 1e-12)
         if rnd.random() < 0.2:
             state = restart(state)

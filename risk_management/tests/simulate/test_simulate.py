@@ -129,7 +129,7 @@ def closes_are_judged_like_entries(monkeypatch):
 
 
 def old_prices_open(monkeypatch):
-    monkeypatch.setattr("risk_management.core.taking_up._time", lambda *_: ())
+    monkeypatch.setattr("risk_management.core.taking_up._time", lambda *_, **__: ())
     monkeypatch.setattr("risk_management.core.taking_up._no_earlier", lambda clock, _: clock)
 
 
