@@ -17,6 +17,7 @@ from risk_management.clock import ManualClock, SystemClock
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import InvalidRequest
+from risk_management.model.instrument import Instrument
 from risk_management.model.portfolio import ReservationStatus
 
 DAY = 86_400.0
@@ -197,3 +198,31 @@ def test_a_real_process_whose_wall_clock_is_shifted(tmp_path, step):
         assert say("price 0") == "priced"
         assert "STALE_PRICE" not in say("buy 52")
         worker.stdin.close()
+
+
+@pytest.mark.parametrize("step", [-DAY, -40.0])
+def test_a_clock_that_was_set_back_while_down_opens_nothing_on_a_daily_price_or_rate(
+    foundation, tmp_path, step
+):
+    config = foundation.config.update(store=str(tmp_path / "book.db"))
+
+    def start(moment):
+        clock = ManualClock(moment)
+        return AdvancedRiskManager.on(replace(foundation, config=config, clock=clock)), clock
+
+    manager, clock = start(foundation.clock.now())
+    manager.register_bot("a", "", 5000.0)
+    manager.define_instrument(Instrument("SAP", "equity", "tech", currency="EUR"))
+    manager.set_rate("EUR", 1.1)
+    manager.update_prices({"SAP": 100.0, "KO": 60.0}, daily=True)
+    order = OrderTicket("SAP", "buy", 60.0, bot_name="a")
+    assert manager.desk.ask(order).approved
+    manager.close()
+    manager, clock = start(clock.now() + timedelta(seconds=step))
+    assert "NO_RATE" in manager.desk.ask(order).rejection_reasons
+    assert "STALE_PRICE" in ask(manager, 60.0).rejection_reasons
+    clock.advance(1.0)
+    manager.set_rate("EUR", 1.1)
+    manager.update_prices({"SAP": 100.0}, daily=True)
+    assert manager.desk.ask(order).approved
+    manager.close()

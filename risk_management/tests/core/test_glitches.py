@@ -222,3 +222,99 @@ def test_a_far_tick_after_all_was_withdrawn_is_watched_on(manager):
     assert manager.state.drawdown.units == 0.0
     assert manager.state.unsure == {"SPY"}
     assert manager.assess_overall_risk() is not None
+
+
+def test_a_crash_in_steps_that_are_each_far_is_acted_on_one_tick_late(manager):
+    price, modes = 100.0, []
+    for _ in range(12):
+        price *= 0.93
+        tick(manager, SPY=price)
+        modes.append(manager.state.mode)
+    assert modes[2] is TradingMode.REDUCING
+    assert modes[-1] is TradingMode.HALTED
+    assert not manager.state.positions
+
+
+def test_a_tick_part_of_the_way_back_is_sure(manager):
+    tick(manager, SPY=80.0)
+    tick(manager, SPY=90.0)
+    assert manager.state.is_sure
+    assert manager.state.drawdown.daily_loss == pytest.approx(0.06)
+
+
+@pytest.fixture
+def stopped(manager):
+    """15.3 % down by steps that were sure: in the no-entry tier."""
+    price = 100.0
+    while manager.state.drawdown.drawdown < 0.151:
+        price *= 0.97
+        tick(manager, SPY=price)
+    assert manager.state.drawdown.multiplier == 0.0
+    manager.price = price
+    return manager
+
+
+def test_one_tick_up_ends_no_stop_and_opens_nothing(stopped):
+    before = stopped.state.drawdown
+    tick(stopped, SPY=1.25 * stopped.price)
+    assert stopped.state.drawdown.multiplier == 0.0
+    assert stopped.state.drawdown.drawdown == pytest.approx(before.drawdown)
+    assert stopped.state.mode is TradingMode.REDUCING
+    assert not stopped.request_trade(OrderTicket("AAPL", "buy", 50.0, bot_name="b")).approved
+    tick(stopped, SPY=1.25 * stopped.price)
+    assert stopped.state.drawdown.multiplier > 0.0
+
+
+@pytest.mark.parametrize("factor", [1.3, 0.8])
+def test_a_recovery_tranche_waits_while_a_price_is_not_sure(stopped, factor):
+    stopped.release_emergency("ann", "a smaller book goes on")
+    tranche = stopped.state.drawdown.recovery
+    assert tranche is not None
+    tick(stopped, SPY=factor * stopped.price)
+    assert stopped.state.drawdown.recovery == tranche
+    tick(stopped, SPY=stopped.price)
+    assert stopped.state.drawdown.recovery == tranche
+
+
+@pytest.mark.parametrize("wild", [85.0, 115.0])
+@pytest.mark.parametrize("true", [100.0, "wild"])
+def test_an_equity_report_is_held_against_the_nearer_of_both_prices(manager, wild, true):
+    tick(manager, SPY=wild)
+    price = wild if true == "wild" else true
+    truth = 10_000.0 + 60.0 * (price - 100.0)
+    assert manager.report_equity(truth)
+    tick(manager, SPY=price)
+    assert manager.state.equity == pytest.approx(truth)
+    assert manager.state.drawdown.high_water_mark == pytest.approx(max(truth, 10_000.0))
+    assert manager.state.drawdown.value == pytest.approx(truth / 10_000.0)
+
+
+@pytest.mark.parametrize("wild", [75.0, 130.0])
+def test_a_deposit_buys_units_at_the_price_that_is_sure(manager, wild):
+    tick(manager, SPY=98.0)
+    before = manager.state.drawdown.drawdown
+    tick(manager, SPY=98.0 * wild / 100.0)
+    manager.record_cash("deposit", 10_000.0)
+    tick(manager, SPY=98.0)
+    assert manager.state.drawdown.drawdown == pytest.approx(before)
+    assert manager.state.drawdown.units == pytest.approx(10_000.0 + 10_000.0 / (1.0 - before))
+
+
+@pytest.mark.parametrize("wild", [85.0, 115.0])
+def test_a_day_that_ends_on_a_far_tick_ends_at_the_price_before_it(manager, wild):
+    ends = manager.state.drawdown.day_ends
+    manager.clock.advance((ends - manager.clock.now()).total_seconds() - 1.5)
+    tick(manager, SPY=wild)
+    manager.clock.advance(2.0)
+    tick(manager, MSFT=100.0)
+    tick(manager, SPY=100.0)
+    assert manager.state.drawdown.day_start == pytest.approx(1.0)
+    assert manager.state.drawdown.closes[-1] == pytest.approx(1.0)
+    assert manager.state.drawdown.daily_loss == pytest.approx(0.0)
+
+
+def test_a_limit_is_no_share_of_what_one_tick_added(manager):
+    manager.register_bot("c", "other", max_position_size=9_000.0)
+    sure = manager.desk.ask(OrderTicket("AAPL", "buy", 5_000.0, "other", "c")).recommended_size
+    tick(manager, SPY=130.0)
+    assert manager.desk.ask(OrderTicket("AAPL", "buy", 5_000.0, "other", "c")).recommended_size <= sure

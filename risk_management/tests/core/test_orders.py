@@ -593,3 +593,55 @@ def test_real_money_opens_nothing_on_a_daily_series(make_manager, environment, a
     assert manager.evaluate_trade("AAPL", "buy", 500.0).approved
     far = manager.evaluate_trade("AAPL", "buy", 500.0, price=150.0)
     assert far.rejection_reasons[0] == "PRICE_COLLAR"
+
+
+def test_an_approval_counts_at_what_its_units_cost_by_now(make_manager):
+    """Two approvals whose price rose before they filled stand together within the limit, in either order."""
+    manager, clock = make_manager(bot_config={"probation_share": 1.0})
+    for bot in ("a", "b"):
+        manager.register_bot(bot, f"s-{bot}", max_position_size=9_000.0)
+    price = 100.0
+    manager.update_prices({"KO": price})
+    first = manager.request_trade(OrderTicket("KO", "buy", 800.0, "s-a", "a"))
+    for _ in range(8):
+        price *= 1.04
+        clock.advance(3.0)
+        manager.update_prices({"KO": price})
+    second = manager.request_trade(OrderTicket("KO", "buy", 900.0, "s-b", "b"))
+    assert "SINGLE_NAME_LIMIT" in second.rejection_reasons
+    for decision in (first, second):
+        assert decision.quantity is not None
+        report = FillReport(decision.request_id, decision.quantity * price, price, quantity=decision.quantity)
+        assert manager.execute_trade(report).flags == ()
+    held = manager.state.totals.names["KO"].sides.net / SCALE
+    limit = manager.config.portfolio_limits.max_single_position
+    assert held <= limit * manager.state.equity + 1e-4
+    assert held > 0.95 * limit * manager.state.equity
+
+
+def test_an_approval_counts_in_full_although_its_price_fell(desk):
+    quote(desk, "KO", 100.0)
+    assert request(desk, "KO", "buy", 800.0).approved
+    quote(desk, "KO", 70.0)
+    assert desk.state.totals.names["KO"].sides.buys == 800 * SCALE
+
+
+def test_nothing_filled_yet_frees_nothing(desk):
+    quote(desk, "AAPL", 100.0)
+    decision = request(desk, "AAPL", "buy", 500.0)
+    told = desk.desk.execute(FillReport(decision.request_id, 0.0, 0.0, final=False))
+    assert told.booked == 0.0
+    assert desk.state.reservations[decision.request_id].opening == 500 * SCALE
+    desk.desk.execute(FillReport(decision.request_id, 0.0, 0.0))
+    assert not desk.state.reservations
+
+
+def test_no_lot_is_rounded_up(make_manager):
+    manager, _ = make_manager(portfolio_value=1e9, bot_config={"probation_share": 1.0})
+    manager.register_bot("a", "", max_position_size=1e9)
+    manager.define_instrument(Instrument("AAPL", "equity", "tech", lot=1.0, multiplier=1000.0))
+    manager.update_prices({"AAPL": 100.0})
+    assert (
+        manager.desk.ask(OrderTicket("AAPL", "buy", 299_999.96, bot_name="a")).recommended_size == 200_000.0
+    )
+    assert manager.desk.ask(OrderTicket("AAPL", "buy", 300_000.0, bot_name="a")).recommended_size == 300_000.0
