@@ -94,7 +94,8 @@ def _released(said: Body) -> str:
 
 def _breaks(said: Body) -> str:
     found = said["breaks"]
-    return f"account {said['account_id']} against its broker: {len(found) or 'no'} open differences"
+    number = f"{len(found) or 'no'} open difference{'s' * (len(found) != 1)}"
+    return f"account {said['account_id']} against its broker: {number}"
 
 
 def _settings(said: Body) -> str:

@@ -309,12 +309,13 @@ def _limits(
 ) -> Iterator[LimitUse]:
     limits, drawdown = config.portfolio_limits, config.drawdown_config
     yield from _names(state, config)
-    yield _largest("sector", heat.by_sector, limits.max_sector_exposure)
+    base, totals = _base(state), state.totals
+    sectors = {sector: sides.worst / SCALE / base for sector, sides in totals.sectors.items()}
+    yield _largest("sector", sectors, limits.max_sector_exposure)
     yield LimitUse("cluster", "", metrics["max_cluster"], limits.max_cluster_exposure, "fraction")
     for strategy, share in heat.by_strategy.items():
         budget = limits.strategy_budgets.get(strategy, limits.max_strategy_exposure)
         yield LimitUse("strategy", strategy, share, budget, "fraction")
-    base = _base(state)
     for name, share in heat.by_bot.items():
         bot = state.bots.get(name)
         if name in ACCOUNT_WIDE:
@@ -323,9 +324,9 @@ def _limits(
         room = may_hold(name, bot, config, base, state.drawdown.effective_multiplier) / base
         yield LimitUse("bot", name, share, room, "fraction", breach=most if room < most else None)
     yield LimitUse("gross", "", heat.gross_exposure, limits.max_gross_exposure, "fraction")
-    yield LimitUse("net", "", abs(heat.net_exposure), limits.max_net_exposure, "fraction")
+    yield LimitUse("net", "", totals.portfolio.worst / SCALE / base, limits.max_net_exposure, "fraction")
     yield _largest("leverage", heat.by_account, limits.max_leverage)
-    yield LimitUse("positions", "", metrics["positions"], limits.max_positions, "count")
+    yield LimitUse("positions", "", float(len(totals.names)), limits.max_positions, "count")
     yield LimitUse("heat", "", heat.raw_heat, 100.0, "score")
     scenario = state.model.scenario_ids[worst] if worst >= 0 else "none is loaded"
     yield LimitUse(

@@ -119,7 +119,8 @@ def checked_number(
     if number == 0.0 and not zero:
         raise InvalidRequest("NOT_POSITIVE", field, f"{field} must not be 0")
     if number < 0.0 and not signed:
-        raise InvalidRequest("NOT_POSITIVE", field, f"{field} must be above 0; got {number:g}")
+        least = "0 or more" if zero else "above 0"
+        raise InvalidRequest("NOT_POSITIVE", field, f"{field} must be {least}; got {number:g}")
     if abs(number) > most:
         raise InvalidRequest("OUT_OF_RANGE", field, f"{field} may be at most {most:g}; got {number:g}")
     return number

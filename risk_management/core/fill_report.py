@@ -14,7 +14,16 @@ from risk_management.model.money import SCALE, to_ledger
 from risk_management.model.portfolio import PortfolioState, PositionKey, Reservation, ReservationStatus
 from risk_management.model.trade import Execution
 
-__all__ = ["Booking", "Executed", "FillReport", "dear_fee", "fill_event", "is_outlier", "nothing_approved"]
+__all__ = [
+    "Booking",
+    "Executed",
+    "FillReport",
+    "dear_fee",
+    "fill_event",
+    "flag_text",
+    "is_outlier",
+    "nothing_approved",
+]
 
 FINAL_WITHIN: Final = 0.005
 """A fill this close to the approved size is the last one, unless the report says otherwise."""
@@ -174,6 +183,20 @@ def fill_event(
     if is_off:
         flags = (*flags, "OFF_PRICE")
     return Booking(event, duplicate, conflict, flags)
+
+
+def flag_text(flag: str, reservation: Reservation, event: Filled, price: float) -> str:
+    """What a person must know about a fill that was booked, with its numbers and what follows."""
+    side, symbol, bot = "buy" if event.quantity > 0 else "sell", reservation.key.symbol, reservation.key.bot
+    what = f"{side} {symbol} {abs(event.cost) / SCALE:,.2f} at {price:,.4f}, {event.request_id} of {bot}"
+    approved = f"approved were {reservation.approved / SCALE:,.2f}"
+    closes = f"{bot} only closes until it is set ACTIVE"
+    return {
+        "OVERFILL": f"filled beyond the approval: {what}; {approved}; {closes}",
+        "UNAPPROVED_FILL": f"filled although it was refused: {what}; {closes}",
+        "LATE_FILL": f"filled after the approval had ended: {what}; it is booked",
+        "OFF_PRICE": f"filled far from our price: {what}; it is booked",
+    }[flag]
 
 
 def nothing_approved(answer: TradeDecided) -> Reservation:

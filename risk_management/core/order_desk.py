@@ -28,6 +28,7 @@ from risk_management.core.fill_report import (
     FillReport,
     dear_fee,
     fill_event,
+    flag_text,
     is_outlier,
     nothing_approved,
 )
@@ -255,7 +256,7 @@ class OrderDesk:
             if not TOO_MUCH.isdisjoint(booking.flags):
                 self._only_reduce(reservation)
             for flag in booking.flags:
-                self._alarm(flag, f"fill of {report.request_id} by {reservation.key.bot}: {flag}")
+                self._alarm(flag, flag_text(flag, reservation, booking.event, report.price))
             done = booking.execution(after)
             return amended(done, durable=False) if self._book.outage else done
 
@@ -365,7 +366,7 @@ class OrderDesk:
         symbol, now = reservation.key.symbol, self._clock.now()
         text = (
             f"a fill of {report.request_id!r} at {report.price:g} is beyond belief beside our price of "
-            f"{symbol}; it was recorded, not booked: report the true price"
+            f"{symbol}; it was recorded, not booked: report the true price, then set the symbol ACTIVE"
         )
         if (Scope.SYMBOL, symbol, "fill_price") not in self._book.state.holds:
             mode = TradingMode.REDUCING
@@ -383,7 +384,7 @@ class OrderDesk:
         bot, now = reservation.key.bot, self._clock.now()
         if bot in ACCOUNT_WIDE:
             return
-        text = f"{reservation.request_id} was filled for more than was approved; set the bot ACTIVE again"
+        text = f"{reservation.request_id} was filled beyond what was approved; set the bot ACTIVE again"
         hold = Hold(Scope.BOT, bot, "overfill", TradingMode.REDUCING, SYSTEM, text, now, latched=True)
         self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
 

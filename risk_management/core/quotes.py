@@ -43,6 +43,7 @@ def price_events(
     *,
     daily: bool,
     now: datetime,
+    actor: str,
 ) -> PriceUpdate:
     """Sort checked prices. A jump beyond `quote_jump` blocks its symbol until a second one is beyond it."""
     limit, sure = config.market_data_config.quote_jump, config.market_data_config.sure_move
@@ -79,7 +80,7 @@ def price_events(
                     )
                 )
     if taken:
-        events.insert(0, QuotesReceived(at=now, actor=source, quotes=tuple(taken)))
+        events.insert(0, QuotesReceived(at=now, actor=actor, quotes=tuple(taken)))
     accepted = tuple(symbol for symbol, _ in taken)
     return PriceUpdate(accepted, tuple(late), tuple(doubtful), tuple(events))
 

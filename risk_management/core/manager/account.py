@@ -162,6 +162,7 @@ class AccountFacts(Inside):
         at: datetime | None = None,
         source: str = "caller",
         daily: bool = False,
+        actor: str | None = None,
     ) -> PriceUpdate:
         """Take in prices of the instruments themselves.
 
@@ -175,6 +176,8 @@ class AccountFacts(Inside):
         source : str
         daily : bool
             Daily closes, whose age is counted in days.
+        actor : str, optional
+            Who says so, for the journal; by default the source.
 
         Raises
         ------
@@ -196,7 +199,16 @@ class AccountFacts(Inside):
             said = f"prices of more than {MOST_QUOTES:,} symbols are not kept; give those that are traded"
             raise InvalidRequest("OUT_OF_RANGE", "prices", said)
         with self.book.lock:
-            update = price_events(self.state, self.config, checked, moment, source, daily=daily, now=now)
+            update = price_events(
+                self.state,
+                self.config,
+                checked,
+                moment,
+                source,
+                daily=daily,
+                now=now,
+                actor=actor or source,
+            )
             for event in update.events:
                 self.book.apply(event)
         self.heartbeats.prices_came(source)

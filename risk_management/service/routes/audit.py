@@ -7,6 +7,8 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+from risk_management.errors import shown
+from risk_management.model import events
 from risk_management.model.access import Access
 from risk_management.model.codes import Code
 from risk_management.service.answers import AuditAnswer, ChainAnswer
@@ -40,6 +42,12 @@ def search(call: Call) -> Answer:
 
     asked = call.body
     kinds = [kind.strip() for kind in asked.kinds.split(",") if kind.strip()]
+    unknown = sorted(set(kinds) - set(events.__all__))
+    if unknown:
+        said = (
+            f"no entries are of the kind {shown(unknown[0])}; kinds are {', '.join(sorted(events.__all__))}"
+        )
+        raise Problem(Code.OUT_OF_RANGE, "kinds", said)
     # a connection of its own: to look through the journal must not hold up the engine's look-ups
     with StoreReader.of_store(str(_reader(call).path)) as reader:
         found = reader.search(asked.limit, before=asked.before, kinds=kinds, text=asked.text)

@@ -17,7 +17,9 @@ def prices(call: Call) -> Answer:
     """Take in prices; a jump is not believed until a second price confirms it."""
     body = call.body
     source = body.source or call.who.name
-    update = call.manager.update_prices(body.prices, at=body.at, source=source, daily=body.daily)
+    update = call.manager.update_prices(
+        body.prices, at=body.at, source=source, daily=body.daily, actor=call.who.actor
+    )
     said = {name: getattr(update, name) for name in ("accepted", "ignored", "quarantined")}
     return Answer({**said, "durable": call.durable}, 202 if update.quarantined else 200)
 

@@ -764,3 +764,18 @@ def test_a_trim_leaves_out_what_a_working_close_will_sell(make_manager):
     assert held["KO"] == 44 * 10**8
     manager.execute_trade(FillReport(closing.request_id, 0.0, 80.0, quantity=44.0))
     assert all(p.quantity > 0 for p in manager.state.positions.values())
+
+
+def test_limits_count_what_is_approved_as_the_gate_does(make_manager):
+    manager, _ = make_manager(bot_config={"probation_share": 1.0})
+    manager.register_bot("a", "", max_position_size=9_000.0)
+    manager.update_prices({"KO": 60.0, "PG": 60.0, "MSFT": 100.0})
+    assert manager.request_trade(OrderTicket("KO", "buy", 700.0, bot_name="a")).approved
+    assert manager.request_trade(OrderTicket("PG", "buy", 500.0, bot_name="a")).approved
+    limits = {(use.name, use.subject): use for use in manager.look().limits}
+    sector = manager.state.instruments["KO"].sector
+    asked = manager.desk.ask(OrderTicket("PG", "buy", 100.0, bot_name="a"))
+    gate = {finding.check: finding for finding in asked.findings}
+    assert limits["net", ""].used == pytest.approx(0.12) == pytest.approx(gate["net"].measured - 0.01)
+    assert limits["sector", sector].used == pytest.approx(gate["sector"].measured - 0.01)
+    assert limits["positions", ""].used == gate["position_count"].measured == 2

@@ -694,3 +694,18 @@ def test_the_journal_names_who_did_it(fresh):
     assert by["TradeDecided"][0] in names
     assert by["ReservationClosed"][0] in names - set(by["TradeDecided"])
     assert by["ReservationClosed"][1] == "system"
+
+
+def test_the_journal_names_who_pushed_prices_whatever_source_they_name(service):
+    body = {"prices": {"KO": 60.1}, "source": "boss (token 1)"}
+    assert service.call("POST", "prices", body, "operate").status == 200
+    entries = service.call("GET", "audit/search?kinds=QuotesReceived&limit=1", None, "read").json["entries"]
+    assert entries[0]["actor"].startswith("operate (token ")
+    assert service.manager.state.quotes["KO"].source == "boss (token 1)"
+
+
+@pytest.mark.parametrize("kind", ["Nope", "filled", "Filled,nope"])
+def test_a_kind_of_entry_that_there_is_not_is_said(service, kind):
+    told = service.call("GET", f"audit/search?kinds={kind}", None, "read")
+    assert (told.status, told.code) == (400, "OUT_OF_RANGE")
+    assert "QuotesReceived" in told.json["error"]["message"]
