@@ -287,6 +287,24 @@ class Done(Closed):
     """False: in memory alone, the store can't be written now."""
 
 
+class ModeAnswer(Done):
+    """A mode was set or ended."""
+
+    mode: str
+    """The mode in force there now: a stop by another cause stays, and is ended by its own release."""
+
+
+class CashAnswer(Done):
+    """Cash was booked."""
+
+    account_id: str
+    """Where: a deposit to a name that was not known opened it."""
+    cash: float
+    """Of that account now."""
+    equity: float | None
+    """Of the whole book now, None while it is unknown."""
+
+
 class ForgottenAnswer(Closed):
     """Nobody waits for it any more."""
 

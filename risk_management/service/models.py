@@ -344,7 +344,7 @@ class CashFlow(Asked):
     kind: _members(CashKind, Code.INVALID_KIND)  # type: ignore[valid-type]
     """Deposits and withdrawals are neutral to drawdown; all else is profit or loss."""
     amount: SignedMoney
-    """Money in the base currency: positive came, negative went."""
+    """Money in the base currency: positive came, negative went, as a fee does. A withdrawal always goes."""
     account_id: Name | None = None
     """By default the account of the settings; a deposit opens a new one."""
     symbol: Symbol | None = None

@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from risk_management.model.access import Access
-from risk_management.service.answers import Done, EquityAnswer, PricesAnswer
+from risk_management.service.answers import CashAnswer, EquityAnswer, PricesAnswer
 from risk_management.service.models import CashFlow, EquityReport, Prices
 from risk_management.service.route import Answer, Call, Route
 
@@ -50,7 +50,11 @@ def cash_flow(call: Call) -> Answer:
         symbol=body.symbol or "",
         actor=call.who.actor,
     )
-    return Answer({"durable": call.durable})
+    state = call.manager.state
+    account = body.account_id or next(iter(state.accounts))
+    cash = state.accounts[account].balance
+    said = {"account_id": account, "cash": cash, "equity": state.equity, "durable": call.durable}
+    return Answer(said)
 
 
 ROUTES: Final = (
@@ -81,6 +85,6 @@ ROUTES: Final = (
         "Book cash that came or went; each call is booked",
         cash_flow,
         asks=CashFlow,
-        answers=Done,
+        answers=CashAnswer,
     ),
 )

@@ -6,7 +6,8 @@ from typing import Final
 
 from risk_management.model.access import Access
 from risk_management.model.money import SCALE
-from risk_management.service.answers import Done, ReleaseAnswer, StopAnswer
+from risk_management.model.portfolio import Scope
+from risk_management.service.answers import ModeAnswer, ReleaseAnswer, StopAnswer
 from risk_management.service.models import ModeAsked, ReasonGiven
 from risk_management.service.route import Answer, Call, Route
 
@@ -17,7 +18,8 @@ def mode(call: Call) -> Answer:
     """Hold a scope in a mode; ACTIVE ends what holds it."""
     body = call.body
     call.manager.set_mode(body.mode, body.reason, scope=body.scope, name=body.name, actor=call.who.actor)
-    return Answer({"durable": call.durable})
+    in_force = call.manager.state.mode_of(Scope(body.scope), body.name)
+    return Answer({"mode": in_force, "durable": call.durable})
 
 
 def stop(call: Call) -> Answer:
@@ -49,7 +51,7 @@ ROUTES: Final = (
         "Set the mode of the portfolio, a strategy, bot or symbol",
         mode,
         asks=ModeAsked,
-        answers=Done,
+        answers=ModeAnswer,
         refuses=(404,),
     ),
     Route(

@@ -709,3 +709,18 @@ def test_a_kind_of_entry_that_there_is_not_is_said(service, kind):
     told = service.call("GET", f"audit/search?kinds={kind}", None, "read")
     assert (told.status, told.code) == (400, "OUT_OF_RANGE")
     assert "QuotesReceived" in told.json["error"]["message"]
+
+
+def test_what_was_booked_and_what_is_in_force_is_answered(service):
+    booked = service.call("POST", "cash-flows", {"kind": "fee", "amount": -5}, "operate").json
+    account = service.manager.config.account_id
+    assert booked["account_id"] == account
+    assert booked["cash"] == service.manager.state.accounts[account].balance
+    assert booked["equity"] == service.manager.state.equity
+    opened = service.call(
+        "POST", "cash-flows", {"kind": "deposit", "amount": 7, "account_id": "new"}, "operate"
+    ).json
+    assert (opened["account_id"], opened["cash"]) == ("new", 7.0)
+    assert service.call("POST", "emergency-stop", {"reason": "a"}, "operate").status == 200
+    told = service.call("POST", "mode", {"mode": "active", "reason": "go"}, "operate").json
+    assert told["mode"] == "halted"
