@@ -77,6 +77,9 @@ def judge(
     findings, failed = _run(checks, proposal)
     opening, binding = _largest(proposal, findings) if proposal.opening > 0.0 else (0.0, None)
     reasons = _reasons(findings, binding, proposal.opening)
+    if request.reduce_only and binding is not None:  # what else an opening would break is beside the point
+        binding = next(f for f in findings if f.check == "mode")
+        reasons = (binding.code,)
     if not may_close and proposal.closing > 0.0:
         binding = binding or next(f for f in findings if f.check == "mode")
         reasons = tuple(dict.fromkeys((binding.code, *reasons)))

@@ -64,7 +64,7 @@ SENTENCES: Final[dict[str, str]] = {
     "STRESS_LIMIT": "scenario {subject} would lose {measured} of equity, allowed are {limit}",
     "SELF_MATCH": "it would meet a working order of {subject}, another bot of this account",
     "CHECK_ERROR": "the check {subject} failed, so nothing new is opened",
-    "NOTHING_TO_CLOSE": "there is nothing left of {subject} to close",
+    "NOTHING_TO_CLOSE": "no more of {subject} is left to close",
 }
 """A sentence for each code; the stable list of codes is made of its keys."""
 FROM_BEFORE: Final = (

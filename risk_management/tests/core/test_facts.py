@@ -292,6 +292,8 @@ def test_a_reduce_only_order_closes_and_never_opens(manager):
     asked = manager.request_trade(OrderTicket("KO", "sell", 1500.0, bot_name="a", reduce_only=True))
     assert (asked.recommended_size, asked.opening_size) == (pytest.approx(1000.0), 0.0)
     assert asked.rejection_reasons == ("NOTHING_TO_CLOSE",)
+    far = manager.desk.ask(OrderTicket("KO", "sell", 9_000.0, bot_name="a", reduce_only=True))
+    assert far.rejection_reasons == ("NOTHING_TO_CLOSE",)
     manager.execute_trade(FillReport(asked.request_id, 1000.0, 100.0))
     again = manager.request_trade(OrderTicket("KO", "sell", 700.0, bot_name="a", reduce_only=True))
     assert not again.approved
