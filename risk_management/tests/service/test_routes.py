@@ -497,6 +497,7 @@ def test_settings_are_tightened_by_operate_and_loosened_by_admin(fresh):
         ({"var_config": {"daily_var_limit": True}}, "WRONG_TYPE"),
         ({"var_config": {"daily_var_limit": None}}, "WRONG_TYPE"),
         ({"var_config": 5}, "WRONG_TYPE"),
+        ({"portfolio_limits": {"deny_symbols": ["KO", "A B"]}}, "OUT_OF_RANGE"),
         ({"var_config": {"nothing": 5}}, "UNKNOWN_FIELD"),
         ({"nothing": 5}, "UNKNOWN_FIELD"),
         ({"__class__": {"x": 1}}, "UNKNOWN_FIELD"),
