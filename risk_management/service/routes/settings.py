@@ -37,11 +37,12 @@ FIXED: Final = frozenset(
     }
 )
 """Changed with the files of the server alone."""
+# price_collar is neither: with a narrow one every tick is far, and no loss that rests on it is acted on
 TIGHTER_BELOW: Final = {
     "portfolio_limits": """max_single_position max_index_fund_position max_coin_position
         max_major_coin_position max_sector_exposure max_cluster_exposure max_strategy_exposure
         max_gross_exposure max_net_exposure max_leverage max_positions max_risk_per_trade""",
-    "order_config": """max_order_size max_order_quantity max_volume_share price_collar
+    "order_config": """max_order_size max_order_quantity max_volume_share
         max_orders_per_minute max_orders_per_minute_total runaway_multiple""",
     "var_config": "daily_var_limit daily_es_limit",
     "kelly_config": "default_kelly_fraction",

@@ -158,6 +158,29 @@ def test_the_loss_of_a_symbol_bot_and_strategy_are_measured(make_manager):
             assert said == ("drawdown of symbol AAPL 4.00% (threshold 4.00%)",)
 
 
+def test_a_loss_of_what_may_hold_nothing_is_acted_on(make_manager):
+    """The least that can be set for a bot and a strategy switches their own stops off no more."""
+    mine = row("halt", metric="drawdown", scope="strategy", subject="trend", threshold=0.1)
+    manager, _ = book(make_manager, mine)
+    manager.register_bot("c", "trend")
+    manager.add_position("AAPL", 30_000.0, 100.0, "trend", bot_name="c")
+    manager.update_prices({"AAPL": 100.0})
+    manager.reconfigure(
+        manager.config.update(
+            bot_config={"max_exposure": 0.0}, portfolio_limits={"max_strategy_exposure": 0.0}
+        ),
+        actor="ops",
+    )
+    manager.assess_overall_risk()
+    assert manager.state.bots["c"].enabled
+    assert manager.state.mode_of(Scope.STRATEGY, "trend") is TradingMode.ACTIVE
+    manager.update_prices({"AAPL": 97.0})
+    manager.assess_overall_risk()
+    assert manager.state.bots["c"].disabled_reason.startswith("lost 900.00, all of what it may hold")
+    assert manager.state.mode_of(Scope.STRATEGY, "trend") is TradingMode.HALTED
+    assert (Scope.STRATEGY, "trend", "strategy_drawdown") in manager.state.holds
+
+
 def test_the_largest_cluster_is_cut_the_cheapest_first(make_manager):
     """Fractional knapsack: by brute force over every sequence no other one costs less."""
     manager, _ = make_manager(portfolio_value=100_000.0)

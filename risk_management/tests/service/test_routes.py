@@ -476,6 +476,8 @@ def test_settings_are_tightened_by_operate_and_loosened_by_admin(fresh):
     assert patch("operate", portfolio_limits={"allow_shorts": False}).status == 200
     assert patch("operate", portfolio_limits={"min_cash": 0.1}).status == 200
     assert patch("operate", portfolio_limits={"min_cash": 0.05}).status == 403
+    # a narrow collar makes every tick a far one, and losses that rest on it are not acted on
+    assert patch("operate", order_config={"price_collar": 0.005}).status == 403
     assert patch("admin", var_config={"daily_var_limit": 0.02}).status == 200
     told = service.call("GET", "config", scope="read").json
     assert told["settings"]["var_config"]["daily_var_limit"] == 0.02
