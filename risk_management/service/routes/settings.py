@@ -155,6 +155,9 @@ def _set(group: Settings, prefix: str, field: str, value: Any) -> Change:
     except ConfigurationError as problem:
         code = Code.WRONG_TYPE if value is None else Code.OUT_OF_RANGE
         raise Problem(code, shown_name, str(problem)) from None
+    if not _is_as_said(value, group.model_dump(mode="json", include={field})[field]):
+        said = f"{shown_name} holds text where a number is meant, or the reverse; got {shown(value)}"
+        raise Problem(Code.WRONG_TYPE, shown_name, said)
     return Change(name, old, getattr(group, field))
 
 
@@ -167,6 +170,15 @@ def _is_like(value: Any, old: Any) -> bool:
     if isinstance(old, int | float):
         return isinstance(value, int | float)
     return isinstance(value, type(old))
+
+
+def _is_as_said(value: Any, kept: Any) -> bool:
+    """Whether a setting holds what was sent: within it, too, no text was read as a number."""
+    if isinstance(value, dict) and isinstance(kept, dict):
+        return all(name in kept and _is_as_said(item, kept[name]) for name, item in value.items())
+    if isinstance(value, list) and isinstance(kept, list):
+        return len(value) == len(kept) and all(map(_is_as_said, value, kept))
+    return isinstance(value, str) == isinstance(kept, str)
 
 
 ROUTES: Final = (

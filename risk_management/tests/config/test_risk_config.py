@@ -193,6 +193,11 @@ def test_a_list_of_symbols_holds_symbols(field, symbol):
     RiskManagementConfig().update(portfolio_limits={field: ("KO", "BTC/USDT", "BRK.B")})
 
 
+def test_a_number_that_no_double_holds_is_a_wrong_one():
+    with pytest.raises(ConfigurationError, match="daily_var_limit"):
+        RiskManagementConfig().update(var_config={"daily_var_limit": 10**399})
+
+
 def test_update_gives_a_checked_copy():
     config = RiskManagementConfig()
     changed = config.update(var_config={"daily_var_limit": 0.015})

@@ -495,7 +495,19 @@ def test_settings_are_tightened_by_operate_and_loosened_by_admin(fresh):
     [
         ({"var_config": {"daily_var_limit": 15}}, "OUT_OF_RANGE"),
         ({"var_config": {"daily_var_limit": -0.1}}, "OUT_OF_RANGE"),
+        ({"var_config": {"daily_var_limit": 10**399}}, "OUT_OF_RANGE"),
         ({"var_config": {"daily_var_limit": "0.02"}}, "WRONG_TYPE"),
+        ({"portfolio_limits": {"strategy_budgets": {"s": "0.5"}}}, "WRONG_TYPE"),
+        ({"heartbeat_config": {"bots": {"RSI2": "60"}}}, "WRONG_TYPE"),
+        ({"drawdown_config": {"tiers": [[0.5, "0.5"], [1.0, 0.0]]}}, "WRONG_TYPE"),
+        (
+            {
+                "emergency_config": {
+                    "rows": [{"name": "x", "metric": "drawdown", "threshold": "0.2", "action": "warn"}]
+                }
+            },
+            "WRONG_TYPE",
+        ),
         ({"var_config": {"daily_var_limit": True}}, "WRONG_TYPE"),
         ({"var_config": {"daily_var_limit": None}}, "WRONG_TYPE"),
         ({"var_config": 5}, "WRONG_TYPE"),
@@ -520,6 +532,18 @@ def test_settings_change_whole_or_not_at_all(service, changes, code):
     answer = service.call("PATCH", "config", {"changes": changes, "reason": "x"})
     assert (answer.status, answer.code) == (400, code)
     assert service.manager.config.digest() == before
+
+
+def test_mappings_lists_and_rows_are_taken_as_they_are_sent(fresh):
+    service = fresh()
+    row = {"name": "x", "metric": "drawdown", "threshold": 0.2, "action": "warn", "release": None}
+    changes = {
+        "portfolio_limits": {"strategy_budgets": {"s": 1}, "deny_symbols": ["PG"]},
+        "drawdown_config": {"tiers": [[0.5, 0.5], [1, 0]]},
+        "emergency_config": {"rows": [row]},
+        "liquidation_config": {"half_spread": {"equity": 0.001}},
+    }
+    assert service.call("PATCH", "config", {"changes": changes, "reason": "x"}).status == 200
 
 
 def test_nan_in_settings(service):
