@@ -50,7 +50,7 @@ ROUTES: Final = (
         mode,
         asks=ModeAsked,
         answers=Done,
-        refuses=(404,),
+        refuses=(404, 409),
     ),
     Route(
         "POST",

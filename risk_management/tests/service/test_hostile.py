@@ -209,15 +209,17 @@ def test_everything_else_that_means_nothing(service, method, path, body, code):
 
 
 LONE = b'"\\ud800"'
+RULE = b'{"rule_id":"r","name":"n","condition":"drawdown > 0","message":%s}'
+DENIED = b'{"reason":"x","changes":{"portfolio_limits":{"deny_symbols":[%s]}}}'
 SURROGATES = [
-    ("POST", "rules", b'{"rule_id":"r","name":"n","condition":"drawdown > 0","message":%s}', "INVALID_ENCODING"),
+    ("POST", "rules", RULE, "INVALID_ENCODING"),
     ("POST", "rules", b'{"rule_id":"r","name":"n","condition":%s}', "INVALID_ENCODING"),
     ("POST", "rules", b'{"rule_id":"r","name":%s,"condition":"drawdown > 0"}', "INVALID_NAME"),
     ("POST", "rules/try", b'{"condition":%s}', "INVALID_ENCODING"),
-    ("PATCH", "config", b'{"reason":"x","changes":{"portfolio_limits":{"deny_symbols":[%s]}}}', "INVALID_ENCODING"),
+    ("PATCH", "config", DENIED, "INVALID_ENCODING"),
     ("PATCH", "config", b'{"reason":"x","changes":{"heartbeat_config":{"bots":{%s:1}}}}', "UNKNOWN_FIELD"),
     ("POST", "trades", b'{"action":"buy","size":100,"symbol":%s}', "INVALID_SYMBOL"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("method", "path", "body", "code"), SURROGATES)

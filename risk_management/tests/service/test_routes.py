@@ -273,6 +273,9 @@ def test_stop_and_release(fresh):
     hold = {"mode": "reducing", "scope": "symbol", "name": "KO", "reason": "news"}
     assert service.call("POST", "mode", hold, "operate").status == 200
     assert service.ask().json["rejection_reasons"][0] == "REDUCING"
+    assert service.call("POST", "mode", {**hold, "mode": "halted"}, "operate").status == 200
+    laxer = service.call("POST", "mode", hold, "operate")
+    assert (laxer.status, laxer.code) == (409, "HALTED")
     assert service.call("POST", "mode", {**hold, "mode": "active"}, "operate").status == 200
     assert service.ask(size=120).json["approved"]
     assert service.call("POST", "mode", {**hold, "mode": "fast"}, "operate").code == "INVALID_MODE"
