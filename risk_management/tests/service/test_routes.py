@@ -511,6 +511,16 @@ def test_settings_are_tightened_by_operate_and_loosened_by_admin(fresh):
             },
             "WRONG_TYPE",
         ),
+        (
+            {
+                "emergency_config": {
+                    "rows": [
+                        {"name": "operator", "metric": "drawdown", "threshold": 0.2, "action": "reduce_only"}
+                    ]
+                }
+            },
+            "INCONSISTENT_LIMITS",
+        ),
         ({"var_config": {"daily_var_limit": True}}, "WRONG_TYPE"),
         ({"var_config": {"daily_var_limit": None}}, "WRONG_TYPE"),
         ({"var_config": 5}, "WRONG_TYPE"),
