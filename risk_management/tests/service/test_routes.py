@@ -10,9 +10,12 @@ from urllib.parse import quote
 
 import pytest
 
-from risk_management.errors import StoreUnavailable
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.order_desk import OrderTicket
+from risk_management.errors import ConfigurationError, StoreUnavailable
 from risk_management.model.access import Access
 from risk_management.model.portfolio import TradingMode
+from risk_management.service.routes.settings import TIGHTER_ABOVE, TIGHTER_BELOW
 from risk_management.store.chain import START, link
 
 
@@ -557,6 +560,55 @@ def test_mappings_lists_and_rows_are_taken_as_they_are_sent(fresh):
         "liquidation_config": {"half_spread": {"equity": 0.001}},
     }
     assert service.call("PATCH", "config", {"changes": changes, "reason": "x"}).status == 200
+
+
+def furthest(section: str, name: str, values: tuple[float, ...]) -> float:
+    """The first of some values that a setting may have."""
+    group = getattr(RiskManagementConfig(), section)
+    for value in values:
+        try:
+            setattr(group, name, value)
+        except ConfigurationError:
+            continue
+        return value
+    raise AssertionError(f"{section}.{name} takes none of {values}")
+
+
+FURTHEST: dict[str, dict[str, float]] = {}
+for entries, values in ((TIGHTER_BELOW, (0.0, 1e-9, 1, 1.001)), (TIGHTER_ABOVE, (1e8, 1.0))):
+    for section, names in entries.items():
+        FURTHEST.setdefault(section, {}).update({n: furthest(section, n, values) for n in names.split()})
+FURTHEST["emergency_config"]["var_halt"] = 0.86  # it stays above its release
+CASES = [FURTHEST, *({s: {n: value}} for s, some in FURTHEST.items() for n, value in some.items())]
+
+
+@pytest.mark.parametrize(
+    "changes", CASES, ids=lambda c: "-".join(next(iter(c.items()))[1]) if len(c) == 1 else "all"
+)
+def test_nothing_that_an_operator_may_set_weakens_the_protection(make_manager, changes):
+    """As far as `operate` may tighten, and then a fall by half: the book loses no more than it would have."""
+
+    def fallen(manager, clock) -> float:
+        manager.register_bot("a", "trend")
+        manager.add_position("SPY", 7000.0, 400.0, "trend", bot_name="a")
+        manager.update_prices({"SPY": 400.0})
+        manager.assess_overall_risk()
+        manager.reconfigure(tightened, actor="ops")
+        for step in range(1, 71):
+            clock.advance(5)
+            manager.update_prices({"SPY": 400.0 * 0.99**step})
+            manager.assess_overall_risk()
+        assert manager.state.mode is not TradingMode.ACTIVE
+        assert not manager.request_trade(OrderTicket("SPY", "buy", 500.0, "trend", "a")).approved
+        return manager.state.equity
+
+    tightened = RiskManagementConfig()
+    control = fallen(*make_manager())
+    try:
+        tightened = tightened.update(**changes)
+    except ConfigurationError:
+        pytest.skip("alone it contradicts others; it is among all of them")
+    assert fallen(*make_manager()) >= control - 1e-6
 
 
 def test_nan_in_settings(service):
