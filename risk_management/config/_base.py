@@ -21,7 +21,8 @@ from pydantic import (
 )
 
 from risk_management.config.mistakes import in_words
-from risk_management.errors import ConfigurationError
+from risk_management.errors import ConfigurationError, InvalidRequest
+from risk_management.model.instrument import checked_symbol
 
 __all__ = [
     "Fraction",
@@ -30,6 +31,7 @@ __all__ = [
     "PositiveMoney",
     "Seconds",
     "Settings",
+    "Symbol",
     "ZoneName",
     "readable_errors",
 ]
@@ -49,6 +51,13 @@ def _without_offset(moment: time) -> time:
     return moment
 
 
+def _symbol(text: str) -> str:
+    try:
+        return checked_symbol(text)
+    except InvalidRequest as problem:
+        raise ValueError(problem.message) from None
+
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 """A share from 0 to 1; 0.15 is 15 %."""
 Leverage = Annotated[float, Field(ge=0.0, le=20.0)]
@@ -57,6 +66,8 @@ PositiveMoney = Annotated[float, Field(gt=0.0, le=1e13)]
 """Money in the base currency, above 0."""
 Seconds = Annotated[float, Field(ge=0.0, le=1e8)]
 """A span of time in seconds."""
+Symbol = Annotated[str, AfterValidator(_symbol)]
+"""A symbol, such as ``AAPL`` or ``BTC/USDT``; it need not be known."""
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
 """A time zone that exists, such as ``Europe/Berlin``."""
 LocalTime = Annotated[time, AfterValidator(_without_offset)]
@@ -185,5 +196,5 @@ def _number(value: Any) -> float | None:
         return None
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -19,6 +19,7 @@ from risk_management.config._base import (
     Leverage,
     PositiveMoney,
     Settings,
+    Symbol,
     readable_errors,
 )
 from risk_management.config._channels import channel_problems
@@ -86,7 +87,7 @@ class PortfolioLimits(Settings):
     """Largest net position in one coin."""
     max_major_coin_position: Fraction = 0.20
     """Largest net position in a coin of `major_coins`."""
-    major_coins: tuple[str, ...] = ("BTC", "ETH", "BTC-USD", "ETH-USD", "BTC/USDT", "ETH/USDT")
+    major_coins: tuple[Symbol, ...] = ("BTC", "ETH", "BTC-USD", "ETH-USD", "BTC/USDT", "ETH/USDT")
     """Coins under `max_major_coin_position`."""
     max_sector_exposure: Leverage = 0.35
     """Largest net exposure to one sector; all unknown sectors share one. Broad index funds are no sector."""
@@ -110,9 +111,9 @@ class PortfolioLimits(Settings):
     """Whether a position may go below zero."""
     max_risk_per_trade: Fraction = 0.01
     """Open risk that one new trade may add (see the heat page for what open risk is)."""
-    allow_symbols: tuple[str, ...] = ()
+    allow_symbols: tuple[Symbol, ...] = ()
     """Where not empty, nothing else may be opened."""
-    deny_symbols: tuple[str, ...] = ()
+    deny_symbols: tuple[Symbol, ...] = ()
     """Never opened."""
 
 

@@ -8,7 +8,7 @@ from risk_management.config.risk_config import EmergencyRowConfig, RiskManagemen
 from risk_management.core.emergency import EmergencyAction, EmergencyRow
 from risk_management.core.scoped_metrics import SCOPED_WORDS
 from risk_management.errors import ConfigurationError
-from risk_management.model.portfolio import Scope
+from risk_management.model.portfolio import OWN_CAUSES, Scope
 from risk_management.model.vocabulary import VOCABULARY
 
 __all__ = ["emergency_rows"]
@@ -34,7 +34,7 @@ def emergency_rows(config: RiskManagementConfig) -> tuple[EmergencyRow, ...]:
     Raises
     ------
     ConfigurationError
-        A user's row names an unknown metric or the name of another row.
+        A user's row names an unknown metric, or goes by the name of another row or of what else stops.
     """
     built_in = (*_of_drawdown(config), *_of_var(config), *_of_the_rest(config))
     own = tuple(map(_own, config.emergency_config.rows))
@@ -46,6 +46,11 @@ def emergency_rows(config: RiskManagementConfig) -> tuple[EmergencyRow, ...]:
             raise ConfigurationError(
                 f"emergency_config.rows: {row.name!r} watches the unknown metric {row.metric!r}; "
                 f"known are {', '.join(VOCABULARY)}"
+            )
+        if row.name.partition(":")[0] in OWN_CAUSES:
+            raise ConfigurationError(
+                f"emergency_config.rows: {row.name!r} is what another stop of the system goes by, which the "
+                "row would replace and end; give the row another name"
             )
         if names.count(row.name) > 1:
             raise ConfigurationError(f"emergency_config.rows: the name {row.name!r} stands twice")

@@ -11,7 +11,7 @@ from typing import Final
 
 from risk_management.errors import InvalidRequest, shown
 from risk_management.model.events import Event, InstrumentDefined, PositionAdded
-from risk_management.model.instrument import ContractKind, Instrument
+from risk_management.model.instrument import ContractKind, Instrument, checked_symbol, is_symbol
 from risk_management.model.money import to_ledger
 from risk_management.model.portfolio import EXTERNAL, OPERATOR, SYSTEM, PortfolioState, PositionKey
 
@@ -32,7 +32,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:=^-]{0,31}\Z")
 HIDDEN: Final = (
     r"\u0000-\u001f\u007f-\u009f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
     r"\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -47,29 +46,6 @@ NAME: Final = re.compile(rf"[^{HIDDEN}\ud800-\udfff]{{1,128}}\Z")
 LARGEST: Final = 1e12
 LEAST_PRICE: Final = 1e-9
 RESERVED: Final = frozenset({OPERATOR, SYSTEM, EXTERNAL})
-
-
-def checked_symbol(symbol: object) -> str:
-    """A symbol of plain letters, digits and ``. _ / : = ^ -``, at most 32 long.
-
-    Raises
-    ------
-    InvalidRequest
-        With the code ``INVALID_SYMBOL``.
-    """
-    if isinstance(symbol, str) and is_symbol(symbol):
-        return symbol
-    raise InvalidRequest(
-        "INVALID_SYMBOL",
-        "symbol",
-        "a symbol is 1 to 32 letters, digits or . _ / : = ^ -, such as 'AAPL' or 'BTC/USDT'; "
-        f"got {shown(symbol)}",
-    )
-
-
-def is_symbol(name: str) -> bool:
-    """Whether a name can be a symbol here."""
-    return SYMBOL.match(name) is not None and ".." not in name
 
 
 def checked_name(value: object, field: str, *, empty: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +20,7 @@ from risk_management.model.portfolio import (
     TradingMode,
 )
 
-__all__ = ["bot_and_strategy_events", "fresh_start", "profits_of"]
+__all__ = ["bot_and_strategy_events", "fresh_start", "profits_of", "share_of"]
 
 
 def bot_and_strategy_events(
@@ -28,7 +29,8 @@ def bot_and_strategy_events(
     """New peaks, bots that are disabled and strategies that only close, after losses of their own.
 
     A loss is counted from the highest profit, open positions included, and held against what the bot
-    may hold or the strategy's budget. A price that moved far in one tick makes no peak, however old it gets.
+    may hold or the strategy's budget; of nothing any loss is too much. A price that moved far in one tick
+    makes no peak, however old it gets.
     """
     if not state.bots and not state.strategies and not state.positions:
         return
@@ -38,7 +40,8 @@ def bot_and_strategy_events(
     new_strategies = tuple((n, v) for n, v in strategies.items() if v > known[n])
     if state.is_sure and (new_bots or new_strategies):
         yield PeaksSeen(at=now, actor=SYSTEM, bots=new_bots, strategies=new_strategies)
-    equity = max(state.totals.equity or 0.0, 0.0)
+    equity = state.totals.equity
+    equity = equity if equity is not None and equity > 0.0 else math.nan  # no share of it is made up
     yield from _bots(state, config, bots, equity, now)
     yield from _strategies(state, config, strategies, equity, now)
 
@@ -53,6 +56,13 @@ def profits_of(state: PortfolioState) -> tuple[dict[str, int], dict[str, int]]:
             bots[position.key.bot] += profit
         strategies[position.key.strategy] = strategies.get(position.key.strategy, 0) + profit
     return bots, strategies
+
+
+def share_of(part: float, whole: float) -> float:
+    """Part of a whole; of nothing, anything is without end. NaN of an unknown whole."""
+    if whole > 0.0:
+        return part / whole
+    return math.nan if math.isnan(whole) else math.inf if part > 0.0 else 0.0
 
 
 def fresh_start(
@@ -79,8 +89,8 @@ def _bots(
     for name, bot in state.bots.items():
         capital = bot.max_exposure or config.bot_config.max_exposure * equity
         loss = (max(bot.record.peak, profits[name]) - profits[name]) / SCALE
-        if bot.enabled and capital > 0.0 and loss / capital >= limit:
-            reason = f"lost {loss / capital:.1%} of what it may hold from its peak (limit {limit:.1%})"
+        if bot.enabled and share_of(loss, capital) >= limit:
+            reason = f"lost {_said(loss, capital)} of what it may hold from its peak (limit {limit:.1%})"
             yield BotChanged(at=now, actor=SYSTEM, bot=replace(bot, enabled=False, disabled_reason=reason))
 
 
@@ -98,7 +108,11 @@ def _strategies(
         budget = limits.strategy_budgets.get(name, limits.max_strategy_exposure) * equity
         loss = (max(record.peak, profit) - profit) / SCALE
         key = (Scope.STRATEGY, name, "strategy_drawdown")
-        if budget > 0.0 and loss / budget >= limit and key not in state.holds:
-            reason = f"lost {loss / budget:.1%} of its budget from its peak (limit {limit:.1%})"
+        if share_of(loss, budget) >= limit and key not in state.holds:
+            reason = f"lost {_said(loss, budget)} of its budget from its peak (limit {limit:.1%})"
             hold = Hold(*key, TradingMode.REDUCING, SYSTEM, reason, now, latched=True)
             yield HoldSet(at=now, actor=SYSTEM, hold=hold)
+
+
+def _said(loss: float, whole: float) -> str:
+    return f"{loss / whole:.1%}" if whole > 0.0 else f"{loss:,.2f}, all"

@@ -411,8 +411,8 @@ class EmergencyProtocol:
     def _release(self, row: EmergencyRow) -> list[EmergencyReport]:
         if row.action is EmergencyAction.HALT_NEW_RISK:
             self._book.apply(VarHaltChanged(at=self._clock.now(), actor=SYSTEM, halted=False))
-        elif self._is_held(row, TradingMode.HALTED):
-            return []  # latched: a person ends it
+        elif (held := self._held(row)) is not None and held.latched:
+            return []  # a person ends it
         elif self._is_held(row):
             self._unhold(row.scope, row.subject, row.name, SYSTEM, "back below its threshold")
         elif row.action is EmergencyAction.SCALE_DOWN:
@@ -446,6 +446,10 @@ class EmergencyProtocol:
             self._book.apply(EmergencyStepped(at=self._clock.now(), actor=SYSTEM, counts=counts))
 
     def _hold(self, row: EmergencyRow, mode: TradingMode, reason: str, *, latched: bool) -> None:
+        """Hold the row's scope; what stands there stricter, or until a person ends it, stays."""
+        known = self._held(row)
+        if known is not None and (known.mode.severity > mode.severity or (known.latched and not latched)):
+            return
         now = self._clock.now()
         hold = Hold(row.scope, row.subject, row.name, mode, SYSTEM, reason, now, latched)
         self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
@@ -456,8 +460,11 @@ class EmergencyProtocol:
         )
         self._book.apply(event)
 
+    def _held(self, row: EmergencyRow) -> Hold | None:
+        return self._book.state.holds.get((row.scope, row.subject, row.name))
+
     def _is_held(self, row: EmergencyRow, mode: TradingMode | None = None) -> bool:
-        hold = self._book.state.holds.get((row.scope, row.subject, row.name))
+        hold = self._held(row)
         return hold is not None and (mode is None or hold.mode is mode)
 
 

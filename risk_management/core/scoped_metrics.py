@@ -8,7 +8,7 @@ from typing import Final
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.emergency import EmergencyRow
-from risk_management.core.peaks import profits_of
+from risk_management.core.peaks import profits_of, share_of
 from risk_management.core.reduction import marked
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import OPERATOR, PortfolioState, Position, Scope
@@ -83,7 +83,7 @@ def scoped_metrics(
 
 
 def _fallen(peak: int, profit: int, capital: float) -> float:
-    return max(0, peak - profit) / SCALE / capital if capital > 0.0 else 0.0
+    return share_of(max(0, peak - profit) / SCALE, capital)
 
 
 def _is_of(position: Position, scope: Scope, name: str) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.bot_room import maximum, may_hold
-from risk_management.core.peaks import profits_of
+from risk_management.core.peaks import profits_of, share_of
 from risk_management.core.reduction import marked
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import PortfolioState, StrategyRecord
@@ -51,9 +51,9 @@ def _bot(
     pending = sum(1 for reservation in state.reservations.values() if reservation.key.bot == name)
     return {
         "bot_exposure": held / base,
-        "bot_use": _share(held, may_hold(name, bot, config, base)),
+        "bot_use": share_of(held, may_hold(name, bot, config, base)),
         "bot_profit": profit / SCALE,
-        "bot_drawdown": _share((max(record.peak, profit) - profit) / SCALE, most),
+        "bot_drawdown": share_of((max(record.peak, profit) - profit) / SCALE, most),
         "bot_pending": float(pending),
         "bot_approved": float(record.approved),
         "bot_cut": float(record.cut),
@@ -74,9 +74,9 @@ def _strategy(
     peak = state.strategies.get(name, StrategyRecord()).peak
     return {
         "strategy_exposure": held / base,
-        "strategy_use": _share(held, budget),
+        "strategy_use": share_of(held, budget),
         "strategy_profit": profit / SCALE,
-        "strategy_drawdown": _share((max(peak, profit) - profit) / SCALE, budget),
+        "strategy_drawdown": share_of((max(peak, profit) - profit) / SCALE, budget),
     }
 
 
@@ -94,10 +94,3 @@ def _symbols(state: PortfolioState, base: float, now: datetime) -> dict[str, dic
             "symbol_quote_age": math.nan if quote is None else (now - quote.time).total_seconds(),
         }
     return found
-
-
-def _share(part: float, whole: float) -> float:
-    """Part of a whole; of nothing, anything is without end."""
-    if whole > 0.0:
-        return part / whole
-    return math.nan if math.isnan(whole) else math.inf if part > 0.0 else 0.0

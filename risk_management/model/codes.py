@@ -198,7 +198,8 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
         Code.INSUFFICIENT: "too few observations",
         Code.INVALID_ACTION: "neither buy nor sell",
         Code.INVALID_CONDITION: "a rule's condition can't be used; the text names the column",
-        Code.INVALID_ENCODING: "the body is not UTF-8, or begins with a byte order mark",
+        Code.INVALID_ENCODING: "the body is not UTF-8, begins with a byte order mark, or a text of it holds "
+        "half a surrogate pair",
         Code.INVALID_JSON: "the body is empty or not JSON",
         Code.INVALID_KIND: "no kind of cash that is known",
         Code.INVALID_MODE: "no mode or scope that is known",

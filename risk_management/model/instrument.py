@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-from risk_management.errors import InvalidRequest
+from risk_management.errors import InvalidRequest, shown
 
-__all__ = ["AssetClass", "ContractKind", "Instrument", "notional"]
+__all__ = ["AssetClass", "ContractKind", "Instrument", "checked_symbol", "is_symbol", "notional"]
+
+SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:=^-]{0,31}\Z")
+
+
+def checked_symbol(symbol: object) -> str:
+    """A symbol of plain letters, digits and ``. _ / : = ^ -``, at most 32 long.
+
+    Raises
+    ------
+    InvalidRequest
+        With the code ``INVALID_SYMBOL``.
+    """
+    if isinstance(symbol, str) and is_symbol(symbol):
+        return symbol
+    raise InvalidRequest(
+        "INVALID_SYMBOL",
+        "symbol",
+        "a symbol is 1 to 32 letters, digits or . _ / : = ^ -, such as 'AAPL' or 'BTC/USDT'; "
+        f"got {shown(symbol)}",
+    )
+
+
+def is_symbol(name: str) -> bool:
+    """Whether a name can be a symbol here."""
+    return SYMBOL.match(name) is not None and ".." not in name
 
 
 class AssetClass(StrEnum):

@@ -29,6 +29,7 @@ __all__ = [
     "EMERGENCY_STOP",
     "EXTERNAL",
     "OPERATOR",
+    "OWN_CAUSES",
     "SYSTEM",
     "Account",
     "Bot",
@@ -54,6 +55,18 @@ SYSTEM: Final = "system"
 """The risk system itself, when it trims or liquidates."""
 EMERGENCY_STOP: Final = "emergency_stop"
 """Cause of the hold by which a person stops everything."""
+OWN_CAUSES: Final = frozenset(
+    {
+        *(EMERGENCY_STOP, OPERATOR),
+        *("ledger", "settings", "store", "system_error"),
+        *("reconciliation", "unreconciled", "fill_price", "overfill", "price_jump"),
+        *("heartbeat", "liquidation", "strategy_drawdown"),
+    }
+)
+"""What sets a hold beside the emergency rows, before a colon where it names somebody.
+
+No row of a user goes by one: its hold would take the place of the other, and end it.
+"""
 
 
 def _no_breaks() -> Mapping[str, tuple[Break, ...]]:

@@ -20,7 +20,7 @@ from risk_management.service.problems import Problem, status_of
 from risk_management.service.route import Answer, Call, Route, Views
 from risk_management.service.sessions import COOKIE
 from risk_management.service.slashes import place_with_slashes
-from risk_management.service.strict_json import MOST_BYTES, read_object
+from risk_management.service.strict_json import MOST_BYTES, check_texts, read_object
 
 if TYPE_CHECKING:
     from risk_management.service.live import Live
@@ -126,7 +126,10 @@ def _body(route: Route) -> Any:
         raise Problem(Code.BODY_TOO_LARGE, "", f"a body has at most {MOST_BYTES} bytes")
     if request.mimetype != "application/json":
         raise Problem(Code.NOT_JSON, "", "send JSON, with Content-Type: application/json")
-    return read(route.asks, read_object(request.stream.read(MOST_BYTES + 1)))
+    said = read_object(request.stream.read(MOST_BYTES + 1))
+    asked = read(route.asks, said)
+    check_texts(said)
+    return asked
 
 
 def _response(answer: Answer) -> Response:

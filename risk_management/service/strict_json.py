@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from risk_management.model.codes import Code
 from risk_management.service.problems import Problem
 
-__all__ = ["MOST_BYTES", "read_object"]
+__all__ = ["MOST_BYTES", "check_texts", "read_object"]
 
 MOST_BYTES: Final = 64 * 1024
 DEEPEST: Final = 16
@@ -56,6 +56,24 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise Problem(Code.BODY_NOT_OBJECT, "", 'the body is a JSON object, such as {"symbol": "AAPL"}')
     return read
+
+
+def check_texts(read: dict[str, Any]) -> None:
+    """Refuse half a surrogate pair: an escape of JSON can say it, and nothing could write it in an answer.
+
+    For an object whose fields were looked at: one that knows better, such as a symbol, has its own code.
+
+    Raises
+    ------
+    Problem
+        ``INVALID_ENCODING``
+    """
+    for name, value in read.items():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            said = f"{_named(name)} holds half a surrogate pair, which UTF-8 can't hold"
+            raise Problem(Code.INVALID_ENCODING, _named(name), said) from None
 
 
 def _text(body: bytes) -> str:

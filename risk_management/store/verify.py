@@ -21,6 +21,12 @@ from risk_management.store.snapshot import snapshot_bytes, standing_from
 __all__ = ["Verdict", "verify"]
 
 MOST_SAID: Final = 20
+END: Final = select(func.coalesce(func.max(JOURNAL.c.seq), -1)).scalar_subquery()
+"""Where the journal ends at the moment of a look.
+
+An engine writes an entry and the rows that name it at once: a row behind this end names none, whatever was
+written since the walk.
+"""
 NO_EVENT: Final = (RiskError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading and folding raise over an entry that no engine wrote."""
 
@@ -161,7 +167,7 @@ def _of_an_index(
     reader: StoreReader, table: Table, column: str, wanted: dict[str, int], tail: Tail
 ) -> Iterator[str]:
     name, seq = table.c[column].label("name"), table.c.seq
-    rows = reader.rows(select(name, seq).where(seq <= tail.seq))
+    rows = reader.rows(select(name, seq).where((seq <= tail.seq) | (seq > END)))
     found = {row.name: row.seq for row in rows}
     for known in sorted(found.keys() | wanted.keys(), key=str):
         if found.get(known) != wanted.get(known):
@@ -172,10 +178,11 @@ def _of_an_index(
 
 def _of_the_outbox(reader: StoreReader, wanted: dict[tuple[str, str], int], tail: Tail) -> Iterator[str]:
     """Every row belongs to the entry that it names, and no message that was not let go is missing."""
-    rows = reader.rows(select(OUTBOX.c.key, OUTBOX.c.channel, OUTBOX.c.seq, OUTBOX.c.state))
+    columns = (OUTBOX.c.key, OUTBOX.c.channel, OUTBOX.c.seq, OUTBOX.c.state)
+    rows = reader.rows(select(*columns, (OUTBOX.c.seq > END).label("is_behind")))
     found = {(row.key, row.channel): row for row in rows}
     for name, row in found.items():
-        if row.seq is not None and row.seq <= tail.seq and wanted.get(name) != row.seq:
+        if row.seq is not None and (row.seq <= tail.seq or row.is_behind) and wanted.get(name) != row.seq:
             yield f"the outbox names entry {row.seq} for message {row.key!r:.70}, which does not tell it"
     settled = sorted(row.seq for row in rows if row.seq is not None and row.state in SETTLED)
     first = settled[-KEPT] if len(settled) >= KEPT else 0  # what was sent before may have been let go

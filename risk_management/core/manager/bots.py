@@ -113,13 +113,15 @@ class BotsAndModes(Inside):
         """Hold a portfolio, strategy, bot or symbol in a mode; ACTIVE ends what holds it.
 
         A strategy that lost too much is let go on by this, with its losses counted anew. The stops of the
-        whole portfolio are ended by `release_emergency` alone.
+        whole portfolio are ended by `release_emergency` alone. REDUCING takes the place of no HALTED that
+        another person set: to loosen is a release, ACTIVE or `release_emergency`.
 
         Raises
         ------
         InvalidRequest
             ``UNKNOWN_BOT``, ``UNKNOWN_STRATEGY`` or ``UNKNOWN_SYMBOL``: nothing here goes by this name,
-            and a stop of it would stop nobody; ``LIQUIDATION_GOES_ON``: what it would buy were sold again.
+            and a stop of it would stop nobody; ``LIQUIDATION_GOES_ON``: what it would buy were sold again;
+            ``HALTED``: another person holds it stricter.
         """
         who = actor or library_actor()
         now = self.clock.now()
@@ -133,8 +135,20 @@ class BotsAndModes(Inside):
                 self._check_nothing_closes(scope, name)
                 self._release(scope, name, who, reason)
                 return
-            hold = Hold(scope, name, "operator", mode, who, reason, now, latched=scope is Scope.PORTFOLIO)
+            self._check_not_laxer(mode, scope, name, who)
+            hold = Hold(scope, name, OPERATOR, mode, who, reason, now, latched=scope is Scope.PORTFOLIO)
             self._apply_now(HoldSet, actor=who, hold=hold)
+
+    def _check_not_laxer(self, mode: TradingMode, scope: Scope, name: str, who: str) -> None:
+        """Raise where another person holds it stricter: there is one hold of a person, theirs would be gone."""
+        known = self.state.holds.get((scope, name, OPERATOR))
+        if known is not None and known.actor != who and known.mode.severity > mode.severity:
+            what = f"{scope.value} {name}".rstrip()
+            said = (
+                f"{what} is {known.mode.value} by {known.actor}: {known.reason}; to loosen is a release: set "
+                f"ACTIVE{' or release the emergency' if known.latched else ''} first; nothing was set"
+            )
+            raise InvalidRequest("HALTED", "mode", said)
 
     def _check_nothing_closes(self, scope: Scope, name: str) -> None:
         """Raise while a strategy, bot or symbol is being closed: that has to end before it may trade."""
@@ -152,7 +166,7 @@ class BotsAndModes(Inside):
         with self.book.lock:
             mine = [h for h in self.state.holds.values() if (h.scope, h.name) == (scope, name)]
             for hold in mine:
-                if hold.cause == "operator" or scope is not Scope.PORTFOLIO:
+                if hold.cause == OPERATOR or scope is not Scope.PORTFOLIO:
                     self._apply_now(
                         HoldReleased, actor=actor, scope=scope, name=name, cause=hold.cause, reason=reason
                     )

@@ -52,7 +52,7 @@ ROUTES: Final = (
         mode,
         asks=ModeAsked,
         answers=ModeAnswer,
-        refuses=(404,),
+        refuses=(404, 409),
     ),
     Route(
         "POST",

@@ -37,11 +37,12 @@ FIXED: Final = frozenset(
     }
 )
 """Changed with the files of the server alone."""
+# price_collar is neither: with a narrow one every tick is far, and no loss that rests on it is acted on
 TIGHTER_BELOW: Final = {
     "portfolio_limits": """max_single_position max_index_fund_position max_coin_position
         max_major_coin_position max_sector_exposure max_cluster_exposure max_strategy_exposure
         max_gross_exposure max_net_exposure max_leverage max_positions max_risk_per_trade""",
-    "order_config": """max_order_size max_order_quantity max_volume_share price_collar
+    "order_config": """max_order_size max_order_quantity max_volume_share
         max_orders_per_minute max_orders_per_minute_total runaway_multiple""",
     "var_config": "daily_var_limit daily_es_limit",
     "kelly_config": "default_kelly_fraction",
@@ -154,6 +155,9 @@ def _set(group: Settings, prefix: str, field: str, value: Any) -> Change:
     except ConfigurationError as problem:
         code = Code.WRONG_TYPE if value is None else Code.OUT_OF_RANGE
         raise Problem(code, shown_name, str(problem)) from None
+    if not _is_as_said(value, group.model_dump(mode="json", include={field})[field]):
+        said = f"{shown_name} holds text where a number is meant, or the reverse; got {shown(value)}"
+        raise Problem(Code.WRONG_TYPE, shown_name, said)
     return Change(name, old, getattr(group, field))
 
 
@@ -166,6 +170,15 @@ def _is_like(value: Any, old: Any) -> bool:
     if isinstance(old, int | float):
         return isinstance(value, int | float)
     return isinstance(value, type(old))
+
+
+def _is_as_said(value: Any, kept: Any) -> bool:
+    """Whether a setting holds what was sent: within it, too, no text was read as a number."""
+    if isinstance(value, dict) and isinstance(kept, dict):
+        return all(name in kept and _is_as_said(item, kept[name]) for name, item in value.items())
+    if isinstance(value, list) and isinstance(kept, list):
+        return len(value) == len(kept) and all(map(_is_as_said, value, kept))
+    return isinstance(value, str) == isinstance(kept, str)
 
 
 ROUTES: Final = (

@@ -184,6 +184,20 @@ def test_a_wrong_assignment_keeps_the_old_value():
     assert config.portfolio_limits.max_single_position == 0.15
 
 
+@pytest.mark.parametrize("field", ["allow_symbols", "deny_symbols", "major_coins"])
+@pytest.mark.parametrize("symbol", ["", "A\n", "A" * 33, "\ud800", "\u202eA", "../x"])
+def test_a_list_of_symbols_holds_symbols(field, symbol):
+    """One that could name nothing would deny nothing, and nobody would hear of it."""
+    with pytest.raises(ConfigurationError, match=f"{field}.*a symbol is 1 to 32 letters"):
+        RiskManagementConfig().update(portfolio_limits={field: ("KO", symbol)})
+    RiskManagementConfig().update(portfolio_limits={field: ("KO", "BTC/USDT", "BRK.B")})
+
+
+def test_a_number_that_no_double_holds_is_a_wrong_one():
+    with pytest.raises(ConfigurationError, match="daily_var_limit"):
+        RiskManagementConfig().update(var_config={"daily_var_limit": 10**399})
+
+
 def test_update_gives_a_checked_copy():
     config = RiskManagementConfig()
     changed = config.update(var_config={"daily_var_limit": 0.015})

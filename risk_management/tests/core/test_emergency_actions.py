@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import itertools
 import re
 from dataclasses import replace
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import risk_management.core
 from risk_management.config.risk_config import DrawdownConfig, RiskManagementConfig, load_risk_config
 from risk_management.core.drawdown import begin
 from risk_management.core.emergency import EmergencyAction, EmergencyRow, step
@@ -21,7 +24,7 @@ from risk_management.errors import ConfigurationError
 from risk_management.model.drawdown import Recovery
 from risk_management.model.emergency import EmergencyMemory
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import Scope, TradingMode
+from risk_management.model.portfolio import OWN_CAUSES, SYSTEM, Scope, TradingMode
 
 DAY = date(2020, 3, 16)
 
@@ -158,6 +161,29 @@ def test_the_loss_of_a_symbol_bot_and_strategy_are_measured(make_manager):
             assert said == ("drawdown of symbol AAPL 4.00% (threshold 4.00%)",)
 
 
+def test_a_loss_of_what_may_hold_nothing_is_acted_on(make_manager):
+    """The least that can be set for a bot and a strategy switches their own stops off no more."""
+    mine = row("halt", metric="drawdown", scope="strategy", subject="trend", threshold=0.1)
+    manager, _ = book(make_manager, mine)
+    manager.register_bot("c", "trend")
+    manager.add_position("AAPL", 30_000.0, 100.0, "trend", bot_name="c")
+    manager.update_prices({"AAPL": 100.0})
+    manager.reconfigure(
+        manager.config.update(
+            bot_config={"max_exposure": 0.0}, portfolio_limits={"max_strategy_exposure": 0.0}
+        ),
+        actor="ops",
+    )
+    manager.assess_overall_risk()
+    assert manager.state.bots["c"].enabled
+    assert manager.state.mode_of(Scope.STRATEGY, "trend") is TradingMode.ACTIVE
+    manager.update_prices({"AAPL": 97.0})
+    manager.assess_overall_risk()
+    assert manager.state.bots["c"].disabled_reason.startswith("lost 900.00, all of what it may hold")
+    assert manager.state.mode_of(Scope.STRATEGY, "trend") is TradingMode.HALTED
+    assert (Scope.STRATEGY, "trend", "strategy_drawdown") in manager.state.holds
+
+
 def test_the_largest_cluster_is_cut_the_cheapest_first(make_manager):
     """Fractional knapsack: by brute force over every sequence no other one costs less."""
     manager, _ = make_manager(portfolio_value=100_000.0)
@@ -242,6 +268,62 @@ def test_a_row_that_acted_cools_down(make_manager):
 def test_rows_that_mean_nothing_are_refused(foundation, wrong):
     with pytest.raises(ConfigurationError, match="mine"):
         emergency_rows(foundation.config.update(emergency_config={"rows": (wrong,)}))
+
+
+@pytest.mark.parametrize("name", sorted({*OWN_CAUSES, "heartbeat:feed:yahoo", "liquidation:1"}))
+def test_no_row_goes_by_what_another_stop_goes_by(make_manager, name):
+    """Its hold would take the place of a person's stop, and end it when the row ends."""
+    manager, _ = book(make_manager, AAPL=31_000.0)
+    manager.emergency_stop("fire", actor="ann")
+    with pytest.raises(ConfigurationError, match=f"'{name}' is what another stop of the system goes by"):
+        manager.reconfigure(
+            manager.config.update(emergency_config={"rows": ({**row("reduce_only"), "name": name},)}),
+            actor="bob",
+        )
+    manager.assess_overall_risk()
+    assert manager.state.is_stopped
+
+
+def test_every_cause_of_a_hold_is_kept_from_rows():
+    """Oracle: the source. What the core names a hold by is an own cause, or the name of a built-in row."""
+    rows = {one.name for one in emergency_rows(RiskManagementConfig())}
+    root, found = Path(risk_management.core.__file__).parent, {}
+    for path in root.rglob("*.py"):
+        where = ".".join(("risk_management.core", *path.relative_to(root).with_suffix("").parts))
+        module = importlib.import_module(where.removesuffix(".__init__"))
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Name("Hold" | "_hold") | ast.Attribute(attr="stop"), args=parts):
+                    pass
+                case ast.Tuple(elts=[ast.Attribute(ast.Name("Scope")), *parts]):
+                    pass
+                case _:
+                    continue
+            said = [p.value for p in parts if isinstance(p, ast.Constant)]
+            said += [getattr(module, p.id, None) for p in parts if isinstance(p, ast.Name)]
+            found |= {cause: where for cause in said if isinstance(cause, str)}
+    causes = found.keys() - {"", SYSTEM} - rows
+    assert {"emergency_stop", "ledger", "liquidation", "price_jump", "store", "unreconciled"} <= causes
+    assert causes <= OWN_CAUSES, {cause: found[cause] for cause in causes - OWN_CAUSES}
+
+
+def test_a_row_makes_no_stop_laxer(make_manager):
+    """What it halted before its settings changed is ended by a person, not by what the row does now."""
+    manager, clock = book(make_manager, row("halt"), AAPL=31_000.0)
+    manager.assess_overall_risk()
+    assert manager.state.mode is TradingMode.HALTED
+    laxer = row("reduce_only", cooldown=1.0)
+    manager.reconfigure(manager.config.update(emergency_config={"rows": (laxer,)}), actor="bob")
+    for seconds, size in ((0, None), (10, None), (20, 5_000.0)):
+        clock.advance(seconds)
+        if size:
+            manager.record_fill("AAPL", "sell", size / 100.0, 100.0, execution_id="e", bot_name="a")
+        manager.update_prices({"AAPL": 100.0 + seconds / 100.0})
+        manager.assess_overall_risk()
+        (hold,) = manager.state.holds.values()
+        assert (hold.mode, hold.latched) == (TradingMode.HALTED, True)
+    assert manager.release_emergency("ann", "looked at")
+    assert manager.state.mode is TradingMode.ACTIVE
 
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "emergencies.md"

@@ -405,6 +405,27 @@ def test_modes_of_scopes_do_not_release_one_another(manager, scope):
         assert manager.state.mode_of(other, name) is expected
 
 
+@pytest.mark.parametrize("scope", list(Scope))
+def test_a_laxer_mode_takes_the_place_of_no_stricter_one(manager, scope):
+    """To loosen is a release: what one person stopped another does not open a little by the way."""
+    manager.register_bot("a", "s")
+    name = {Scope.PORTFOLIO: "", Scope.STRATEGY: "s", Scope.BOT: "a", Scope.SYMBOL: "KO"}[scope]
+    manager.update_prices({"KO": 60.0})
+    manager.set_mode(TradingMode.REDUCING, "a doubt", scope=scope, name=name, actor="bob")
+    manager.set_mode(TradingMode.HALTED, "fire", scope=scope, name=name, actor="ann")
+    before = manager.state
+    with pytest.raises(
+        InvalidRequest, match="halted by ann: fire; to loosen is a release: set ACTIVE"
+    ) as caught:
+        manager.set_mode(TradingMode.REDUCING, "later", scope=scope, name=name, actor="bob")
+    assert caught.value.code == "HALTED"
+    assert manager.state is before
+    manager.set_mode(TradingMode.REDUCING, "under control", scope=scope, name=name, actor="ann")
+    assert manager.state.mode_of(scope, name) is TradingMode.REDUCING
+    manager.set_mode(TradingMode.ACTIVE, "the fire is out", scope=scope, name=name, actor="bob")
+    assert manager.state.mode_of(scope, name) is TradingMode.ACTIVE or scope is Scope.PORTFOLIO
+
+
 @pytest.mark.parametrize(
     ("scope", "name", "code", "near"),
     [

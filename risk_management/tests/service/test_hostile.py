@@ -208,6 +208,30 @@ def test_everything_else_that_means_nothing(service, method, path, body, code):
     assert service.manager.state is before
 
 
+LONE = b'"\\ud800"'
+RULE = b'{"rule_id":"r","name":"n","condition":"drawdown > 0","message":%s}'
+DENIED = b'{"reason":"x","changes":{"portfolio_limits":{"deny_symbols":[%s]}}}'
+SURROGATES = [
+    ("POST", "rules", RULE, "INVALID_ENCODING"),
+    ("POST", "rules", b'{"rule_id":"r","name":"n","condition":%s}', "INVALID_ENCODING"),
+    ("POST", "rules", b'{"rule_id":"r","name":%s,"condition":"drawdown > 0"}', "INVALID_NAME"),
+    ("POST", "rules/try", b'{"condition":%s}', "INVALID_ENCODING"),
+    ("PATCH", "config", DENIED, "INVALID_ENCODING"),
+    ("PATCH", "config", b'{"reason":"x","changes":{"heartbeat_config":{"bots":{%s:1}}}}', "UNKNOWN_FIELD"),
+    ("POST", "trades", b'{"action":"buy","size":100,"symbol":%s}', "INVALID_SYMBOL"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "code"), SURROGATES)
+def test_half_a_surrogate_pair_is_refused_before_anything_is_kept(service, method, path, body, code):
+    """An escape of JSON can say it, no UTF-8 can hold it: a rule that kept one kept everybody from rules."""
+    before, rules = service.manager.state, service.call("GET", "rules").json
+    answer = service.call(method, path, body % LONE)
+    assert (answer.status, answer.code) == (400, code)
+    assert service.manager.state is before
+    assert service.call("GET", "rules").json == rules
+
+
 @pytest.mark.parametrize(
     "kind",
     [

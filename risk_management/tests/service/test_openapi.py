@@ -7,7 +7,7 @@ import re
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -112,6 +112,8 @@ def fuzzed(service, examples: int) -> int:
             @given(case=operation.as_strategy(generation_mode=mode))
             def ask(case):
                 nonlocal sent
+                # an empty list is nothing in an address: what is sent is right, whatever is said of the case
+                assume([] not in (case.query or {}).values())
                 sent += 1
                 case.call_and_validate(headers=headers, checks=CHECKS, timeout=20)
 

@@ -10,9 +10,12 @@ from urllib.parse import quote
 
 import pytest
 
-from risk_management.errors import StoreUnavailable
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core.order_desk import OrderTicket
+from risk_management.errors import ConfigurationError, StoreUnavailable
 from risk_management.model.access import Access
 from risk_management.model.portfolio import TradingMode
+from risk_management.service.routes.settings import TIGHTER_ABOVE, TIGHTER_BELOW
 from risk_management.store.chain import START, link
 
 
@@ -273,6 +276,9 @@ def test_stop_and_release(fresh):
     hold = {"mode": "reducing", "scope": "symbol", "name": "KO", "reason": "news"}
     assert service.call("POST", "mode", hold, "operate").status == 200
     assert service.ask().json["rejection_reasons"][0] == "REDUCING"
+    assert service.call("POST", "mode", {**hold, "mode": "halted"}, "admin").status == 200
+    laxer = service.call("POST", "mode", hold, "operate")
+    assert (laxer.status, laxer.code) == (409, "HALTED")
     assert service.call("POST", "mode", {**hold, "mode": "active"}, "operate").status == 200
     assert service.ask(size=120).json["approved"]
     assert service.call("POST", "mode", {**hold, "mode": "fast"}, "operate").code == "INVALID_MODE"
@@ -476,6 +482,8 @@ def test_settings_are_tightened_by_operate_and_loosened_by_admin(fresh):
     assert patch("operate", portfolio_limits={"allow_shorts": False}).status == 200
     assert patch("operate", portfolio_limits={"min_cash": 0.1}).status == 200
     assert patch("operate", portfolio_limits={"min_cash": 0.05}).status == 403
+    # a narrow collar makes every tick a far one, and losses that rest on it are not acted on
+    assert patch("operate", order_config={"price_collar": 0.005}).status == 403
     assert patch("admin", var_config={"daily_var_limit": 0.02}).status == 200
     told = service.call("GET", "config", scope="read").json
     assert told["settings"]["var_config"]["daily_var_limit"] == 0.02
@@ -493,10 +501,33 @@ def test_settings_are_tightened_by_operate_and_loosened_by_admin(fresh):
     [
         ({"var_config": {"daily_var_limit": 15}}, "OUT_OF_RANGE"),
         ({"var_config": {"daily_var_limit": -0.1}}, "OUT_OF_RANGE"),
+        ({"var_config": {"daily_var_limit": 10**399}}, "OUT_OF_RANGE"),
         ({"var_config": {"daily_var_limit": "0.02"}}, "WRONG_TYPE"),
+        ({"portfolio_limits": {"strategy_budgets": {"s": "0.5"}}}, "WRONG_TYPE"),
+        ({"heartbeat_config": {"bots": {"RSI2": "60"}}}, "WRONG_TYPE"),
+        ({"drawdown_config": {"tiers": [[0.5, "0.5"], [1.0, 0.0]]}}, "WRONG_TYPE"),
+        (
+            {
+                "emergency_config": {
+                    "rows": [{"name": "x", "metric": "drawdown", "threshold": "0.2", "action": "warn"}]
+                }
+            },
+            "WRONG_TYPE",
+        ),
+        (
+            {
+                "emergency_config": {
+                    "rows": [
+                        {"name": "operator", "metric": "drawdown", "threshold": 0.2, "action": "reduce_only"}
+                    ]
+                }
+            },
+            "INCONSISTENT_LIMITS",
+        ),
         ({"var_config": {"daily_var_limit": True}}, "WRONG_TYPE"),
         ({"var_config": {"daily_var_limit": None}}, "WRONG_TYPE"),
         ({"var_config": 5}, "WRONG_TYPE"),
+        ({"portfolio_limits": {"deny_symbols": ["KO", "A B"]}}, "OUT_OF_RANGE"),
         ({"var_config": {"nothing": 5}}, "UNKNOWN_FIELD"),
         ({"nothing": 5}, "UNKNOWN_FIELD"),
         ({"__class__": {"x": 1}}, "UNKNOWN_FIELD"),
@@ -517,6 +548,67 @@ def test_settings_change_whole_or_not_at_all(service, changes, code):
     answer = service.call("PATCH", "config", {"changes": changes, "reason": "x"})
     assert (answer.status, answer.code) == (400, code)
     assert service.manager.config.digest() == before
+
+
+def test_mappings_lists_and_rows_are_taken_as_they_are_sent(fresh):
+    service = fresh()
+    row = {"name": "x", "metric": "drawdown", "threshold": 0.2, "action": "warn", "release": None}
+    changes = {
+        "portfolio_limits": {"strategy_budgets": {"s": 1}, "deny_symbols": ["PG"]},
+        "drawdown_config": {"tiers": [[0.5, 0.5], [1, 0]]},
+        "emergency_config": {"rows": [row]},
+        "liquidation_config": {"half_spread": {"equity": 0.001}},
+    }
+    assert service.call("PATCH", "config", {"changes": changes, "reason": "x"}).status == 200
+
+
+def furthest(section: str, name: str, values: tuple[float, ...]) -> float:
+    """The first of some values that a setting may have."""
+    group = getattr(RiskManagementConfig(), section)
+    for value in values:
+        try:
+            setattr(group, name, value)
+        except ConfigurationError:
+            continue
+        return value
+    raise AssertionError(f"{section}.{name} takes none of {values}")
+
+
+FURTHEST: dict[str, dict[str, float]] = {}
+for entries, values in ((TIGHTER_BELOW, (0.0, 1e-9, 1, 1.001)), (TIGHTER_ABOVE, (1e8, 1.0))):
+    for section, names in entries.items():
+        FURTHEST.setdefault(section, {}).update({n: furthest(section, n, values) for n in names.split()})
+FURTHEST["emergency_config"]["var_halt"] = 0.86  # it stays above its release
+CASES = [FURTHEST, *({s: {n: value}} for s, some in FURTHEST.items() for n, value in some.items())]
+
+
+@pytest.mark.parametrize(
+    "changes", CASES, ids=lambda c: "-".join(next(iter(c.items()))[1]) if len(c) == 1 else "all"
+)
+def test_nothing_that_an_operator_may_set_weakens_the_protection(make_manager, changes):
+    """As far as `operate` may tighten, and then a fall by half: the book loses no more than it would have."""
+
+    def fallen(manager, clock) -> float:
+        manager.register_bot("a", "trend")
+        manager.add_position("SPY", 7000.0, 400.0, "trend", bot_name="a")
+        manager.update_prices({"SPY": 400.0})
+        manager.assess_overall_risk()
+        manager.reconfigure(tightened, actor="ops")
+        for step in range(1, 71):
+            clock.advance(5)
+            manager.update_prices({"SPY": 400.0 * 0.99**step})
+            manager.assess_overall_risk()
+        assert manager.state.mode is not TradingMode.ACTIVE
+        assert not manager.request_trade(OrderTicket("SPY", "buy", 500.0, "trend", "a")).approved
+        return manager.state.equity
+
+    tightened = RiskManagementConfig()
+    control = fallen(*make_manager())
+    try:
+        tightened = tightened.update(**changes)
+    except ConfigurationError:
+        pytest.skip("alone it contradicts others; it is among all of them")
+    assert fallen(*make_manager()) >= control - 1e-6
 
 
 def test_nan_in_settings(service):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import StoreCorrupt
@@ -18,6 +19,7 @@ from risk_management.store import verify as looking
 from risk_management.store.chain import START, link
 from risk_management.store.head import SignedHead
 from risk_management.store.reader import StoreReader
+from risk_management.store.schema import EXECUTIONS, REQUESTS
 from risk_management.store.sql_journal import SqlJournal
 from risk_management.store.verify import Verdict, verify
 from risk_management.tests.store.test_kills import soaked
@@ -155,6 +157,12 @@ def touch_a_snapshot(connection: sqlite3.Connection, chance: random.Random, _las
     )
 
 
+def name_what_never_came(connection: sqlite3.Connection, chance: random.Random, last: int) -> None:
+    """A row of an index that the journal has not grown to: the id is taken before anybody used it."""
+    table = chance.choice(("requests", "executions"))
+    connection.execute(f"INSERT INTO {table} VALUES ('planted', ?)", (last + chance.choice((1, 2, 10**5)),))
+
+
 CHANGES: dict[str, Change] = {
     change.__name__: change
     for change in (
@@ -169,6 +177,7 @@ CHANGES: dict[str, Change] = {
         rewrite,
         hide,
         misname,
+        name_what_never_came,
         touch_a_model,
         touch_a_snapshot,
     )
@@ -261,7 +270,7 @@ def test_what_an_engine_writes_meanwhile_is_no_tampering(short_life, tmp_path, m
     shutil.copytree(short_life.parent, tmp_path / "running")
     store = tmp_path / "running" / short_life.name
     manager = AdvancedRiskManager.on(small_foundation(), journal=SqlJournal(str(store)))
-    of_the_file = looking._of_the_file
+    of_the_file, of_the_head = looking._of_the_file, looking._of_the_head
 
     def written_meanwhile(reader):
         with monkeypatch.context() as unsigned:
@@ -269,7 +278,16 @@ def test_what_an_engine_writes_meanwhile_is_no_tampering(short_life, tmp_path, m
             manager.register_bot("late")
         return of_the_file(reader)
 
+    def answered_meanwhile(reader, tail):
+        """Behind the walk, and before the indexes are looked at."""
+        yield from of_the_head(reader, tail)
+        run(Bot(manager, "late", 3), lambda act: None, 18)
+        rows = len(reader.rows(select(REQUESTS).where(REQUESTS.c.seq > tail.seq)))
+        rows += len(reader.rows(select(EXECUTIONS).where(EXECUTIONS.c.seq > tail.seq)))
+        assert rows > 1
+
     monkeypatch.setattr(looking, "_of_the_file", written_meanwhile)
+    monkeypatch.setattr(looking, "_of_the_head", answered_meanwhile)
     assert looked_through(store).problems == ()
     manager.close()
 
@@ -330,5 +348,6 @@ def test_an_outbox_that_was_changed_is_found(tmp_path):
     assert found("UPDATE outbox SET state = 'sent'") == ()
     for change in ("DELETE FROM outbox WHERE seq = (SELECT min(seq) FROM outbox)", "DELETE FROM outbox"):
         assert any("the outbox does not hold it" in text for text in found(change))
-    assert any("which does not tell it" in text for text in found("UPDATE outbox SET seq = 0"))
+    for seq in ("0", "seq + 1000"):
+        assert any("which does not tell it" in text for text in found(f"UPDATE outbox SET seq = {seq}"))
     assert any("which does not tell it" in text for text in found("UPDATE outbox SET key = 'x'||seq"))
