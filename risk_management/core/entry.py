@@ -123,8 +123,12 @@ def checked_moment(value: object, field: str) -> datetime:
     )
 
 
-def checked_instrument(instrument: object) -> Instrument:
-    """An instrument whose facts mean something; options and inverse contracts are refused."""
+def checked_instrument(instrument: object, base_currency: str) -> Instrument:
+    """An instrument whose facts mean something.
+
+    Options and inverse contracts are refused, and linear ones in another currency than the book's: their
+    profit alone moves with the rate, and the book knows their cost in its own currency.
+    """
     if not isinstance(instrument, Instrument):
         raise InvalidRequest("WRONG_TYPE", "instrument", f"an Instrument is needed; got {shown(instrument)}")
     checked_symbol(instrument.symbol)
@@ -142,6 +146,12 @@ def checked_instrument(instrument: object) -> Instrument:
         raise InvalidRequest(
             "UNSUPPORTED_CONTRACT", "kind", f"{instrument.kind} contracts are not supported yet"
         )
+    if instrument.kind is ContractKind.LINEAR and instrument.currency != base_currency:
+        said = (
+            f"{instrument.symbol} settles in {instrument.currency}: contracts in another currency than the "
+            f"book's {base_currency} are not supported yet; keep a book in {instrument.currency} for them"
+        )
+        raise InvalidRequest("UNSUPPORTED_CONTRACT", "currency", said)
     return instrument
 
 

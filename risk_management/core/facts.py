@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from risk_management.core.accounts import account_equity
 from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol
 from risk_management.errors import InvalidRequest, shown
 from risk_management.model.events import CashKind, CashMoved, Filled
@@ -37,14 +38,18 @@ def cash_event(
     money = checked_number(amount, "amount", signed=True)
     if known is CashKind.DEPOSIT and money < 0.0:
         raise InvalidRequest("NOT_POSITIVE", "amount", "a deposit is above 0; record a withdrawal instead")
-    if known is CashKind.WITHDRAWAL:
-        money = -abs(money)
-        if state.totals.equity is not None and -money >= state.totals.equity > 0.0:
-            said = f"equity is {state.totals.equity:,.2f}; not all of it can be withdrawn"
-            raise InvalidRequest("OUT_OF_RANGE", "amount", said)
+    if known is CashKind.FEE and money > 0.0:
+        said = f"a fee goes: give it below 0, such as -{money:g}; got {money:g}"
+        raise InvalidRequest("OUT_OF_RANGE", "amount", said)
     account = account_id or next(iter(state.accounts))
     if account not in state.accounts and known is not CashKind.DEPOSIT:
         raise InvalidRequest("UNKNOWN_ACCOUNT", "account_id", f"no account is called {shown(account)}")
+    if known is CashKind.WITHDRAWAL:
+        money = -abs(money)
+        worth = account_equity(state, account)
+        if state.totals.equity is not None and -money >= worth > 0.0:
+            said = f"equity of {account} is {worth:,.2f}; not all of it can be withdrawn"
+            raise InvalidRequest("OUT_OF_RANGE", "amount", said)
     return CashMoved(
         at=now,
         actor=OPERATOR,

@@ -19,6 +19,7 @@ __all__ = [
     "Executed",
     "FillReport",
     "dear_fee",
+    "far_from_ours",
     "fill_event",
     "flag_text",
     "is_outlier",
@@ -237,22 +238,28 @@ def dear_fee(event: Filled) -> bool:
 def is_outlier(
     state: PortfolioState, reservation: Reservation, report: FillReport, config: RiskManagementConfig
 ) -> bool:
-    """Whether the price of a fill is beyond belief beside our own: it would make up equity.
-
-    While our price moved far in one tick and awaits a second, a fill near the one before it is believed too.
+    """Whether the price of a fill is beyond belief beside our own, or what its units cost us: it would make
+    up equity.
     """
-    quote = state.quotes.get(reservation.key.symbol)
-    ours = quote.price if quote is not None else None
-    if quote is not None and quote.anchor is not None:
-        near = min(abs(report.price / known - 1.0) for known in (quote.price, quote.anchor))
-        return report.price > 0.0 and near > config.market_data_config.quote_jump
-    if ours is None and reservation.closing_quantity:
+    paid = None
+    if reservation.closing_quantity:
         instrument = state.instruments[reservation.key.symbol]
         rate = state.rate_of(instrument.currency) or 1.0
-        ours = reservation.closing / reservation.closing_quantity / instrument.multiplier / rate
-    if ours is None or report.price <= 0.0:
-        return False
-    return abs(report.price / ours - 1.0) > config.market_data_config.quote_jump
+        paid = reservation.closing / reservation.closing_quantity / instrument.multiplier / rate
+    return far_from_ours(state, reservation.key.symbol, report.price, config, paid)
+
+
+def far_from_ours(
+    state: PortfolioState, symbol: str, price: float, config: RiskManagementConfig, paid: float | None = None
+) -> bool:
+    """Whether a price lies further from our own than `quote_jump`; from `paid` where we have none.
+
+    While our price moved far in one tick and awaits a second, one near that before it is believed too.
+    """
+    quote = state.quotes.get(symbol)
+    known = [paid] if quote is None else [quote.price, quote.anchor]
+    distances = [abs(price / each - 1.0) for each in known if each is not None]
+    return price > 0.0 and min(distances, default=0.0) > config.market_data_config.quote_jump
 
 
 def _split(reservation: Reservation, report: FillReport, unit_price: float) -> tuple[int, int, int, int]:

@@ -27,6 +27,7 @@ from risk_management.core.fill_report import (
     Executed,
     FillReport,
     dear_fee,
+    far_from_ours,
     fill_event,
     flag_text,
     is_outlier,
@@ -36,7 +37,7 @@ from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.core.set_aside import SetAside
 from risk_management.errors import InvalidRequest, StoreUnavailable, UnknownRequest, shown
 from risk_management.model.amend import amended
-from risk_management.model.events import BotChanged, HoldSet, ReservationClosed, TradeDecided
+from risk_management.model.events import BotChanged, Filled, HoldSet, ReservationClosed, TradeDecided
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import (
     OPERATOR,
@@ -243,10 +244,8 @@ class OrderDesk:
             if booking.duplicate:
                 return booking.execution(state)
             if is_outlier(state, reservation, report, self._book.config):
-                self._refuse_outlier(reservation, report)
-            if dear_fee(booking.event):
-                text = f"a fee of {report.fee:g} is more than the fill itself; report the true one"
-                raise InvalidRequest("OUT_OF_RANGE", "fee", text)
+                self._refuse_outlier(reservation.key.symbol, report)
+            _check_fee(booking.event, report.fee)
             if booking.conflict:
                 text = f"execution {booking.event.execution_id!r} was booked with other numbers"
                 self._set_aside("EXECUTION_CONFLICT", f"{text}; it was recorded, not booked", report)
@@ -361,9 +360,20 @@ class OrderDesk:
         with self._book.lock:  # leaving it waits for the disk: nobody sees an answer that may yet be lost
             return self._answers.find(name)
 
-    def _refuse_outlier(self, reservation: Reservation, report: FillReport) -> NoReturn:
+    def check_belief(self, event: Filled, price: float, fee: float) -> None:
+        """Raise where the price or fee of a fill that nobody approved is beyond belief; it is not booked."""
+        symbol = event.key.symbol
+        if far_from_ours(self._book.state, symbol, price, self._book.config):
+            units, money = abs(event.quantity) / SCALE, abs(event.cost) / SCALE
+            report = FillReport(
+                event.request_id, money, price, execution_id=event.execution_id, quantity=units, fee=fee
+            )
+            self._refuse_outlier(symbol, report)
+        _check_fee(event, fee)
+
+    def _refuse_outlier(self, symbol: str, report: FillReport) -> NoReturn:
         """Record a fill at a price beyond belief, let its symbol only close, and tell people."""
-        symbol, now = reservation.key.symbol, self._clock.now()
+        now = self._clock.now()
         text = (
             f"a fill of {report.request_id!r} at {report.price:g} is beyond belief beside our price of "
             f"{symbol}; it was recorded, not booked: report the true price, then set the symbol ACTIVE"
@@ -499,6 +509,12 @@ def _checked_ticket(ticket: object) -> OrderTicket:
     if isinstance(ticket, OrderTicket):
         return ticket
     raise InvalidRequest("WRONG_TYPE", "ticket", f"an OrderTicket is needed; got {shown(ticket)}")
+
+
+def _check_fee(event: Filled, fee: float) -> None:
+    if dear_fee(event):
+        text = f"a fee of {fee:g} is more than the fill itself; report the true one"
+        raise InvalidRequest("OUT_OF_RANGE", "fee", text)
 
 
 def _flag(reduce_only: object) -> bool:

@@ -17,6 +17,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.accounts import broker_account
 from risk_management.core.cash_tolerance import is_tolerated
 from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol, is_symbol
+from risk_management.core.fills import book_fill
 from risk_management.errors import InvalidRequest, shown
 from risk_management.model.amend import amended
 from risk_management.model.events import (
@@ -248,9 +249,8 @@ class _Comparison:
             is_late = waiting.status is ReservationStatus.EXPIRED_UNCONFIRMED
             works = self.report.orders is None or waiting.request_id in self.report.orders
             if units and is_late and self._price(symbol) is not None:
-                self.events.append(self._fill(waiting, units, final=not works))
+                self._book(self._fill(waiting, units, final=not works))
                 self.settled.append(waiting.request_id)
-                self.cash_moved -= round(units * (self._price(symbol) or 0.0))
             elif units:
                 self.awaited.append(symbol)
             elif is_late and not works:
@@ -276,10 +276,8 @@ class _Comparison:
             return
         self.adopted.append(found)
         key = PositionKey(self.account_id, symbol, "", EXTERNAL)
-        cost = round(left * price)
-        self.cash_moved -= cost
         name = f"{EXTERNAL}-{symbol}-{self.state.version}"
-        self.events.append(
+        self._book(
             Filled(
                 at=self.now,
                 actor=self.actor,
@@ -287,7 +285,7 @@ class _Comparison:
                 execution_id=name,
                 key=key,
                 quantity=left,
-                cost=cost,
+                cost=round(left * price),
                 fee=0,
                 final=True,
                 used_opening=0,
@@ -295,6 +293,11 @@ class _Comparison:
                 used_quantity=0,
             )
         )
+
+    def _book(self, event: Filled) -> None:
+        """Book what the broker holds, with the cash that it moves: of a contract its profit alone."""
+        self.events.append(event)
+        self.cash_moved += book_fill(self.state, event, self.config.kelly_config).cash
 
     def _fill(self, waiting: Reservation, units: int, *, final: bool) -> Filled:
         """Book what the broker holds on an approval whose bot never told."""

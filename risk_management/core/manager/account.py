@@ -37,7 +37,7 @@ from risk_management.model.events import (
 )
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import EXTERNAL, OPERATOR, Position, PositionKey, Rate
+from risk_management.model.portfolio import EXTERNAL, OPERATOR, PortfolioState, Position, PositionKey, Rate
 from risk_management.model.reconciliation import Break, Reconciliation
 from risk_management.model.risk_model import RiskModel
 
@@ -228,8 +228,9 @@ class AccountFacts(Inside):
         Deposits and withdrawals are neutral to drawdown; all else is profit or loss. A new account is
         opened by its first deposit.
         """
-        event = cash_event(self.state, self.clock.now(), kind, amount, account_id, symbol)
-        self.book.apply(replace(event, actor=actor))
+        with self.book.lock:
+            event = cash_event(self.state, self.clock.now(), kind, amount, account_id, symbol)
+            self.book.apply(replace(event, actor=actor))
 
     def report_equity(self, equity: float, *, confirmed: bool = False, actor: str = OPERATOR) -> bool:
         """Take in what the account is worth by its broker; cash makes up the difference.
@@ -273,19 +274,24 @@ class AccountFacts(Inside):
     def set_rate(self, currency: str, rate: float, *, confirmed: bool = False) -> None:
         """Base currency for one unit of another; without a fresh one nothing opens in it.
 
-        A jump beyond `quote_jump` is refused unless it is `confirmed`.
+        A move beyond `sure_move` is refused unless it is `confirmed`: it would move all that is held in it.
         """
-        value = Rate(checked_number(rate, "rate"), self.clock.now())
-        old = self.state.rates.get(checked_name(currency, "currency"))
-        jump = self.book.config.market_data_config.quote_jump
-        if old is not None and not confirmed and abs(value.value / old.value - 1.0) > jump:
-            said = f"{currency} was {old.value:g}, now {value.value:g}; pass confirmed=True if so"
-            raise InvalidRequest("RATE_JUMP", "rate", said)
-        self._apply_now(RateReceived, currency=currency, rate=value)
+        value, name = checked_number(rate, "rate"), checked_name(currency, "currency")
+        most = self.book.config.market_data_config.sure_move
+        with self.book.lock:
+            old = self.state.rates.get(name)
+            if old is not None and not confirmed and abs(value / old.value - 1.0) > most:
+                said = f"{name} was {old.value:g}, now {value:g}; pass confirmed=True if so"
+                raise InvalidRequest("RATE_JUMP", "rate", said)
+            self._apply_now(RateReceived, currency=name, rate=Rate(value, self.clock.now()))
 
     def define_instrument(self, instrument: Instrument) -> None:
         """Set the facts of an instrument."""
-        fresh = checked_instrument(instrument)
+        fresh = checked_instrument(instrument, self.config.base_currency)
+        with self.book.lock:
+            self._define(fresh)
+
+    def _define(self, fresh: Instrument) -> None:
         known = self.state.instruments.get(fresh.symbol)
         changes = known is not None and (known.multiplier, known.currency, known.kind) != (
             fresh.multiplier,
@@ -327,7 +333,8 @@ class AccountFacts(Inside):
         Raises
         ------
         InvalidRequest
-            For a value that means nothing, or ``EXECUTION_CONFLICT``: the id was booked with other numbers.
+            For a value that means nothing; ``EXECUTION_CONFLICT``: the id was booked with other numbers;
+            ``PRICE_OUTLIER``: recorded and not booked until the true price is told.
         """
         with self.book.lock:
             known = instrument_event(self.state, checked_symbol(symbol), self.clock.now())
@@ -345,10 +352,11 @@ class AccountFacts(Inside):
             )
             booked = self.desk.executed(event.execution_id)
             if booked is not None:
-                _same_fill(event, booked)
+                _same_fill(event, booked, self.state)
                 return
             if known is not None:
                 self.book.apply(known)
+            self.desk.check_belief(event, price, fee)
             self.book.apply(event)
         owner = event.key.bot
         text = f"{owner} filled {action} {quantity:g} {symbol} without an approval"
@@ -460,14 +468,20 @@ def _no_opposites(events: Sequence[PositionAdded]) -> None:
             )
 
 
-def _same_fill(event: Filled, booked: tuple[str, int, float, int]) -> None:
-    """Raise where an execution id was booked with another order, quantity or money."""
-    if booked != (event.request_id, event.quantity, event.cost / SCALE, event.reported):
-        raise InvalidRequest(
-            "EXECUTION_CONFLICT",
-            "execution_id",
-            f"execution {event.execution_id!r} was booked with other numbers; give this fill its own id",
+def _same_fill(event: Filled, booked: tuple[str, int, float, int], state: PortfolioState) -> None:
+    """Raise where an execution id was booked with another order, quantity or money.
+
+    Money in another currency was booked at the rate of its time: there units tell.
+    """
+    instrument = state.instruments.get(event.key.symbol)
+    is_foreign = instrument is not None and instrument.currency != state.base_currency
+    known = (event.request_id, event.quantity, event.cost / SCALE)
+    if booked[: 3 - is_foreign] != known[: 3 - is_foreign]:
+        said = (
+            f"execution {event.execution_id!r} was booked with other numbers, and is not booked again; "
+            "another fill has an id of its own"
         )
+        raise InvalidRequest("EXECUTION_CONFLICT", "execution_id", said)
 
 
 def _checked_row(row: PositionRow) -> PositionRow:

@@ -140,7 +140,7 @@ class BotsAndModes(Inside):
             self._apply_now(HoldSet, actor=who, hold=hold)
 
     def _check_not_laxer(self, mode: TradingMode, scope: Scope, name: str, who: str) -> None:
-        """Raise where another person holds it stricter: there is one hold of a person, theirs would be gone."""
+        """Raise where another person holds it stricter: people have one hold, and theirs would be gone."""
         known = self.state.holds.get((scope, name, OPERATOR))
         if known is not None and known.actor != who and known.mode.severity > mode.severity:
             what = f"{scope.value} {name}".rstrip()

@@ -92,7 +92,7 @@ def test_foreign_fills_and_imports_are_booked_at_the_rate(manager):
     assert manager.state.equity == pytest.approx(10_000.0)
     with pytest.raises(InvalidRequest, match="RATE_JUMP"):
         manager.set_rate("JPY", 1.0)
-    manager.set_rate("JPY", 0.011)
+    manager.set_rate("JPY", 0.011, confirmed=True)
 
 
 def test_an_imported_contract_counts_its_multiplier(manager):
@@ -437,3 +437,70 @@ def test_a_misspelt_section_of_the_environment_is_named(monkeypatch):
 def test_an_instrument_of_wrong_words_is_refused(manager, facts):
     with pytest.raises(InvalidRequest):
         manager.define_instrument(Instrument("XYZ", **facts))
+
+
+def test_a_contract_in_another_currency_is_refused(manager):
+    """Its profit alone moves with the rate: booked at its notional it would make up equity."""
+    with pytest.raises(InvalidRequest, match="UNSUPPORTED_CONTRACT: DAX settles in EUR"):
+        manager.define_instrument(Instrument("DAX", currency="EUR", kind=ContractKind.LINEAR))
+    manager.define_instrument(Instrument("SAP", currency="EUR"))
+    manager.define_instrument(Instrument("ES", kind=ContractKind.LINEAR))
+
+
+def test_a_rate_that_moves_far_is_confirmed_by_a_person(manager):
+    manager.define_instrument(Instrument("SAP", currency="EUR"))
+    manager.set_rate("EUR", 1.0)
+    manager.add_position("SAP", 1000.0, 100.0)
+    before = manager.state
+    with pytest.raises(InvalidRequest, match="RATE_JUMP"):
+        manager.set_rate("EUR", 0.9)
+    assert manager.state is before
+    manager.set_rate("EUR", 1.04)
+    manager.set_rate("EUR", 0.9, confirmed=True)
+    assert manager.state.rates["EUR"].value == 0.9
+
+
+@pytest.mark.parametrize("price", [15_000.0, 15.0])
+def test_a_fill_nobody_approved_at_a_price_beyond_belief_is_set_aside(manager, price):
+    held(manager, "AAPL", 1000.0, 150.0)
+    before = manager.state
+    with pytest.raises(InvalidRequest, match="PRICE_OUTLIER"):
+        manager.record_fill("AAPL", "sell", 5.0, price, execution_id="e1")
+    assert manager.state.positions == before.positions
+    assert manager.state.equity == before.equity
+    assert manager.state.mode_of(Scope.SYMBOL, "AAPL") is TradingMode.REDUCING
+    manager.record_fill("AAPL", "sell", 5.0, 151.0, execution_id="e1")
+    assert manager.state.cash == pytest.approx(before.cash + 755.0)
+
+
+def test_a_fee_that_is_dearer_than_an_unapproved_fill_is_refused(manager):
+    held(manager, "AAPL", 1000.0, 150.0)
+    with pytest.raises(InvalidRequest, match="more than the fill itself"):
+        manager.record_fill("AAPL", "buy", 1.0, 150.0, execution_id="e1", fee=1_000.0)
+    assert manager.state.cash == pytest.approx(9_000.0)
+
+
+def test_a_foreign_fill_is_the_same_after_the_rate_moved(manager):
+    manager.define_instrument(Instrument("SAP", currency="EUR"))
+    manager.set_rate("EUR", 1.10)
+    for rate in (1.10, 1.12, 1.08):
+        manager.set_rate("EUR", rate)
+        manager.record_fill("SAP", "buy", 5.0, 100.0, execution_id="e1")
+    assert len(manager.state.positions) == 1
+    with pytest.raises(InvalidRequest, match="EXECUTION_CONFLICT"):
+        manager.record_fill("SAP", "buy", 6.0, 100.0, execution_id="e1")
+
+
+def test_an_account_gives_no_more_than_it_has(manager):
+    manager.record_cash("deposit", 5_000.0, account_id="two")
+    with pytest.raises(InvalidRequest, match=r"equity of two is 5,000\.00"):
+        manager.record_cash("withdrawal", 6_000.0, account_id="two")
+    manager.record_cash("withdrawal", 4_000.0, account_id="two")
+    assert manager.state.accounts["two"].balance == 1_000.0
+
+
+def test_a_fee_goes(manager):
+    with pytest.raises(InvalidRequest, match="a fee goes: give it below 0, such as -5"):
+        manager.record_cash("fee", 5.0)
+    manager.record_cash("fee", -5.0)
+    assert manager.state.equity == pytest.approx(9_995.0)

@@ -11,6 +11,7 @@ from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import InvalidRequest
+from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.portfolio import EXTERNAL, Scope, TradingMode
 from risk_management.store.snapshot import snapshot_bytes, standing_from
 
@@ -315,3 +316,32 @@ def test_positions_are_named_before_orders(held):
     manager.reconcile({"KO": 4.0}, open_orders=["o-1", "o-2", "o-3", "o-4"])
     (alert,) = [one for one in manager.alert_manager.active if one.rule_id == "RECONCILIATION_BREAK"]
     assert alert.message.startswith("5 differences: the broker holds 4 units of KO")
+
+
+@pytest.mark.parametrize("settle", [False, True])
+def test_no_cash_moves_with_a_future_that_the_broker_holds(make_manager, settle):
+    manager, _ = make_manager()
+    manager.define_instrument(Instrument("ES", "equity", "tech", multiplier=50.0, kind=ContractKind.LINEAR))
+    manager.update_prices({"ES": 100.0})
+    found = manager.reconcile({"ES": 1.0}, cash=10_000.0, settle=settle)
+    assert (found.breaks, len(found.adopted)) == ((), 1)
+    assert manager.state.cash == manager.state.equity == pytest.approx(10_000.0)
+    manager.update_prices({"ES": 102.0})
+    again = manager.reconcile({}, cash=10_100.0, settle=True)
+    assert again.breaks == ()
+    assert manager.state.cash == manager.state.equity == pytest.approx(10_100.0)
+
+
+def test_a_late_future_that_the_broker_holds_moves_no_cash(make_manager):
+    manager, clock = make_manager(bot_config={"probation_share": 1.0})
+    manager.register_bot("a", "s", max_position_size=9_000.0)
+    manager.define_instrument(Instrument("ES", "equity", "tech", kind=ContractKind.LINEAR))
+    manager.update_prices({"ES": 100.0})
+    decision = manager.request_trade(OrderTicket("ES", "buy", 400.0, "s", "a"))
+    clock.advance(400.0)
+    manager.update_prices({"ES": 100.0})
+    manager.assess_overall_risk()
+    found = manager.reconcile({"ES": decision.quantity}, cash=10_000.0, open_orders=[])
+    assert found.settled == (decision.request_id,)
+    assert found.breaks == ()
+    assert manager.state.cash == pytest.approx(10_000.0)

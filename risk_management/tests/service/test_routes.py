@@ -241,7 +241,8 @@ def test_equity_that_is_not_believed_lets_nothing_open(fresh, equity):
 
 def test_cash_flows(fresh):
     service = fresh()
-    assert service.call("POST", "cash-flows", {"kind": "deposit", "amount": 1000}).json == {"durable": True}
+    booked = service.call("POST", "cash-flows", {"kind": "deposit", "amount": 1000}).json
+    assert (booked["cash"], booked["equity"], booked["durable"]) == (11_000.0, 11_000.0, True)
     assert service.manager.state.cash == 11_000
     assert service.call("POST", "cash-flows", {"kind": "gift", "amount": 1}).code == "INVALID_KIND"
     assert service.call("POST", "cash-flows", {"kind": "deposit", "amount": -1}).code == "NOT_POSITIVE"
