@@ -47,7 +47,8 @@ def cash_event(
     if known is CashKind.WITHDRAWAL:
         money = -abs(money)
         worth = account_equity(state, account)
-        if state.totals.equity is not None and -money >= worth > 0.0:
+        has_another = len(state.accounts) > 1  # of a book in debt its one account may be told anything
+        if state.totals.equity is not None and -money >= worth and (worth > 0.0 or has_another):
             said = f"equity of {account} is {worth:,.2f}; not all of it can be withdrawn"
             raise InvalidRequest("OUT_OF_RANGE", "amount", said)
     return CashMoved(
@@ -90,7 +91,8 @@ def unapproved_fill(  # noqa: PLR0913, PLR0917 - the facts of a fill
     if rate is None:
         said = f"there is no {instrument.currency} rate; set_rate it first"
         raise InvalidRequest("NO_RATE", "symbol", said)
-    cost = round(units * checked_price(price, "price") * instrument.multiplier * rate)
+    own = units * checked_price(price, "price") * instrument.multiplier
+    cost = round(own * rate)
     owner = checked_name(bot_name, "bot_name") if bot_name else EXTERNAL
     account = next(iter(state.accounts))
     return Filled(
@@ -106,4 +108,5 @@ def unapproved_fill(  # noqa: PLR0913, PLR0917 - the facts of a fill
         used_opening=0,
         used_closing=0,
         used_quantity=units,
+        reported=round(own),
     )

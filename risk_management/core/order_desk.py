@@ -34,6 +34,7 @@ from risk_management.core.fill_report import (
     nothing_approved,
 )
 from risk_management.core.fills import ACCOUNT_WIDE
+from risk_management.core.quotes import last_price
 from risk_management.core.set_aside import SetAside
 from risk_management.errors import InvalidRequest, StoreUnavailable, UnknownRequest, shown
 from risk_management.model.amend import amended
@@ -362,8 +363,8 @@ class OrderDesk:
 
     def check_belief(self, event: Filled, price: float, fee: float) -> None:
         """Raise where the price or fee of a fill that nobody approved is beyond belief; it is not booked."""
-        symbol = event.key.symbol
-        if far_from_ours(self._book.state, symbol, price, self._book.config):
+        symbol, state = event.key.symbol, self._book.state
+        if far_from_ours(state, symbol, price, self._book.config, paid=last_price(state, symbol) or None):
             units, money = abs(event.quantity) / SCALE, abs(event.cost) / SCALE
             report = FillReport(
                 event.request_id, money, price, execution_id=event.execution_id, quantity=units, fee=fee

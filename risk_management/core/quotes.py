@@ -10,7 +10,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.model.events import Event, HoldReleased, HoldSet, QuotesReceived
 from risk_management.model.portfolio import SYSTEM, Hold, PortfolioState, Quote, Scope, TradingMode
 
-__all__ = ["PriceUpdate", "price_events"]
+__all__ = ["PriceUpdate", "last_price", "price_events"]
 
 CAUSE = "price_jump"
 FIRST_WITHIN = 10.0
@@ -53,7 +53,7 @@ def price_events(
     events: list[Event] = []
     for symbol, price in prices.items():
         old = state.quotes.get(symbol)
-        before = _before(state, symbol)
+        before = last_price(state, symbol)
         if old is not None and old.anchor is not None and _is_near(price, old.anchor, sure):
             before = old.anchor  # the far tick was a glitch: the price is back
         held = state.holds.get((Scope.SYMBOL, symbol, CAUSE))
@@ -85,7 +85,7 @@ def price_events(
     return PriceUpdate(accepted, tuple(late), tuple(doubtful), tuple(events))
 
 
-def _before(state: PortfolioState, symbol: str) -> float:
+def last_price(state: PortfolioState, symbol: str) -> float:
     """The last accepted price, else what a held position cost a unit; 0 where neither is known."""
     quote, name = state.quotes.get(symbol), state.totals.names.get(symbol)
     if quote is not None:

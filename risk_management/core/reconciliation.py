@@ -17,6 +17,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.accounts import broker_account
 from risk_management.core.cash_tolerance import is_tolerated
 from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol, is_symbol
+from risk_management.core.evolve import evolve
 from risk_management.core.fills import book_fill
 from risk_management.errors import InvalidRequest, shown
 from risk_management.model.amend import amended
@@ -157,6 +158,8 @@ class _Comparison:
     awaited: list[str] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
     tolerated: list[Break] = field(default_factory=list)
+    booked: PortfolioState | None = None
+    """The state after what was booked so far, None before anything was."""
     cash_moved: int = 0
     has_compared_cash: bool = False
 
@@ -296,8 +299,10 @@ class _Comparison:
 
     def _book(self, event: Filled) -> None:
         """Book what the broker holds, with the cash that it moves: of a contract its profit alone."""
+        before = self.booked or self.state
         self.events.append(event)
-        self.cash_moved += book_fill(self.state, event, self.config.kelly_config).cash
+        self.cash_moved += book_fill(before, event, self.config.kelly_config).cash
+        self.booked = evolve(before, event, self.config)
 
     def _fill(self, waiting: Reservation, units: int, *, final: bool) -> Filled:
         """Book what the broker holds on an approval whose bot never told."""

@@ -252,7 +252,8 @@ class Filled(Event):
     """A fill at the broker. `quantity` is signed, amounts are ledger integers.
 
     `cost` is the signed money paid in the base currency, without `fee`; `reported` the money that the report
-    named, 0 where it named units; `beside`: it closes nothing of others, whoever its owner is.
+    named, 0 where it named units, and of a fill that nobody approved what it cost in the instrument's own
+    currency; `beside`: it closes nothing of others, whoever its owner is.
     """
 
     request_id: str

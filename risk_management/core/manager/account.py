@@ -471,12 +471,14 @@ def _no_opposites(events: Sequence[PositionAdded]) -> None:
 def _same_fill(event: Filled, booked: tuple[str, int, float, int], state: PortfolioState) -> None:
     """Raise where an execution id was booked with another order, quantity or money.
 
-    Money in another currency was booked at the rate of its time: there units tell.
+    Money of another currency was booked at the rate of its time: what it was in that currency tells, but in
+    entries of before that was kept.
     """
+    request_id, units, money, own = booked
     instrument = state.instruments.get(event.key.symbol)
     is_foreign = instrument is not None and instrument.currency != state.base_currency
-    known = (event.request_id, event.quantity, event.cost / SCALE)
-    if booked[: 3 - is_foreign] != known[: 3 - is_foreign]:
+    is_same = own == event.reported if own else is_foreign or money == event.cost / SCALE
+    if (request_id, units) != (event.request_id, event.quantity) or not is_same:
         said = (
             f"execution {event.execution_id!r} was booked with other numbers, and is not booked again; "
             "another fill has an id of its own"

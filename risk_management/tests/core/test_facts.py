@@ -487,8 +487,16 @@ def test_a_foreign_fill_is_the_same_after_the_rate_moved(manager):
         manager.set_rate("EUR", rate)
         manager.record_fill("SAP", "buy", 5.0, 100.0, execution_id="e1")
     assert len(manager.state.positions) == 1
-    with pytest.raises(InvalidRequest, match="EXECUTION_CONFLICT"):
-        manager.record_fill("SAP", "buy", 6.0, 100.0, execution_id="e1")
+    for units, price in ((6.0, 100.0), (5.0, 104.0)):
+        with pytest.raises(InvalidRequest, match="EXECUTION_CONFLICT"):
+            manager.record_fill("SAP", "buy", units, price, execution_id="e1")
+
+
+def test_without_a_price_of_ours_what_was_paid_is_what_is_believed(manager):
+    manager.add_position("AAPL", 1_500.0, 150.0)
+    with pytest.raises(InvalidRequest, match="PRICE_OUTLIER"):
+        manager.record_fill("AAPL", "sell", 5.0, 15_000.0, execution_id="e1")
+    assert manager.state.equity == pytest.approx(10_000.0)
 
 
 def test_an_account_gives_no_more_than_it_has(manager):
@@ -497,6 +505,9 @@ def test_an_account_gives_no_more_than_it_has(manager):
         manager.record_cash("withdrawal", 6_000.0, account_id="two")
     manager.record_cash("withdrawal", 4_000.0, account_id="two")
     assert manager.state.accounts["two"].balance == 1_000.0
+    manager.record_cash("fee", -1_000.0, account_id="two")
+    with pytest.raises(InvalidRequest, match=r"equity of two is 0\.00"):
+        manager.record_cash("withdrawal", 1.0, account_id="two")
 
 
 def test_a_fee_goes(manager):

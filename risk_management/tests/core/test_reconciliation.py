@@ -345,3 +345,21 @@ def test_a_late_future_that_the_broker_holds_moves_no_cash(make_manager):
     assert found.settled == (decision.request_id,)
     assert found.breaks == ()
     assert manager.state.cash == pytest.approx(10_000.0)
+
+
+def test_two_fills_of_one_contract_in_one_comparison_close_each_unit_once(make_manager):
+    """Long 4 at 100; a sale of 2 that nobody told and one of 3 more, at 101: the profit is 4 in all."""
+    manager, clock = make_manager(bot_config={"probation_share": 1.0})
+    manager.register_bot("b", "s", max_position_size=9_000.0)
+    manager.define_instrument(Instrument("ES", "equity", "tech", kind=ContractKind.LINEAR))
+    manager.update_prices({"ES": 100.0})
+    manager.record_fill("ES", "buy", 4.0, 100.0, execution_id="x", bot_name="b", strategy="s")
+    manager.update_prices({"ES": 101.0})
+    sold = manager.request_trade(OrderTicket("ES", "sell", 202.0, "s", "b"))
+    assert sold.approved
+    clock.advance(400.0)
+    manager.update_prices({"ES": 101.0})
+    manager.assess_overall_risk()
+    manager.reconcile({"ES": -1.0}, cash=10_004.0, open_orders=[], settle=True)
+    assert manager.state.cash == pytest.approx(10_004.0)
+    assert manager.state.equity == pytest.approx(10_004.0)
