@@ -14,6 +14,8 @@ __all__ = ["PriceUpdate", "last_price", "price_events"]
 
 CAUSE = "price_jump"
 FIRST_WITHIN = 10.0
+SAME = 1e-9
+"""5 % up from 60 is 0.05000000000000004 and no more than 5 %."""
 NEW = timedelta(days=1)
 
 
@@ -130,7 +132,7 @@ def _anchor(old: Quote, price: float, sure: float) -> float | None:
 
 
 def _is_near(price: float, other: float, within: float) -> bool:
-    return abs(price / other - 1.0) <= within
+    return abs(price / other - 1.0) <= within + SAME
 
 
 def _hold(symbol: str, price: float, before: float, now: datetime) -> Hold:
