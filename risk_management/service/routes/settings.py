@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -37,7 +38,7 @@ FIXED: Final = frozenset(
     }
 )
 """Changed with the files of the server alone."""
-# price_collar is neither: with a narrow one every tick is far, and no loss that rests on it is acted on
+# price_collar is neither: orders that close carry it as their limit, and a narrow one keeps them from filling
 TIGHTER_BELOW: Final = {
     "portfolio_limits": """max_single_position max_index_fund_position max_coin_position
         max_major_coin_position max_sector_exposure max_cluster_exposure max_strategy_exposure
@@ -143,8 +144,10 @@ def _patched(
 def _set(group: Settings, prefix: str, field: str, value: Any) -> Change:
     name = f"{prefix}{field}"
     shown_name = ascii(name)[1:-1][:80]
-    if field not in type(group).model_fields or name in FIXED:
+    if name in FIXED:
         raise Problem(Code.UNKNOWN_FIELD, shown_name, f"{shown_name} can't be set over HTTP; see GET config")
+    if field not in type(group).model_fields:
+        raise Problem(Code.UNKNOWN_FIELD, shown_name, _unknown(group, field, shown_name))
     old = getattr(group, field)
     if not _is_like(value, plain(old)):
         raise Problem(
@@ -159,6 +162,14 @@ def _set(group: Settings, prefix: str, field: str, value: Any) -> Change:
         said = f"{shown_name} holds text where a number is meant, or the reverse; got {shown(value)}"
         raise Problem(Code.WRONG_TYPE, shown_name, said)
     return Change(name, old, getattr(group, field))
+
+
+def _unknown(group: Settings, field: str, shown_name: str) -> str:
+    section, dot, rest = field.partition(".")
+    if dot and section in type(group).model_fields:
+        return f"write {shown_name} as an object within its section: {{{section!r}: {{{rest!r}: ...}}}}"
+    near = get_close_matches(field, type(group).model_fields, n=1, cutoff=0.6)
+    return f"there is no setting {shown_name}{f'; did you mean {near[0]!r}?' if near else '; see GET config'}"
 
 
 def _is_like(value: Any, old: Any) -> bool:

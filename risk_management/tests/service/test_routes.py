@@ -485,6 +485,14 @@ def test_settings_are_tightened_by_operate_and_loosened_by_admin(fresh):
     assert patch("operate", portfolio_limits={"min_cash": 0.05}).status == 403
     # a narrow collar makes every tick a far one, and losses that rest on it are not acted on
     assert patch("operate", order_config={"price_collar": 0.005}).status == 403
+    for field, said in (
+        ({"order_config.min_trade_size": 26}, "as an object within its section"),
+        ({"order_config": {"min_trade_sise": 26}}, "did you mean 'min_trade_size'?"),
+        ({"nothing_like_it_at_all": 1}, "see GET config"),
+    ):
+        refused = patch("admin", **field)
+        assert (refused.status, refused.code) == (400, "UNKNOWN_FIELD")
+        assert said in refused.json["error"]["message"]
     assert patch("admin", var_config={"daily_var_limit": 0.02}).status == 200
     told = service.call("GET", "config", scope="read").json
     assert told["settings"]["var_config"]["daily_var_limit"] == 0.02
