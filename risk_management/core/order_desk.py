@@ -248,7 +248,7 @@ class OrderDesk:
                 self._refuse_outlier(reservation.key.symbol, report)
             _check_fee(booking.event, report.fee)
             if booking.conflict:
-                text = f"execution {booking.event.execution_id!r} was booked with other numbers"
+                text = _told_otherwise(booking.event, known)
                 self._set_aside("EXECUTION_CONFLICT", f"{text}; it was recorded, not booked", report)
                 raise InvalidRequest("EXECUTION_CONFLICT", "execution_id", text)
             after = self._book.apply(booking.event)
@@ -510,6 +510,16 @@ def _checked_ticket(ticket: object) -> OrderTicket:
     if isinstance(ticket, OrderTicket):
         return ticket
     raise InvalidRequest("WRONG_TYPE", "ticket", f"an OrderTicket is needed; got {shown(ticket)}")
+
+
+def _told_otherwise(event: Filled, known: Executed | None) -> str:
+    text = f"execution {event.execution_id!r} was booked with other numbers"
+    if known is None:
+        return text
+    request_id, units, money, _ = known
+    was = f"{units / SCALE:,.8g} units for {money:,.2f} under {request_id}"
+    now = f"{event.quantity / SCALE:,.8g} for {event.cost / SCALE:,.2f} under {event.request_id}"
+    return f"{text}: {was}, now told {now}; another fill has an id of its own"
 
 
 def _check_fee(event: Filled, fee: float) -> None:
