@@ -12,6 +12,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.far_ticks import unsure_gain
 from risk_management.core.fills import ACCOUNT_WIDE
 from risk_management.core.liquidation.closes import working_closes
+from risk_management.core.totals import present_price
 from risk_management.measures.tail import tails_of
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import SCALE
@@ -133,7 +134,7 @@ def propose(
     name = state.totals.names.get(request.symbol, EMPTY_NAME)
     column = state.model.column(request.symbol, instrument.asset_class)
     quote = state.quotes.get(request.symbol)
-    unit_price = _unit_price(state, instrument, quote)
+    unit_price = present_price(quote, instrument, state.rate_of(instrument.currency))
     closing, quantity = _closing_part(state, request, name, unit_price)
     stop_free = float(state.model.stop_free_risk[column])
     tail = state.model.es99_long if request.side > 0 else state.model.es99_short
@@ -160,15 +161,6 @@ def propose(
         drawdown_multiplier=state.drawdown.effective_multiplier,
         risk_rate=risk_rate,
     )
-
-
-def _unit_price(state: PortfolioState, instrument: Instrument, quote: Quote | None) -> float | None:
-    if quote is None:
-        return None
-    if instrument.currency == state.base_currency:
-        return quote.price * instrument.multiplier
-    rate = state.rates.get(instrument.currency)
-    return None if rate is None else quote.price * instrument.multiplier * rate.value
 
 
 def _owner_sides(name: NameTotals, request: TradeRequest) -> Sides:

@@ -24,7 +24,16 @@ from risk_management.model.totals import (
     Totals,
 )
 
-__all__ = ["empty_totals", "exposure_of", "name_totals", "rebased", "swap", "with_cash", "with_strategies"]
+__all__ = [
+    "empty_totals",
+    "exposure_of",
+    "name_totals",
+    "present_price",
+    "rebased",
+    "swap",
+    "with_cash",
+    "with_strategies",
+]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -70,7 +79,7 @@ def name_totals(
     """
     column = model.column(instrument.symbol, instrument.asset_class)
     linear, margin = instrument.kind is ContractKind.LINEAR, instrument.initial_margin
-    rates, unit = _risk_rates(column, model), _unit_price(quote, instrument, rate)
+    rates, unit = _risk_rates(column, model), present_price(quote, instrument, rate)
     owners: dict[tuple[str, str, str], Sides] = {}
     keys, ids = [], []
     net = value = claim = up = down = long = short = closing_buys = closing_sells = 0
@@ -127,7 +136,7 @@ def name_totals(
     )
 
 
-def _unit_price(quote: Quote | None, instrument: Instrument, rate: float | None) -> float | None:
+def present_price(quote: Quote | None, instrument: Instrument, rate: float | None) -> float | None:
     """Money of one unit now, None where it is not known."""
     return None if quote is None or rate is None else quote.price * instrument.multiplier * rate
 

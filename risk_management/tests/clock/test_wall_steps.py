@@ -119,23 +119,29 @@ def test_a_price_that_was_stamped_ahead_of_us_is_from_before_the_step_too(runnin
     assert ask(manager, 70.0).approved
 
 
-@pytest.mark.parametrize("ahead", [0.0, 0.00003, 4.0])
-@pytest.mark.parametrize("step", [DAY, 40.0, -40.0, -DAY])
-def test_a_step_while_no_process_runs_opens_nothing_on_an_old_price(foundation, tmp_path, step, ahead):
-    """Down for a minute: what the wall clock says of it is not to be believed, and time never goes back."""
+@pytest.fixture
+def start_at(foundation, tmp_path):
+    """Starts an engine on one store at a moment of the wall clock."""
     config = foundation.config.update(store=str(tmp_path / "book.db"))
 
     def start(moment):
         clock = ManualClock(moment)
         return AdvancedRiskManager.on(replace(foundation, config=config, clock=clock)), clock
 
-    manager, clock = start(foundation.clock.now())
+    return start
+
+
+@pytest.mark.parametrize("ahead", [0.0, 0.00003, 4.0])
+@pytest.mark.parametrize("step", [DAY, 40.0, -40.0, -DAY])
+def test_a_step_while_no_process_runs_opens_nothing_on_an_old_price(foundation, start_at, step, ahead):
+    """Down for a minute: what the wall clock says of it is not to be believed, and time never goes back."""
+    manager, clock = start_at(foundation.clock.now())
     manager.register_bot("a", "", 5000.0)
     manager.update_prices({"KO": 60.0}, at=clock.now() + timedelta(seconds=ahead))
     assert ask(manager, 50.0).approved
     last = manager.state.as_of
     manager.close()
-    manager, clock = start(clock.now() + timedelta(seconds=60.0 + step))
+    manager, clock = start_at(clock.now() + timedelta(seconds=60.0 + step))
     assert manager.clock.now() >= last
     assert "STALE_PRICE" in ask(manager, 60.0).rejection_reasons
     clock.advance(1.0 + ahead)
@@ -202,15 +208,9 @@ def test_a_real_process_whose_wall_clock_is_shifted(tmp_path, step):
 
 @pytest.mark.parametrize("step", [-DAY, -40.0])
 def test_a_clock_that_was_set_back_while_down_opens_nothing_on_a_daily_price_or_rate(
-    foundation, tmp_path, step
+    foundation, start_at, step
 ):
-    config = foundation.config.update(store=str(tmp_path / "book.db"))
-
-    def start(moment):
-        clock = ManualClock(moment)
-        return AdvancedRiskManager.on(replace(foundation, config=config, clock=clock)), clock
-
-    manager, clock = start(foundation.clock.now())
+    manager, clock = start_at(foundation.clock.now())
     manager.register_bot("a", "", 5000.0)
     manager.define_instrument(Instrument("SAP", "equity", "tech", currency="EUR"))
     manager.set_rate("EUR", 1.1)
@@ -218,7 +218,7 @@ def test_a_clock_that_was_set_back_while_down_opens_nothing_on_a_daily_price_or_
     order = OrderTicket("SAP", "buy", 60.0, bot_name="a")
     assert manager.desk.ask(order).approved
     manager.close()
-    manager, clock = start(clock.now() + timedelta(seconds=step))
+    manager, clock = start_at(clock.now() + timedelta(seconds=step))
     assert "NO_RATE" in manager.desk.ask(order).rejection_reasons
     assert "STALE_PRICE" in ask(manager, 60.0).rejection_reasons
     clock.advance(1.0)
