@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 READY  := $(VENV)/.ready
 TESTS  := $(VENV)/.ready-for-tests
 
-.PHONY: demo test check lint types docs bench bench-var bench-peers soak fuzz sample-data clean help
+.PHONY: demo test coverage check lint types docs bench bench-var bench-peers soak fuzz sample-data clean help
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -24,7 +24,10 @@ demo: $(READY)  ## four bots trade through real crises, with the risk system bet
 	$(BIN)/risk demo
 
 test: $(TESTS) check  ## lint, types and the whole test suite
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadscope --durations=25 --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadscope --durations=25
+
+coverage: $(TESTS)  ## the suite once more, with the lines and branches that it reaches
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadscope --cov --cov-report=term:skip-covered
 
 check: lint types
 
