@@ -17,7 +17,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 $(TESTS): $(READY)
-	$(PIP) --editable '.[test,yahoo,exchange,docs,charts]'
+	$(PIP) --editable '.[test,yahoo,exchange,postgres,docs,charts]'
 	@touch $(TESTS)
 
 demo: $(READY)  ## four bots trade through real crises, with the risk system between them and the broker

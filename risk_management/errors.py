@@ -15,6 +15,7 @@
     ├── AlreadyInitialized      the process-wide instance exists with another configuration
     ├── StoreError              the durable store can't serve
     │   ├── StoreUnavailable    a write did not reach the disk: nothing of it happened, ask again
+    │   │   └── StoreTaken      another engine has taken the store over: stop this process
     │   ├── StoreInUse          another process works on it; the text names it
     │   ├── StoreCorrupt        what is stored contradicts itself; the text names the first bad entry
     │   └── StoreTooNew         written by a newer version of this package
@@ -48,6 +49,7 @@ __all__ = [
     "StoreCorrupt",
     "StoreError",
     "StoreInUse",
+    "StoreTaken",
     "StoreTooNew",
     "StoreUnavailable",
     "Unanswered",
@@ -134,6 +136,10 @@ class StoreError(RiskError):
 
 class StoreUnavailable(StoreError):
     """A write did not reach the disk. Nothing of it happened; ask again with the same id."""
+
+
+class StoreTaken(StoreUnavailable):
+    """Another engine has taken the store over while this one could not be heard: this one is out of it."""
 
 
 class StoreInUse(StoreError):

@@ -8,13 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from risk_management.cli._findings import Found, failed, fine, warning
 from risk_management.errors import StoreError
-from risk_management.store.database import store_file
+from risk_management.store.database import holds_tables
 from risk_management.store.head import signed_head
+from risk_management.store.lease import holder_of
 from risk_management.store.lock import holder
+from risk_management.store.place import Place, place_of
 from risk_management.store.reader import BEGINNING, StoreReader
 from risk_management.store.schema import TOKENS
 
@@ -25,22 +27,24 @@ WRITABLE_BY_OTHERS: Final = 0o022
 LITTLE: Final = 10**9
 TOO_LITTLE: Final = 10**8
 BESIDE: Final = ("", ".key", ".head")
+DURABLE: Final = ("fsync", "full_page_writes")
 
 
 def of_store(store: str) -> Iterator[Found]:
     """The file, its end, who works on it, the disk and the tokens."""
-    path = store_file(store)
-    yield from _disk(path)
-    if not path.is_file():
-        yield warning("store", f"there is none at {path} yet", "'risk serve' or 'risk import' makes it")
-        return
-    yield from of_files([path.with_name(path.name + end) for end in BESIDE], "store", OTHERS)
-    lock = path.with_name(path.name + ".lock")
-    served = holder(lock) if lock.is_file() else None
-    yield fine("store", f"{served} works on it" if served else "no process works on it")
+    place = place_of(store)
+    yield from _disk(place.beside)
     try:
+        if not holds_tables(place):
+            yield warning("store", f"there is none at {place} yet", "'risk serve' or 'risk import' makes it")
+            return
+        yield from of_files([place.with_end(end) for end in BESIDE], "store", OTHERS)
+        served = holder(place) if place.is_file else holder_of(place)
+        yield fine("store", f"{served} works on it" if served else "no process works on it")
         with StoreReader.of_store(store) as reader:
-            yield _end(reader, path)
+            if not place.is_file:
+                yield from _server(reader)
+            yield _end(reader, place)
             yield _tokens(reader)
     except StoreError as problem:
         yield failed("store", str(problem), "restore a backup (risk restore), or start the engine on it once")
@@ -48,10 +52,9 @@ def of_store(store: str) -> Iterator[Found]:
 
 def last_quote(store: str) -> datetime | None:
     """When the newest prices of a store came; None without any."""
-    path = store_file(store)
-    if not path.is_file():
-        return None
     try:
+        if not holds_tables(place_of(store)):
+            return None
         with StoreReader.of_store(store) as reader:
             found = reader.newest(1, kind="QuotesReceived")
     except StoreError:  # told already
@@ -70,18 +73,28 @@ def of_files(paths: list[Path], area: str, mask: int = WRITABLE_BY_OTHERS) -> It
             yield failed(area, f"others may {may} {path} ({mode:03o})", f"chmod 600 {path}")
 
 
-def _end(reader: StoreReader, path: Path) -> Found:
+def _server(reader: StoreReader) -> Iterator[Found]:
+    number = reader.rows(text("SHOW server_version"))[0][0]
+    unsafe = [name for name in DURABLE if reader.rows(text(f"SHOW {name}"))[0][0] != "on"]
+    if unsafe:
+        said = f"PostgreSQL {number} runs without {', '.join(unsafe)}: a power cut may lose what was answered"
+        yield failed("store", said, "set it on in postgresql.conf and restart the server")
+    else:
+        yield fine("store", f"PostgreSQL {number}, {' and '.join(DURABLE)} on")
+
+
+def _end(reader: StoreReader, place: Place) -> Found:
     tail = reader.tail()
     if tail == BEGINNING:
-        return fine("store", f"{path} is empty")
-    head = signed_head(path)
+        return fine("store", f"{place} is empty")
+    head = signed_head(place)
     if head.seq > tail.seq or reader.hash_of(head.seq) != head.hash:
         return failed(
             "store",
             f"its end is not the one that was signed (entry {head.seq})",
             "risk audit verify names the first bad entry; risk restore puts a backup back",
         )
-    return fine("store", f"{path}: {tail.seq + 1:,} entries, signed to entry {head.seq:,}")
+    return fine("store", f"{place}: {tail.seq + 1:,} entries, signed to entry {head.seq:,}")
 
 
 def _tokens(reader: StoreReader) -> Found:

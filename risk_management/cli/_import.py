@@ -185,7 +185,7 @@ def _number(
 
 
 def _check_new(path: str) -> None:
-    from risk_management.store.database import store_file  # noqa: PLC0415 - help must be quick
+    from risk_management.store.place import store_file  # noqa: PLC0415 - help must be quick
 
     file = store_file(path)
     if file.is_file() and file.stat().st_size:
@@ -200,7 +200,7 @@ def _write(prepared: PreparedBook, path: str, mark: float) -> None:
     from dataclasses import replace  # noqa: PLC0415 - help must be quick
 
     from risk_management.core.risk_manager import AdvancedRiskManager  # noqa: PLC0415
-    from risk_management.store.database import store_file  # noqa: PLC0415
+    from risk_management.store.place import store_file  # noqa: PLC0415
 
     prepared.open("", mark=mark)  # what is wrong shows here
     foundation = prepared.foundation

@@ -14,9 +14,9 @@ from risk_management.config.risk_config import AT_REST
 from risk_management.errors import BrokerError, ConfigurationError
 from risk_management.integration.trading_integration import TradingSystemIntegration
 from risk_management.market_data.source import load_source
-from risk_management.store.database import store_file
 from risk_management.store.journal import MemoryJournal
 from risk_management.store.kept_settings import changes_of_book
+from risk_management.store.place import place_of
 
 if TYPE_CHECKING:
     from risk_management.config.risk_config import RiskManagementConfig
@@ -39,7 +39,7 @@ def rehearse(config: RiskManagementConfig, store: str) -> None:
     RiskError
         What `risk serve` would end with; a store that another process works on is no mistake of the settings.
     """
-    store_file(store)
+    place_of(store)
     _same_book(config, store)
     if config.alert_config.enabled:
         senders_of(config.alert_config)

@@ -72,14 +72,13 @@ def stopped_by(stop: Callable[[], None]) -> None:
 
 def _end_in_use(store: str) -> None:
     """End the command where a process works on the store."""
-    from risk_management.store.database import store_file  # noqa: PLC0415 - help must be quick
-    from risk_management.store.lock import StoreLock  # noqa: PLC0415
+    from risk_management.store.lock import StoreLock, holder  # noqa: PLC0415 - help must be quick
+    from risk_management.store.place import place_of  # noqa: PLC0415
 
-    path = store_file(store)
-    lock = path.with_name(path.name + ".lock")
-    if lock.is_file():
-        with ending_by_code():
-            StoreLock(lock).release()
+    place = place_of(store)
+    with ending_by_code():
+        if holder(place) is not None:
+            StoreLock(place).release()
 
 
 def _end(problem: object, code: int) -> NoReturn:

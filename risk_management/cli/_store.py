@@ -15,7 +15,8 @@ Store = Annotated[
     str | None,
     typer.Option(
         "--store",
-        help="File of the store; else RISK_STORE, the settings, or the user's folder.",
+        help="File of the store, or postgresql://user@host/database; else RISK_STORE, the settings, or the "
+        "user's folder.",
         show_default=False,
     ),
 ]

@@ -33,7 +33,7 @@ def stored_manager(reader: StoreReader) -> AdvancedRiskManager:
     """
     standing = recovered(reader)
     if standing is None:
-        raise StoreUnavailable(f"{reader.path} holds no book yet: start the engine on it once")
+        raise StoreUnavailable(f"{reader.place} holds no book yet: start the engine on it once")
     clock = ManualClock(standing.state.as_of)
     foundation = lay_foundation(standing.config.update(store=None), clock=clock)
     return AdvancedRiskManager.of_book(replace(foundation, clock=clock), Book.resumed(standing, None))

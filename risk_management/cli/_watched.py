@@ -152,7 +152,7 @@ class StoreWatched:
         seen = Snapshot(state, look_at(state, standing.config, now), standing.config, names)
         decided = reversed(self._reader.newest(SHOWN, kind="TradeDecided"))
         return Seen(
-            str(self._reader.path),
+            str(self._reader.place),
             _plain(metrics_view(seen)),
             _plain(bots_view(seen)),
             _plain(heatmap_view(seen))["positions"],
@@ -173,7 +173,7 @@ class StoreWatched:
                 self._standing = folded(self._standing, self._reader.event(entry, lean=True))
                 self._seq = entry.seq
         if self._standing is None:
-            raise StoreUnavailable(f"{self._reader.path} holds no book yet; 'risk serve' begins one")
+            raise StoreUnavailable(f"{self._reader.place} holds no book yet; 'risk serve' begins one")
         return self._standing
 
 

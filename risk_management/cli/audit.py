@@ -188,7 +188,7 @@ def export(
         for entry in reader.chain():
             out.write(json.dumps(_row(entry), ensure_ascii=False) + "\n")
             count += 1
-        head = signed_head(reader.path)
+        head = signed_head(reader.place)
     if as_json:
         show_json({"file": str(file), "entries": count, "seq": head.seq, "hash": head.hash.hex()})
         return

@@ -81,10 +81,12 @@ def _content(
         return gathered(RiskDashboardAPI(book.manager), book.name, now, book.notes)
 
     from risk_management.cli._stored import stored_manager  # noqa: PLC0415
+    from risk_management.store.database import holds_tables  # noqa: PLC0415
+    from risk_management.store.place import place_of  # noqa: PLC0415
     from risk_management.store.reader import StoreReader  # noqa: PLC0415
 
     path = store_of(options_of(context), store)
-    if store is None and not Path(path).is_file():
+    if store is None and not holds_tables(place_of(path)):
         raise WrongUsage(NO_BOOK.format(command="report"))
     reader = closing.enter_context(StoreReader.of_store(path))
     manager = stored_manager(reader)
@@ -92,7 +94,7 @@ def _content(
         f"read from {path} as its journal ends, entry {manager.state.version}; what its scenarios and its "
         f"backtest rest on comes from the source {manager.config.market_data_config.source!r} of its settings"
     )
-    return gathered(RiskDashboardAPI(manager, reader=reader), Path(path).name, now, [note])
+    return gathered(RiskDashboardAPI(manager, reader=reader), place_of(path).beside.name, now, [note])
 
 
 def _write(content: ReportContent, output: Path) -> None:

@@ -75,11 +75,11 @@ def run(
 def _checked(context: typer.Context, host: str, store: str | None) -> tuple[str, str]:
     """Where to listen, and the store; what means nothing is a wrong option, like any other."""
     from risk_management.service.server import checked_address  # noqa: PLC0415 - help must be quick
-    from risk_management.store.database import store_file  # noqa: PLC0415
+    from risk_management.store.place import place_of  # noqa: PLC0415
 
     path = store_of(options_of(context), store)
     try:
-        store_file(path)
+        place_of(path)
         return checked_address(host), path
     except ConfigurationError as problem:
         raise WrongUsage(str(problem)) from None
@@ -141,10 +141,9 @@ def _serve(
     from risk_management.service.collector import Collector  # noqa: PLC0415
     from risk_management.service.server import STREAMS, Server  # noqa: PLC0415
     from risk_management.service.sessions import Sessions  # noqa: PLC0415
-    from risk_management.store.database import store_file  # noqa: PLC0415
+    from risk_management.store.place import place_of  # noqa: PLC0415
 
-    file = store_file(path)
-    sessions = Sessions(file=file.with_name(f"{file.name}.sessions"), is_valid=tokens.holds)
+    sessions = Sessions(file=place_of(path).with_end(".sessions"), is_valid=tokens.holds)
     app = make_app(RiskDashboardAPI(integration), tokens, names=names, sessions=sessions, streams=STREAMS)
     server = Server(app, host, port)
     stopped_by(server.stop)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +17,7 @@ from risk_management.model.access import Access
 if TYPE_CHECKING:
     from risk_management.dashboard.plain import Plain
     from risk_management.model.access import Token
+    from risk_management.store.place import Place
     from risk_management.store.tokens import TokenStore
 
 __all__ = ["app"]
@@ -57,11 +57,11 @@ def create(
     tokens = _tokens(context, store)
     token, secret = tokens.create(name or bot or access.value, access, bot=bot, actor=library_actor())
     if as_json:
-        show_json({**_row(token), "token": secret, "store": _path(context, store)})
+        show_json({**_row(token), "token": secret, "store": str(_place(context, store))})
         return
     typer.echo(secret)
     whose = f"trades for {bot}" if bot is not None else f"may {access.value}"
-    where = f"in the store {_path(context, store)}"
+    where = f"in the store {_place(context, store)}"
     typer.echo(f"Token {token.token_id} {whose}, {where}. Keep it now: it can't be shown again.", err=True)
 
 
@@ -73,7 +73,7 @@ def show(context: typer.Context, store: Store = None, as_json: Json = False) -> 
     """
     found = _tokens(context, store).tokens()
     if as_json:
-        show_json({"store": _path(context, store), "tokens": [_row(token) for token in found]})
+        show_json({"store": str(_place(context, store)), "tokens": [_row(token) for token in found]})
         return
     made = Table("id", "name", "scope", "bot", "made", "last used", "revoked", box=None)
     for token in found:
@@ -82,7 +82,7 @@ def show(context: typer.Context, store: Store = None, as_json: Json = False) -> 
         cells = (token.token_id, token.name, token.access.value, token.bot or "", *said)
         made.add_row(*(Text(cell) for cell in cells), style="dim" if token.revoked_at else "")
     screen().print(made if found else "There is no token yet: risk token create --bot NAME")
-    screen().print(Text(f"Store: {_path(context, store)}", style="dim"))
+    screen().print(Text(f"Store: {_place(context, store)}", style="dim"))
 
 
 @app.command("revoke")
@@ -106,20 +106,21 @@ def revoke(
 
 def _tokens(context: typer.Context, store: str | None) -> TokenStore:
     """The tokens of a store that is there: a mistyped path must not become one that nobody serves."""
+    from risk_management.store.database import holds_tables  # noqa: PLC0415
     from risk_management.store.tokens import TokenStore  # noqa: PLC0415 - help must be quick
 
-    path = _path(context, store)
-    if not path.is_file():
+    place = _place(context, store)
+    if not holds_tables(place):
         raise StoreUnavailable(
-            f"there is no store at {path}; 'risk serve' makes one, --store names the file of another"
+            f"there is no store at {place}; 'risk serve' makes one, --store names the file of another"
         )
-    return TokenStore(str(path))
+    return TokenStore(store_of(options_of(context), store))
 
 
-def _path(context: typer.Context, store: str | None) -> Path:
-    from risk_management.store.database import store_file  # noqa: PLC0415 - help must be quick
+def _place(context: typer.Context, store: str | None) -> Place:
+    from risk_management.store.place import place_of  # noqa: PLC0415 - help must be quick
 
-    return store_file(store_of(options_of(context), store))
+    return place_of(store_of(options_of(context), store))
 
 
 def _row(token: Token) -> Plain:

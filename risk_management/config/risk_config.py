@@ -129,7 +129,7 @@ class RiskManagementConfig(Settings):
     shadow_mode: bool = False
     """Decide and record, but block nothing."""
     store: str | None = None
-    """Address of a durable store; None keeps the state in memory."""
+    """Path of a durable store, or postgresql://user@host/database; None keeps the state in memory."""
     portfolio_limits: PortfolioLimits = Field(default_factory=PortfolioLimits)
     order_config: OrderConfig = Field(default_factory=OrderConfig)
     var_config: VaRConfig = Field(default_factory=VaRConfig)

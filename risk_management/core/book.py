@@ -13,7 +13,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.commit import GroupCommit, Journal, Transaction, Unit
 from risk_management.core.initial_state import initial_state
 from risk_management.core.standing import Standing
-from risk_management.errors import StoreCorrupt, StoreUnavailable
+from risk_management.errors import StoreCorrupt, StoreTaken, StoreUnavailable
 from risk_management.model.events import (
     BookOpened,
     ConfigChanged,
@@ -283,7 +283,8 @@ class Book:
                 for event in unit.events:
                     if isinstance(event, HoldSet):
                         self._in_memory(event)
-            self._hold_in_memory(TradingMode.REDUCING, str(problem), now)
+            is_out = isinstance(problem, StoreTaken)  # the other engine closes: two would oversell
+            self._hold_in_memory(TradingMode.HALTED if is_out else TradingMode.REDUCING, str(problem), now)
             for unit in queued:
                 unit.is_settled = True
             self._newest = None

@@ -77,7 +77,7 @@ def replay_journal(
         first, last = bounds(reader, since, until)
         start = recovered(reader, first - 1)
         events = map(reader.event, reader.chain(reader.tail(first - 1), last))
-        return run(events, start, config, str(reader.path), last - first + 1, progress)
+        return run(events, start, config, str(reader.place), last - first + 1, progress)
 
 
 def run(

@@ -12,11 +12,14 @@ from typing import Final
 from risk_management.errors import StoreCorrupt, StoreError, StoreUnavailable
 from risk_management.model.events import HoldReleased, HoldSet
 from risk_management.model.portfolio import Hold, Scope, TradingMode
-from risk_management.store.database import clear_errors, connect, make_file, migrate, store_file
+from risk_management.store.database import clear_errors, connect, make_file, make_place, migrate
 from risk_management.store.head import SignedHead, signed_head
+from risk_management.store.lease import Lease
 from risk_management.store.lock import StoreLock
+from risk_management.store.place import Place, place_of
 from risk_management.store.reader import BEGINNING, StoreReader
 from risk_management.store.small_file import LONGEST_NOTE, SmallFile
+from risk_management.store.transfer import transfer
 from risk_management.store.verify import Verdict, verify
 
 __all__ = ["back_up", "restore"]
@@ -27,7 +30,7 @@ OF_A_STORE: Final = ("", *LOG, *SIGNED)
 
 
 def back_up(store: str, file: Path) -> Verdict:
-    """Copy a store, also while an engine works on it, and look through the copy.
+    """Copy a store into a file, also while an engine works on it, and look through the copy.
 
     Beside `file` stand its ``.head`` and ``.key``. The copy is signed where the store was; a store that is
     not what was written gives a copy that is not either, and its verdict says so.
@@ -45,17 +48,21 @@ def back_up(store: str, file: Path) -> Verdict:
         Nothing was left behind.
     """
     with StoreReader.of_store(store) as reader, _made_whole(file), clear_errors(file):
-        if not reader.path.with_name(reader.path.name + ".key").exists():
-            raise StoreUnavailable(f"the key of {reader.path} is missing: put your copy of it back")
-        _copy(reader.path, file)
-        _carry(reader.path, file, ".key")
+        place = reader.place
+        if not place.with_end(".key").exists():
+            raise StoreUnavailable(f"the key of {place} is missing: put your copy of it back")
+        if place.is_file:
+            _copy(place.beside, file)
+        else:
+            _copy_rows(reader, file)
+        _carry(place.beside, file, ".key")
         with StoreReader.of_store(str(file)) as copy:
             _sign(reader, copy)
             return verify(copy)
 
 
 def restore(file: Path, store: str, *, force: bool = False) -> Path | None:
-    """Put a backup in the place of a store, after it was looked through.
+    """Put a backup in the place of a store, after it was looked through; a database has to be empty.
 
     The engine that takes it up next only closes until its positions were compared with the broker: what
     happened after the backup is not in it. A stop of the old book holds on.
@@ -83,12 +90,16 @@ def restore(file: Path, store: str, *, force: bool = False) -> Path | None:
     -----
     Killed on the way, it leaves the old store, or one that refuses to start until this is done again.
     """
-    place = store_file(store)
+    place_there = place_of(store)
     if not file.is_file():
         raise StoreUnavailable(f"there is no backup at {file}; name its file")
-    lock = StoreLock(place.with_name(place.name + ".lock"))
-    with ExitStack() as after, clear_errors(place):
+    lock = StoreLock(place_there)
+    place = place_there.beside
+    with ExitStack() as after, clear_errors(place_there):
         after.callback(lock.release)
+        if not place_there.is_file:
+            _into_database(file, place_there, store)
+            return None
         if place.exists() and not force:
             raise StoreUnavailable(f"{place} exists; with --force it is kept under another name")
         fresh = place.with_name(place.name + ".restoring")
@@ -110,6 +121,33 @@ def restore(file: Path, store: str, *, force: bool = False) -> Path | None:
         return aside
 
 
+def _into_database(file: Path, place: Place, store: str) -> None:
+    """Fill an empty database with a backup; killed on the way it refuses to start till this is done again."""
+    make_place(place)
+    fresh = place.with_end(".restoring")
+    with ExitStack() as after:
+        lease = Lease(place)
+        after.callback(lease.release)
+        engine = connect(store)
+        after.callback(engine.dispose)
+        migrate(engine)
+        with StoreReader.of_store(store) as there:
+            if there.tail() != BEGINNING:
+                raise StoreUnavailable(f"{place} holds a book already; name an empty database")
+        after.callback(_remove, fresh)
+        _remove(fresh)
+        _copy(file, fresh)
+        for end in SIGNED:
+            _carry(file, fresh, end)
+        last = _looked_through(fresh, file)
+        _note(place.beside, f"restored from a backup that ends at entry {last}", "")
+        for end in SIGNED:  # first: until its journal is there too, a start is refused
+            _with(fresh, end).replace(place.with_end(end))
+        with StoreReader.of_store(str(fresh)) as reader, engine.begin() as connection:
+            lease.fence(connection)
+            transfer(reader, connection)
+
+
 def _looked_through(fresh: Path, file: Path) -> int:
     """The last entry of a backup's copy, brought up to date; StoreCorrupt where it is not whole."""
     engine = connect(str(fresh))
@@ -127,9 +165,9 @@ def _sign(reader: StoreReader, copy: StoreReader) -> None:
     tail = copy.tail()
     if tail == BEGINNING:
         return
-    head = signed_head(reader.path)
+    head = signed_head(reader.place)
     covers = head.seq >= tail.seq and reader.hash_of(head.seq) == head.hash
-    with closing(SignedHead(copy.path)) as signed:
+    with closing(SignedHead(copy.place)) as signed:
         signed.write(*(tail if covers and reader.hash_of(tail.seq) == tail.hash else head))
 
 
@@ -140,6 +178,20 @@ def _copy(source: Path, target: Path) -> None:
     with closing(sqlite3.connect(address, uri=True)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
         new.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+    with target.open("rb+") as written:
+        os.fsync(written.fileno())
+
+
+def _copy_rows(reader: StoreReader, target: Path) -> None:
+    """All rows of a database as they stand at one moment, in a file."""
+    make_file(target)
+    engine = connect(str(target))
+    migrate(engine)
+    with engine.begin() as connection:
+        transfer(reader, connection)
+    engine.dispose()
+    with closing(sqlite3.connect(target)) as made:
+        made.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
     with target.open("rb+") as written:
         os.fsync(written.fileno())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -16,61 +17,69 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import ClauseElement, Connection, Dialect, Engine, create_engine, event, inspect, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from risk_management.errors import ConfigurationError, StoreCorrupt, StoreTooNew, StoreUnavailable
+from risk_management.store.place import Place, place_of
 
 __all__ = [
+    "by_driver",
     "clear_errors",
     "compiled",
     "connect",
+    "first_line",
+    "holds_tables",
     "known_version",
     "look",
-    "make_file",
+    "make_place",
     "migrate",
     "newest_version",
-    "store_file",
-    "store_url",
+    "writer",
 ]
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_MS: Final = 2000
 NO_STORE: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
-
-
-def store_url(store: str) -> URL:
-    """The address of a store: a path of a SQLite file, or an address that SQLAlchemy knows.
-
-    Raises
-    ------
-    ConfigurationError
-    """
-    if "://" not in store:
-        return URL.create("sqlite", database=str(Path(store).expanduser().absolute()))
-    try:
-        url = make_url(store)
-    except (ArgumentError, ValueError):
-        raise ConfigurationError("store: not an address; write a path, or sqlite:///path") from None
-    if url.get_backend_name() != "sqlite":
-        raise ConfigurationError(
-            f"store: {url.get_backend_name()} is not served by this version; write a path, or sqlite:///path"
-        )
-    return url
-
-
-def store_file(store: str) -> Path:
-    """The file of a SQLite store."""
-    name = store_url(store).database
-    if not name or Path(name).name == ":memory:":
-        raise ConfigurationError("store: a durable store needs a file; leave it out to stay in memory")
-    return Path(name)
+SERVER: Final = {
+    "synchronous_commit": "on",
+    "statement_timeout": "10s",
+    "lock_timeout": "8s",
+    "idle_in_transaction_session_timeout": "5s",
+    "timezone": "UTC",
+}
+"""What every connection to PostgreSQL is set to."""
+READING: Final = {
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "repeatable\\ read",  # all questions of one look see one moment
+}
+TIMEOUTS: Final = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "application_name": "risk_management",
+}
+"""Of the connection itself: a server that is gone is given up in seconds."""
+LEASE: Final = "lease"
+"""The table that a server has before all others; see `lease`."""
+MIGRATING: Final = 0x7269736B
+"""Name of the lock under which the tables are made."""
 
 
 @contextmanager
-def clear_errors(path: Path) -> Iterator[None]:
-    """Errors of the database and of the disk, as one line that names the file.
+def by_driver(engine: Engine) -> Iterator[None]:
+    """For asking the driver itself: its errors come as SQLAlchemy's, whichever database it is."""
+    try:
+        yield
+    except engine.dialect.loaded_dbapi.Error as problem:
+        raise DBAPIError(None, None, problem) from problem
+
+
+@contextmanager
+def clear_errors(place: Place | Path) -> Iterator[None]:
+    """Errors of the database and of the disk, as one line that names the store.
 
     Raises
     ------
@@ -84,14 +93,27 @@ def clear_errors(path: Path) -> Iterator[None]:
     except (DBAPIError, sqlite3.Error) as problem:
         said = getattr(problem, "orig", None) or problem  # SQL and its parameters stay out of the text
         if str(getattr(said, "sqlite_errorname", "")).startswith(NO_STORE):
-            raise StoreCorrupt(f"{path} can't be read: {said}; restore a backup") from None
-        raise StoreUnavailable(f"{path} can't be reached: {said}; check the file and its folder") from None
+            raise StoreCorrupt(f"{place} can't be read: {said}; restore a backup") from None
+        check = "the file and its folder" if isinstance(said, sqlite3.Error) else "the server and the address"
+        raise StoreUnavailable(f"{place} can't be reached: {first_line(said)}; check {check}") from None
     except OSError as problem:
-        raise StoreUnavailable(f"{path} can't be reached: {problem.strerror}; check the folder") from None
+        raise StoreUnavailable(f"{place} can't be reached: {problem.strerror}; check the folder") from None
+
+
+def first_line(problem: object) -> str:
+    """The first line of what a database says; the others hold the statement and its values."""
+    return next(iter(str(problem).splitlines()), type(problem).__name__)
+
+
+def make_place(place: Place) -> None:
+    """Make the file of a store, or the folder of what stands beside a database, for its owner alone."""
+    place.beside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if place.is_file:
+        make_file(place.beside)
 
 
 def make_file(path: Path) -> None:
-    """Make the file of a store, readable by its owner alone: what SQLite puts beside it follows it."""
+    """Make a SQLite file, readable by its owner alone: what SQLite puts beside it follows it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.is_dir():
         raise StoreUnavailable(f"{path} is a folder; name a file in it")
@@ -101,14 +123,17 @@ def make_file(path: Path) -> None:
     path.chmod(0o600)
 
 
-def look(path: Path) -> Engine:
-    """For somebody who only looks: every query opens the file anew, and no byte of it or beside it changes.
+def look(place: Place) -> Engine:
+    """For somebody who only looks: every query opens the store anew, and no byte of it or beside it changes.
 
-    While an engine works on the store its write-ahead log stands beside it and is read too, without a right
-    to write. Where there is none nobody works on it, and the file is opened as one that does not change:
-    SQLite would else leave a log of its own behind. The chain of the entries shows a file that changed all
-    the same.
+    While an engine works on a SQLite file its write-ahead log stands beside it and is read too, without a
+    right to write. Where there is none nobody works on it, and the file is opened as one that does not
+    change: SQLite would else leave a log of its own behind. The chain of the entries shows a file that
+    changed all the same.
     """
+    if not place.is_file:
+        return _server(place, reading=True, kept=False)
+    path = place.beside
 
     def opened() -> sqlite3.Connection:
         in_use = path.with_name(path.name + "-wal").exists()
@@ -122,12 +147,15 @@ def look(path: Path) -> Engine:
 
 
 def connect(store: str, *, reading: bool = False) -> Engine:
-    """An engine whose every commit survives a power cut, and whose transactions take the write lock first.
+    """An engine whose every commit survives a power cut; in a file its transactions take the lock first.
 
     With `reading` it takes no lock, changes nothing and works beside the process that writes.
     """
+    place = place_of(store)
+    if not place.is_file:
+        return _server(place, reading=reading, kept=True)
     engine = create_engine(
-        store_url(store),
+        place.url,
         poolclass=StaticPool,
         connect_args={"check_same_thread": False, "timeout": 0},
         paramstyle="named",
@@ -136,6 +164,47 @@ def connect(store: str, *, reading: bool = False) -> Engine:
     settings += ["query_only=ON"] if reading else ["journal_mode=WAL", "synchronous=FULL"]
     _prepared(engine, settings, reading=reading)
     return engine
+
+
+def _server(place: Place, *, reading: bool, kept: bool) -> Engine:
+    """An engine on PostgreSQL: a look sees one moment, a commit is on disk, and no wait is without an end."""
+    try:
+        importlib.import_module("psycopg")
+    except ImportError:
+        raise ConfigurationError(
+            "store: PostgreSQL needs an extra: pip install 'risk-management[postgres]'"
+        ) from None
+    settings = dict(SERVER)
+    if reading:
+        settings |= READING
+    return create_engine(
+        place.url,
+        poolclass=StaticPool if kept else NullPool,
+        connect_args={
+            **TIMEOUTS,
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+        },
+    )
+
+
+def writer(place: Place) -> Engine:
+    """For short acts on a server beside the engine: each opens a connection of its own."""
+    return _server(place, reading=False, kept=False)
+
+
+def holds_tables(place: Place) -> bool:
+    """Whether there is a store yet, or a file that may become one.
+
+    Raises
+    ------
+    StoreUnavailable
+        The server does not answer.
+    """
+    if place.is_file:
+        return place.beside.is_file()
+    engine = look(place)
+    with clear_errors(place), engine.connect() as connection:
+        return inspect(connection).has_table("alembic_version")
 
 
 @cache
@@ -181,12 +250,27 @@ def migrate(engine: Engine) -> None:
     if known == newest_version():
         return
     config = _alembic()
-    with engine.connect() as connection:
+    with engine.connect() as connection, _alone(connection):
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")
         except CommandError:  # the version that it began with was gone when it came to write the next
             raise StoreCorrupt("the tables are not of the version that they say; restore a backup") from None
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """In a file the write lock keeps others out; on a server this does, for two that start at once."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    connection.execute(text("SELECT pg_advisory_lock(:name)"), {"name": MIGRATING})
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.execute(text("SELECT pg_advisory_unlock(:name)"), {"name": MIGRATING})
+        connection.commit()
 
 
 def newest_version() -> str | None:
@@ -201,11 +285,11 @@ def known_version(connection: Connection) -> str | None:
     ------
     StoreTooNew, StoreCorrupt
     """
-    tables = set(inspect(connection).get_table_names())
+    tables = set(inspect(connection).get_table_names()) - {LEASE}
     if not tables:
         return None
     if "alembic_version" not in tables:
-        raise StoreCorrupt("the database belongs to something else; name another file")
+        raise StoreCorrupt("the database belongs to something else; name another")
     row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
     revision: str | None = None if row is None else row[0]
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from risk_management.errors import StoreCorrupt
+from risk_management.store.place import Place
 from risk_management.store.reader import StoreReader, Tail
 from risk_management.store.small_file import SmallFile, contents
 
@@ -28,12 +29,12 @@ class SignedHead:
 
     Parameters
     ----------
-    store : Path
+    place : Place
     """
 
-    def __init__(self, store: Path) -> None:
-        self._key = _key(store.with_name(store.name + ".key"))
-        self._file = SmallFile(store.with_name(store.name + ".head"))
+    def __init__(self, place: Place) -> None:
+        self._key = _key(place.with_end(".key"))
+        self._file = SmallFile(place.with_end(".head"))
 
     def write(self, seq: int, hash_: bytes) -> None:
         """Sign where the journal ends now. The disk may learn of it later than of the journal itself."""
@@ -56,7 +57,7 @@ class SignedHead:
         self._file.close()
 
 
-def signed_head(store: Path) -> Tail:
+def signed_head(place: Place) -> Tail:
     """The signed end of a store that may be in use; nothing is made.
 
     Raises
@@ -65,8 +66,8 @@ def signed_head(store: Path) -> Tail:
         There is none, or it was not signed with the key beside the store.
     """
     try:
-        key = store.with_name(store.name + ".key").read_bytes()
-        known = contents(store.with_name(store.name + ".head").read_bytes())
+        key = place.with_end(".key").read_bytes()
+        known = contents(place.with_end(".head").read_bytes())
     except OSError as problem:
         raise StoreCorrupt(f"the end of the journal can't be held against its signature: {problem}") from None
     if not known:

@@ -6,7 +6,8 @@ import json
 from typing import Any, Final
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.store.database import look, store_file
+from risk_management.store.database import holds_tables, look
+from risk_management.store.place import place_of
 from risk_management.store.reader import StoreReader
 
 __all__ = ["changes_of_book"]
@@ -46,10 +47,10 @@ def changes_of_book(store: str, config: RiskManagementConfig) -> tuple[str, ...]
 
 
 def _kept(store: str) -> dict[str, Any] | None:
-    path = store_file(store)
-    if not path.is_file() or path.stat().st_size == 0:
+    place = place_of(store)
+    if not holds_tables(place):
         return None
-    with StoreReader(path, look(path)) as reader:
+    with StoreReader(place, look(place)) as reader:
         if reader.version() is None:
             return None
         entries = [e for kind in ("BookOpened", "ConfigChanged") for e in reader.newest(1, kind=kind)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from risk_management.errors import StoreInUse, StoreUnavailable
+from risk_management.store.place import Place
 
 __all__ = ["StoreLock", "holder"]
 
@@ -19,8 +20,8 @@ class StoreLock:
 
     Parameters
     ----------
-    path : Path
-        The lock file; it names its holder.
+    place : Place
+        Of the store; the lock file names its holder.
 
     Raises
     ------
@@ -30,15 +31,15 @@ class StoreLock:
         The file can't be made.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = _opened(path)
+    def __init__(self, place: Place) -> None:
+        self._file = _opened(place.with_end(".lock"))
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             said = _holder(self._file)
             self._file.close()
             raise StoreInUse(
-                f"{path.with_suffix('')} is served by {said} already; stop it first, or ask it over HTTP"
+                f"{place} is served by {said} already; stop it first, or ask it over HTTP"
             ) from None
         self._file.seek(0)
         self._file.truncate()
@@ -55,8 +56,11 @@ class StoreLock:
             self._file.close()
 
 
-def holder(path: Path) -> str | None:
-    """Who holds a lock file that is there, None where nobody does. Nothing is changed."""
+def holder(place: Place) -> str | None:
+    """Who on this machine works on a store, None where nobody does. Nothing is changed."""
+    path = place.with_end(".lock")
+    if not path.is_file():
+        return None
     try:
         with path.open("r", encoding="utf-8") as file:
             try:

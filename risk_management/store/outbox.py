@@ -9,15 +9,17 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from risk_management.alerts.message import Message, channels_of, message_of
 from risk_management.alerts.outbox import KEPT, ChannelCounts, Due, Row, RowState
 from risk_management.errors import StoreError, StoreUnavailable
 from risk_management.model.alert import Alert
-from risk_management.store.database import clear_errors, connect, store_file
+from risk_management.store.database import clear_errors, connect
+from risk_management.store.place import place_of
 from risk_management.store.reader import StoreReader
+from risk_management.store.rows import append, into
 from risk_management.store.schema import JOURNAL, OUTBOX
 
 __all__ = [
@@ -33,7 +35,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-PUT: Final = insert(OUTBOX).prefix_with("OR IGNORE")
+PUT: Final = into(OUTBOX, known_stays=True)
 """What is known of a message and channel stays as it is."""
 SETTLED: Final = (RowState.SENT.value, RowState.DISMISSED.value)
 PRUNE_EVERY: Final = 500
@@ -83,7 +85,7 @@ class SqlOutbox:
     """
 
     def __init__(self, store: str, turn: Lock | None = None) -> None:
-        self._store, self._path = store, store_file(store)
+        self._store, self._place = store, place_of(store)
         self._turn = turn or Lock()
         self._lock = Lock()
         self._engines: dict[bool, Engine] = {}
@@ -94,7 +96,7 @@ class SqlOutbox:
         rows = [outbox_row(message, channel) for channel in channels]
         if rows:
             with self._writing() as connection:
-                connection.execute(PUT, rows)
+                append(connection, PUT, rows)
 
     def due(self, channel: str, now: float, most: int) -> Sequence[Due]:
         """What may be tried now: the most severe first, then the oldest."""
@@ -227,7 +229,7 @@ class SqlOutbox:
         StoreUnavailable
         """
         try:
-            with clear_errors(self._path):
+            with clear_errors(self._place):
                 yield
         except StoreError as problem:
             self._drop()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -29,15 +28,17 @@ from risk_management.model.risk_model import RiskModel
 from risk_management.store.chain import START, link
 from risk_management.store.codec import decode
 from risk_management.store.database import (
+    by_driver,
     clear_errors,
     compiled,
     connect,
+    holds_tables,
     known_version,
     look,
     newest_version,
-    store_file,
 )
 from risk_management.store.model_codec import model_from
+from risk_management.store.place import Place, place_of
 from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, REQUESTS, SNAPSHOTS
 
 __all__ = ["BEGINNING", "Entry", "Snapshot", "StoreReader", "Tail", "checked", "snapshot_hash"]
@@ -125,8 +126,7 @@ class StoreReader:
 
     Parameters
     ----------
-    path : Path
-        The store's file.
+    place : Place
     engine : Engine
         Reads it.
 
@@ -136,28 +136,28 @@ class StoreReader:
         By every method.
     """
 
-    def __init__(self, path: Path, engine: Engine) -> None:
-        self.path = path
+    def __init__(self, place: Place, engine: Engine) -> None:
+        self.place = place
         self._engine = engine
         self._lock = Lock()
 
     @classmethod
     def beside_writer(cls, store: str) -> Self:
         """A reader for the engine that writes the store: one connection, kept open."""
-        return cls(store_file(store), connect(store, reading=True))
+        return cls(place_of(store), connect(store, reading=True))
 
     @classmethod
     def of_store(cls, store: str) -> Self:
         """A reader for anybody else, of a store that has to be there, with tables of this version."""
-        path = store_file(store)
-        if not path.is_file():
-            raise StoreUnavailable(f"there is no store at {path}; name its file")
-        reader = cls(path, look(path))
+        place = place_of(store)
+        if not holds_tables(place):
+            raise StoreUnavailable(f"there is no store at {place}; name its file, or start the engine on it")
+        reader = cls(place, look(place))
         known, wanted = reader.version(), newest_version()
         if known != wanted:
             reader.close()
             raise StoreCorrupt(
-                f"{reader.path} holds tables of version {known}, this version reads {wanted}: start the "
+                f"{place} holds tables of version {known}, this version reads {wanted}: start the "
                 "engine on it once, that brings them up to date"
             )
         return reader
@@ -176,18 +176,18 @@ class StoreReader:
 
     def version(self) -> str | None:
         """The version of its tables, None for an empty file."""
-        with clear_errors(self.path), self._lock, self._engine.connect() as connection:
+        with clear_errors(self.place), self._lock, self._engine.connect() as connection:
             return known_version(connection)
 
     @contextmanager
     def looking(self) -> Iterator[Connection]:
         """One look with several questions: all of them see the store as it is now."""
-        with clear_errors(self.path), self._lock, self._engine.connect() as connection:
+        with clear_errors(self.place), self._lock, self._engine.connect() as connection:
             yield connection
 
     def rows(self, query: Executable, **values: Any) -> list[Row[Any]]:
         """What a query finds."""
-        with clear_errors(self.path), self._lock, self._engine.connect() as connection:
+        with clear_errors(self.place), self._lock, self._engine.connect() as connection:
             return list(connection.execute(query, values))
 
     def entries(self, after: int = -1, until: int | None = None, *, chunk: int = 1000) -> Iterator[Entry]:
@@ -338,9 +338,13 @@ class StoreReader:
     def _named(self, query: Select[Any], name: str) -> Entry | None:
         """By the driver itself, in a tenth of SQLAlchemy's time: the gate asks before every decision."""
         statement = compiled(query, self._engine)
-        with clear_errors(self.path), self._lock, closing(self._engine.raw_connection()) as connection:
-            cursor = connection.cursor()
+        with (
+            clear_errors(self.place),
+            self._lock,
+            by_driver(self._engine),
+            closing(self._engine.raw_connection()) as connection,
+            closing(connection.cursor()) as cursor,
+        ):
             cursor.execute(statement, {"name": name})
             row = cursor.fetchone()
-            cursor.close()
         return None if row is None else Entry._make(row)

@@ -22,11 +22,17 @@ __all__ = ["EXECUTIONS", "JOURNAL", "METADATA", "MODELS", "OUTBOX", "REQUESTS", 
 
 METADATA: Final = MetaData()
 
+
+def _in_order(length: int) -> String:
+    """Text that is compared byte by byte, as SQLite does, whatever language a server sorts by."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
 JOURNAL: Final = Table(
     "journal",
     METADATA,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("at", String(32), nullable=False),
+    Column("at", _in_order(32), nullable=False),
     Column("kind", String(32), nullable=False),
     Column("actor", Text, nullable=False),
     Column("body", Text, nullable=False),
@@ -86,7 +92,7 @@ TOKENS: Final = Table(
 OUTBOX: Final = Table(
     "outbox",
     METADATA,
-    Column("key", String(64), primary_key=True),
+    Column("key", _in_order(64), primary_key=True),
     Column("channel", String(64), primary_key=True),
     Column("alert_id", String(64), nullable=False),
     Column("seq", BigInteger, ForeignKey("journal.seq")),

@@ -6,28 +6,36 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError
-from sqlalchemy import Connection, Insert, insert, select
+from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from risk_management.core.standing import Standing
-from risk_management.errors import RiskError, StoreCorrupt, StoreUnavailable
+from risk_management.errors import RiskError, StoreCorrupt, StoreInUse, StoreTaken, StoreUnavailable
 from risk_management.model.events import AlertTold, Event, Filled, TradeDecided
 from risk_management.model.risk_model import RiskModel
 from risk_management.store.chain import link
 from risk_management.store.codec import encode
-from risk_management.store.database import clear_errors, compiled, connect, make_file, migrate, store_file
+from risk_management.store.database import (
+    clear_errors,
+    connect,
+    first_line,
+    make_place,
+    migrate,
+)
 from risk_management.store.head import SignedHead, hold_against
+from risk_management.store.lease import Lease
 from risk_management.store.lock import StoreLock
 from risk_management.store.model_codec import model_bytes
 from risk_management.store.outbox import PUT, SqlOutbox, alert_rows
+from risk_management.store.place import Place, place_of
 from risk_management.store.reader import BEGINNING, Entry, StoreReader, Tail, snapshot_hash
 from risk_management.store.recovery import recovered
-from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, REQUESTS, SNAPSHOTS
+from risk_management.store.rows import append, into
+from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, OUTBOX, REQUESTS, SNAPSHOTS
 from risk_management.store.small_file import LONGEST_NOTE, SmallFile
 from risk_management.store.snapshot import snapshot_bytes
 
@@ -37,20 +45,25 @@ logger = logging.getLogger(__name__)
 
 SNAPSHOT_EVERY: Final = 10_000
 KEPT_SNAPSHOTS: Final = 2
-APPEND: Final = insert(JOURNAL)
-ANSWERED: Final = insert(REQUESTS).prefix_with("OR IGNORE")
+APPEND: Final = into(JOURNAL)
+ANSWERED: Final = into(REQUESTS, known_stays=True)
 """The first answer to an id stays the answer."""
-BOOKED: Final = insert(EXECUTIONS).prefix_with("OR IGNORE")
+BOOKED: Final = into(EXECUTIONS, known_stays=True)
 TROUBLE: Final = (SQLAlchemyError, sqlite3.Error, OSError, PydanticSerializationError, MemoryError)
+BEHIND: Final = (OUTBOX, REQUESTS, EXECUTIONS, SNAPSHOTS, JOURNAL)
+"""The tables that name entries, in the order in which entries can be taken out."""
+UNANSWERED: Final = text("SET LOCAL risk_management.unanswered = 'on'")
+"""Tells the guard of the journal that what is taken out was never answered."""
 
 
 class SqlJournal:
-    """Appends events to a SQLite file and reads them back. One process at a time.
+    """Appends events to a SQLite file or a PostgreSQL database and reads them back. One process at a time.
 
     Parameters
     ----------
     store : str
-        Path or address of the file. Beside it stand ``.lock``, ``.latch``, ``.head`` and ``.key``.
+        Path or address. Beside the file, or in the user's folder for a database, stand ``.lock``,
+        ``.latch``, ``.head`` and ``.key``.
 
     Raises
     ------
@@ -59,29 +72,40 @@ class SqlJournal:
 
     def __init__(self, store: str) -> None:
         self._store = store
-        self.path = store_file(store)
+        self.place = place_of(store)
+        self.path = self.place.beside
         self._turn = Lock()
         self.outbox = SqlOutbox(store, self._turn)
         """What is still to be sent of what was told."""
-        self._lock = StoreLock(self.path.with_name(self.path.name + ".lock"))
-        with ExitStack() as failed, clear_errors(self.path):
+        self._lock = StoreLock(self.place)
+        self._lease: Lease | None = None
+        self._unanswered: set[Tail] = set()
+        with ExitStack() as failed, clear_errors(self.place):
             failed.callback(self._lock.release)
             self._models: set[str] = set()
-            make_file(self.path)
+            make_place(self.place)
+            if not self.place.is_file:
+                self._lease = Lease(self.place)
+                failed.callback(self._lease.release)
             self._open()
-            self._latch = SmallFile(self.path.with_name(self.path.name + ".latch"))
-            self._head = SignedHead(self.path)
+            failed.callback(self._disconnect)
+            self._latch = SmallFile(self.place.with_end(".latch"))
+            self._head = SignedHead(self.place)
             self._tail = self.reader.tail()
             self._check_head()
             failed.pop_all()
 
     def _open(self) -> None:
-        self.reader = StoreReader.beside_writer(self._store)
-        self.reader.version()  # before anything is written: it may be a file of somebody else
-        self._engine = connect(self._store)
-        migrate(self._engine)
-        self._connection = self._engine.connect()
-        self._identity = _identity(self.path)
+        with ExitStack() as failed:
+            self.reader = StoreReader.beside_writer(self._store)
+            failed.callback(self.reader.close)
+            self.reader.version()  # before anything is written: it may be a file of somebody else
+            self._engine = connect(self._store)
+            failed.callback(self._engine.dispose)
+            migrate(self._engine)
+            self._connection = self._engine.connect()
+            failed.pop_all()
+        self._identity = _identity(self.place)
         self._is_broken = False
 
     # -- writing ------------------------------------------------------------------------------------
@@ -90,33 +114,39 @@ class SqlJournal:
         """Append events in one transaction; see `Journal.write`."""
         if self._is_broken:
             raise StoreUnavailable("the store failed before and was not reached again yet")
+        batch = _Batch()
+        rows, models, connection = batch.rows, batch.models, self._connection
         try:
-            if _identity(self.path) != self._identity:
-                raise StoreUnavailable(f"{self.path} was replaced under the running engine")
-            batch = self._batch(events)
-            rows, models, connection = batch.rows, batch.models, self._connection
+            if _identity(self.place) != self._identity:
+                raise StoreUnavailable(f"{self.place} was replaced under the running engine")
+            self._fill(batch, events)
             with self._turn, connection.begin():
+                if self._lease is not None:
+                    self._lease.fence(connection)
                 for digest, model in models.items():
                     _keep_model(connection, digest, model)
-                _append(connection, APPEND, rows)
-                _append(connection, ANSWERED, batch.requests)
-                _append(connection, BOOKED, batch.executions)
-                _append(connection, PUT, batch.messages)
+                append(connection, APPEND, rows)
+                append(connection, ANSWERED, batch.requests)
+                append(connection, BOOKED, batch.executions)
+                append(connection, PUT, batch.messages)
                 if rows[-1]["seq"] // SNAPSHOT_EVERY > self._tail.seq // SNAPSHOT_EVERY:
                     _keep_snapshot(connection, after, rows[-1])
         except (*TROUBLE, StoreUnavailable) as problem:
             self._is_broken = True  # what a connection says after it failed once is not to be believed
+            self._unanswered.update(Tail(row["seq"], row["hash"]) for row in rows)
+            if isinstance(problem, StoreTaken):
+                raise
             raise StoreUnavailable(_said(problem)) from problem
         self._tail = Tail(rows[-1]["seq"], rows[-1]["hash"])
+        self._unanswered.clear()
         self._models |= models.keys()
         try:
             self._head.write(self._tail.seq, self._tail.hash)
         except OSError as problem:  # the events are on disk: nobody may be told otherwise
             logger.critical("the end of the journal can't be signed: %s", problem)
 
-    def _batch(self, events: Sequence[Event]) -> _Batch:
+    def _fill(self, batch: _Batch, events: Sequence[Event]) -> None:
         seq, before = self._tail
-        batch = _Batch()
         for event in events:
             seq += 1
             text = encode(event)
@@ -141,26 +171,51 @@ class SqlJournal:
                 batch.executions.append({"execution_id": event.execution_id, "seq": seq})
             elif isinstance(event, AlertTold):
                 batch.messages += alert_rows(event.alert, seq)
-        return batch
 
     def reopen(self) -> None:
         """Connect anew after a failure; see `Journal.reopen`."""
         try:
-            if _identity(self.path) != self._identity:
-                raise StoreUnavailable(f"{self.path} was replaced under the running engine")
+            if _identity(self.place) != self._identity:
+                raise StoreUnavailable(f"{self.place} was replaced under the running engine")
             self._disconnect()
+            if self._lease is not None:
+                self._lease.take()  # what was under way has come to its end then, either one
             self._open()
             found = self.reader.tail()
+            if found != self._tail and self._lease is not None:
+                found = self._without_unanswered(self._lease)
+        except StoreInUse as problem:
+            raise StoreCorrupt(str(problem)) from problem
         except (*TROUBLE, StoreUnavailable) as problem:
             raise StoreUnavailable(_said(problem)) from problem
         if found != self._tail:
             self._is_broken = True
+            if self._lease is not None:
+                self._lease.release()  # it is for one that knows the whole journal
             raise StoreCorrupt(
                 f"the journal ends at entry {found.seq} and not at {self._tail.seq}, which was the last one "
                 "written"
             )
 
+    def _without_unanswered(self, lease: Lease) -> Tail:
+        """Take out what a server committed without our hearing of it, and say where the journal ends now.
+
+        Whoever waited for it was told that it did not happen, and it may have happened anew since. Nothing
+        is taken out where an entry is none of those.
+        """
+        behind = list(self.reader.entries(self._tail.seq))
+        if behind and all(Tail(entry.seq, entry.hash) in self._unanswered for entry in behind):
+            with self._turn, self._connection.begin():
+                lease.fence(self._connection)
+                self._connection.execute(UNANSWERED)
+                for table in BEHIND:
+                    self._connection.execute(table.delete().where(table.c.seq > self._tail.seq))
+            logger.warning("%d entries that nobody was told of were taken out", len(behind))
+        return self.reader.tail()
+
     def _disconnect(self) -> None:
+        if not (self.place.is_file or self._connection.closed):
+            self._connection.invalidate()  # a server that is gone needn't be told
         self._connection.close()
         self._engine.dispose()
         self.reader.close()
@@ -189,6 +244,8 @@ class SqlJournal:
             except TROUBLE as problem:
                 logger.warning("no snapshot was kept: %s", _said(problem))
         self._disconnect()
+        if self._lease is not None:
+            self._lease.release()
         self._latch.close()
         self._head.close()
         self._lock.release()
@@ -253,23 +310,18 @@ class _Batch:
         self.messages: list[dict[str, Any]] = []
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    known = path.stat()
+def _identity(place: Place) -> tuple[int, int]:
+    """What a file is told from another one by under the same name; a server's name is its own."""
+    if not place.is_file:
+        return 0, 0
+    known = place.beside.stat()
     return known.st_dev, known.st_ino
 
 
 def _said(problem: BaseException) -> str:
     """One line of what went wrong; SQL and its parameters stay out of it."""
     inner = getattr(problem, "orig", None) or problem
-    return f"{type(inner).__name__}: {inner}" if not isinstance(inner, RiskError) else str(inner)
-
-
-def _append(connection: Connection, statement: Insert, rows: Sequence[dict[str, Any]]) -> None:
-    """Rows, by the driver itself: everybody waits for this, and SQLAlchemy takes four times as long."""
-    if rows:
-        cursor = connection.connection.cursor()
-        cursor.executemany(compiled(statement, connection.engine), rows)
-        cursor.close()
+    return f"{type(inner).__name__}: {first_line(inner)}" if not isinstance(inner, RiskError) else str(inner)
 
 
 def _keep_model(connection: Connection, digest: str, model: RiskModel) -> None:

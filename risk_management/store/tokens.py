@@ -16,8 +16,10 @@ from risk_management.clock import Clock, SystemClock
 from risk_management.core.entry import checked_bot, checked_name
 from risk_management.errors import InvalidRequest, StoreInUse, StoreUnavailable
 from risk_management.model.access import Access, Token
-from risk_management.store.database import connect, migrate, store_file
+from risk_management.store.database import clear_errors, connect, migrate
+from risk_management.store.lease import holder_of
 from risk_management.store.lock import StoreLock
+from risk_management.store.place import Place, place_of
 from risk_management.store.schema import TOKENS
 from risk_management.store.sql_journal import TROUBLE
 
@@ -54,16 +56,15 @@ class TokenStore:
     def __init__(self, store: str, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._lock = Lock()
-        path = store_file(store)
-        try:
-            held = StoreLock(path.with_name(path.name + ".lock"))
-        except StoreInUse:
-            held = None  # the engine that holds it has brought the tables up to date
+        place = place_of(store)
+        held = _held(place)
         try:
             self._engine = connect(store)
-            if held is not None:
-                migrate(self._engine)
-                path.chmod(0o600)
+            if held is not None and (place.is_file or holder_of(place) is None):
+                with clear_errors(place):
+                    migrate(self._engine)
+                if place.is_file:
+                    place.beside.chmod(0o600)
         finally:
             if held is not None:
                 held.release()
@@ -201,6 +202,13 @@ class TokenStore:
     def _has_table(self) -> bool:
         with self._engine.connect() as connection:
             return inspect(connection).has_table(TOKENS.name)
+
+
+def _held(place: Place) -> StoreLock | None:
+    try:
+        return StoreLock(place)
+    except StoreInUse:  # the engine that holds it has brought the tables up to date
+        return None
 
 
 def _token(row: Any) -> Token:

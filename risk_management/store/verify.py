@@ -122,7 +122,7 @@ class _Walk:
 
 
 def _of_the_file(reader: StoreReader) -> Iterator[str]:
-    said = reader.rows(text("PRAGMA quick_check(1)"))[0][0]
+    said = reader.rows(text("PRAGMA quick_check(1)"))[0][0] if reader.place.is_file else "ok"
     if said != "ok":
         yield f"the file is damaged: {said}"
     hidden = reader.rows(select(func.count()).select_from(JOURNAL).where(JOURNAL.c.seq < 0))[0][0]
@@ -146,7 +146,7 @@ def _of_a_snapshot(reader: StoreReader, kept: Snapshot, standing: Standing) -> I
 
 def _of_the_head(reader: StoreReader, tail: Tail) -> Iterator[str]:
     try:
-        head = signed_head(reader.path)
+        head = signed_head(reader.place)
     except StoreCorrupt as problem:
         if tail != BEGINNING:  # an engine that wrote nothing yet signed nothing
             yield str(problem)

@@ -49,7 +49,7 @@ def search(call: Call) -> Answer:
         )
         raise Problem(Code.OUT_OF_RANGE, "kinds", said)
     # a connection of its own: to look through the journal must not hold up the engine's look-ups
-    with StoreReader.of_store(str(_reader(call).path)) as reader:
+    with StoreReader.of_store(str(_reader(call).place)) as reader:
         found = reader.search(asked.limit, before=asked.before, kinds=kinds, text=asked.text)
     rows = [{**entry._asdict(), "body": json.loads(entry.body), "hash": entry.hash.hex()} for entry in found]
     return Answer({"entries": rows, "next": found[-1].seq if len(found) == asked.limit else None})
@@ -60,7 +60,7 @@ def verify(call: Call) -> Answer:
     from risk_management.store.reader import StoreReader  # noqa: PLC0415 - 0.3 s, only for a store
     from risk_management.store.verify import verify as look_through  # noqa: PLC0415
 
-    path = str(_reader(call).path)
+    path = str(_reader(call).place)
     if not _looking.acquire(blocking=False):
         raise Problem(Code.OVERLOADED, "", "the journal is being looked through", {"Retry-After": "5"})
     try:

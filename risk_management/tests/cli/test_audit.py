@@ -134,7 +134,7 @@ def test_a_pipe_is_no_store(tmp_path):
     assert "is no file" in said.output
 
 
-@pytest.mark.parametrize("words", [["--host", "foo"], ["--store", "postgresql://x/y"]])
+@pytest.mark.parametrize("words", [["--host", "foo"], ["--store", "mysql://x/y"]])
 def test_a_wrong_option_of_serve_ends_with_2(words):
     assert CliRunner().invoke(app, ["serve", *words]).exit_code == 2
 

@@ -16,6 +16,7 @@ from risk_management.config.risk_config import RiskManagementConfig, load_risk_c
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.model.access import Access
 from risk_management.store.lock import holder
+from risk_management.store.place import place_of
 from risk_management.store.tokens import TokenStore
 
 SECRETS = {"TELEGRAM_BOT_TOKEN": "12345:very-secret", "SMTP_PASSWORD": "very-secret"}
@@ -135,7 +136,7 @@ def test_doctor_sees_rights_and_a_cut_end(risk, store):
 def test_doctor_names_who_works_on_the_store(store):
     with AdvancedRiskManager(RiskManagementConfig(store=str(store))):
         assert any("process" in one.said and "works on it" in one.said for one in of_store(str(store)))
-    assert holder(store.with_name("risk.db.lock")) is None
+    assert holder(place_of(str(store))) is None
 
 
 def test_doctor_names_the_setting_that_a_channel_lacks(risk):

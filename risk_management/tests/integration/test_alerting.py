@@ -83,16 +83,16 @@ def test_the_row_stands_in_the_transaction_of_its_cause(tmp_path, monkeypatch):
 
     with http_service() as service:
         manager = started(service.url, SqlJournal(str(tmp_path / "s.db")))
-        append = sql_journal._append
+        append = sql_journal.append
 
         def fails(connection, statement, rows):
             if rows and statement is sql_journal.PUT:
                 raise sqlite3.OperationalError("disk I/O error")
             append(connection, statement, rows)
 
-        monkeypatch.setattr(sql_journal, "_append", fails)
+        monkeypatch.setattr(sql_journal, "append", fails)
         manager.alert_manager.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.WARNING, "x", key="x")
-        monkeypatch.setattr(sql_journal, "_append", append)
+        monkeypatch.setattr(sql_journal, "append", append)
         path = tmp_path / "s.db"
         connection = sqlite3.connect(path)
         asked = (

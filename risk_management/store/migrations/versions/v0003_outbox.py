@@ -6,12 +6,14 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
+KEY = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Make the table; what an earlier version told is not sent once more."""
     op.create_table(
         "outbox",
-        sa.Column("key", sa.String(64), primary_key=True),
+        sa.Column("key", KEY, primary_key=True),
         sa.Column("channel", sa.String(64), primary_key=True),
         sa.Column("alert_id", sa.String(64), nullable=False),
         sa.Column("seq", sa.BigInteger, sa.ForeignKey("journal.seq")),

@@ -1,0 +1,181 @@
+"""One engine serves one database, on whatever machine: the right to write it, for seconds at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from datetime import datetime
+from threading import Event, Thread
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text, text
+from sqlalchemy.exc import DBAPIError
+
+from risk_management.errors import StoreInUse, StoreTaken, StoreUnavailable
+from risk_management.store.database import LEASE as NAME
+from risk_management.store.database import clear_errors, known_version, look, writer
+from risk_management.store.place import Place
+
+__all__ = ["LEASE", "Lease", "holder_of"]
+
+logger = logging.getLogger(__name__)
+
+SECONDS: Final = 10.0
+"""For how long the right is given."""
+RENEWED_EVERY: Final = 3.0
+LOOK_EVERY: Final = 0.25
+
+LEASE: Final = Table(
+    NAME,
+    MetaData(),  # a file has no such table: its lock ends with the process
+    Column("id", Integer, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("expires", DateTime(timezone=True), nullable=False),
+)
+"""One row: who may write, since which turn, until when on the database's clock."""
+
+FIRST: Final = text("INSERT INTO lease VALUES (1, '', 0, to_timestamp(0)) ON CONFLICT DO NOTHING")
+LOCKED: Final = text("SELECT 1 FROM lease WHERE id = 1 FOR UPDATE")
+TAKE: Final = text(
+    "UPDATE lease SET holder = :holder, epoch = epoch + 1, "
+    "expires = clock_timestamp() + make_interval(secs => :seconds) "
+    "WHERE id = 1 AND (expires < clock_timestamp() OR epoch = :mine) RETURNING epoch"
+)
+RENEW: Final = text(
+    "UPDATE lease SET expires = clock_timestamp() + make_interval(secs => :seconds) "
+    "WHERE id = 1 AND epoch = :mine"
+)
+GIVE_BACK: Final = text(
+    "UPDATE lease SET expires = to_timestamp(0), holder = '' WHERE id = 1 AND epoch = :mine"
+)
+SEEN: Final = text(
+    "SELECT holder, epoch, expires, expires > clock_timestamp() AS holds FROM lease WHERE id = 1"
+)
+HELD: Final = text(f"{SEEN.text} FOR SHARE")
+
+
+class Lease:
+    """Holds the right to write a PostgreSQL store until it is released; renewed beside the engine.
+
+    Parameters
+    ----------
+    place : Place
+
+    Raises
+    ------
+    StoreInUse
+        Another engine holds it and lives.
+    StoreUnavailable, StoreCorrupt, StoreTooNew
+
+    Notes
+    -----
+    A lease alone is decoration: its holder may be frozen past its end and write on when it wakes. So every
+    write looks at it in its own transaction (`fence`), under a lock that a taker waits for.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._engine = writer(place)
+        self._epoch = -1
+        self._ended = Event()
+        with clear_errors(place), self._engine.begin() as connection:
+            known_version(connection)  # before anything is written: it may be a database of somebody else
+            LEASE.create(connection, checkfirst=True)
+            connection.execute(FIRST)
+        self.take()
+        self._thread = Thread(target=self._renewing, name="store lease", daemon=True)
+        self._thread.start()
+
+    def take(self) -> None:
+        """Take it, or take it anew: of all that was written under the last turn the fate is known then.
+
+        A holder that renews it lives and is left alone; one that does not is waited for until its time is
+        over.
+
+        Raises
+        ------
+        StoreInUse, StoreUnavailable
+        """
+        holder, known = "another engine", None
+        for _ in range(int(SECONDS / LOOK_EVERY) + 2):
+            held = self._tried()
+            if held is None:
+                return
+            holder, *turn = held
+            if known not in (None, turn):
+                break
+            known = turn
+            self._ended.wait(LOOK_EVERY)
+        raise StoreInUse(f"{self._place} is served by {holder} already; stop it first, or ask it over HTTP")
+
+    def _tried(self) -> tuple[str, int, datetime] | None:
+        """Take it if it is free; else who holds it, since which turn and until when."""
+        values = {"holder": _myself(), "seconds": SECONDS, "mine": self._epoch}
+        with clear_errors(self._place), self._engine.begin() as connection:
+            connection.execute(LOCKED)  # before the time is read: it may have to wait for a frozen writer
+            epoch = connection.scalar(TAKE, values)
+            if epoch is None:
+                row = connection.execute(SEEN).one()
+                return row.holder, row.epoch, row.expires
+        self._epoch = epoch
+        return None
+
+    def fence(self, connection: Connection) -> None:
+        """Let a transaction go on only while the lease is held; nobody takes it before that one has ended.
+
+        Raises
+        ------
+        StoreTaken
+            Another engine has it.
+        StoreUnavailable
+            Its time was over; it can be taken anew.
+        """
+        row = connection.execute(HELD).one()
+        if row.epoch != self._epoch:
+            said = row.holder or "another engine"
+            raise StoreTaken(f"{said} has taken {self._place} over: stop this process")
+        if not row.holds:
+            said = "this process, or the server, stood still"
+            raise StoreUnavailable(f"the lease of {self._place} ran out: {said}")
+
+    def release(self) -> None:
+        """Give it back, so that another needn't wait; a second call changes nothing."""
+        self._ended.set()
+        self._thread.join()
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(GIVE_BACK, {"mine": self._epoch})
+        except DBAPIError as problem:  # it runs out by itself
+            logger.warning("the lease could not be given back: %s", type(problem.orig).__name__)
+        self._engine.dispose()
+
+    def _renewing(self) -> None:
+        while not self._ended.wait(RENEWED_EVERY):
+            mine = self._epoch
+            try:
+                with self._engine.begin() as connection:
+                    done = connection.execute(RENEW, {"seconds": SECONDS, "mine": mine})
+                if done.rowcount == 0 and mine == self._epoch:
+                    logger.critical("another engine has taken %s over: stop this process", self._place)
+            except DBAPIError as problem:
+                logger.warning("the lease was not renewed: %s", type(problem.orig).__name__)
+
+
+def holder_of(place: Place) -> str | None:
+    """Who holds the lease of a database now, None where nobody does.
+
+    Raises
+    ------
+    StoreUnavailable
+    """
+    with clear_errors(place), look(place).connect() as connection:
+        if not connection.dialect.has_table(connection, LEASE.name):
+            return None
+        row = connection.execute(SEEN).first()
+    return row.holder if row is not None and row.holds else None
+
+
+def _myself() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
