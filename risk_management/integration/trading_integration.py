@@ -20,7 +20,8 @@ from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import AlreadyInitialized, ConfigurationError, InvalidRequest, StoreUnavailable
 from risk_management.integration.alerting import Alerting
 from risk_management.integration.broker_link import BrokerLink, broker_of
-from risk_management.integration.client import DEADLINE, RiskClient
+from risk_management.integration.client import RiskClient
+from risk_management.integration.client_transport import DEADLINE
 from risk_management.integration.monitoring import Watcher
 from risk_management.integration.trade_response import TradeResponse
 from risk_management.market_data.source import load_source

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -55,6 +56,54 @@ def test_the_calls_of_the_integration(service, client):
     assert service.manager.state.bots["far"].kelly_fraction == 0.25
 
 
+def test_a_question_reserves_nothing(service, client):
+    before = set(service.manager.state.reservations)
+    words = {"confidence": 0.9, "price": 60.0, "risk_amount": 5.0, "strategy": "", "request_id": "asked-only"}
+    answer = client.what_if(BOT, "KO", "buy", 130, **words)
+    assert (answer["approved"], answer["recommended_size"]) == (True, 130.0)
+    assert {"single_name", "heat"} <= {finding["check"] for finding in answer["findings"]}
+    assert set(service.manager.state.reservations) == before
+    with pytest.raises(InvalidRequest) as said:
+        client.what_if(BOT, "KO", "hold", 130)
+    assert said.value.code == "INVALID_ACTION"
+
+
+def test_the_facts_of_the_account(fresh):
+    """Names and results of the library's own calls; the service says the same of the book."""
+    service = fresh()
+    manager = service.manager
+    with RiskClient(
+        f"http://127.0.0.1:{service.port}", service.secrets["operate"], deadline=PATIENT
+    ) as client:
+        now = manager.clock.now()
+        first = client.update_prices({"KO": np.float64(60.0)}, at=now, daily=True)
+        assert first["accepted"] == ["KO"]
+        assert manager.state.quotes["KO"].daily
+        assert client.update_prices({"KO": 61.0}, at=now - timedelta(days=1))["ignored"] == ["KO"]
+        with pytest.raises(InvalidRequest) as said:
+            client.update_prices({"KO": 61.0}, at=datetime(2022, 1, 1))  # noqa: DTZ001 - that is the point
+        assert said.value.code == "INVALID_TIMESTAMP"
+
+        equity = manager.state.equity
+        told = client.record_cash("fee", -1.5, symbol="KO")
+        assert told["equity"] == pytest.approx(equity - 1.5)
+        assert client.report_equity(told["equity"] - 1.0) is True
+        assert client.report_equity(told["equity"] * 0.3) is False
+        assert client.report_equity(told["equity"] - 1.0, confirmed=True) is True
+
+        cash = client.state()["cash"]
+        found = client.reconcile({"KO": 5.0}, cash=cash - 300.0, open_orders=["odd"], prices={"KO": 60.0})
+        assert [one.kind for one in found.breaks] == ["order"]
+        assert manager.state.breaks[found.account_id] == found.breaks
+        assert [(one.kind, one.subject, one.broker) for one in found.adopted] == [
+            ("position", "KO", 5 * SCALE)
+        ]
+        assert not found.is_clean
+        assert client.reconcile({"KO": 5.0}, open_orders=()).is_clean
+        assert [held["symbol"] for held in client.state()["positions"]] == ["KO"]
+        assert {row["name"] for row in client.limits()["limits"]} >= {"heat", "cluster"}
+
+
 def test_a_stop_from_far(fresh):
     service = fresh()
     client = RiskClient(f"http://127.0.0.1:{service.port}", service.secrets["operate"], deadline=PATIENT)
@@ -88,9 +137,9 @@ def test_malformed_raises_as_in_the_process(client, words, code):
 def test_one_connection_serves_many_calls(service, client):
     for size in range(200, 205):
         client.request_trade("RSI2", "KO", "buy", size)
-    mine = client._mine.known[1].sock.getsockname()[1]
+    mine = client._line._mine.known[1].sock.getsockname()[1]
     client.request_trade("RSI2", "KO", "buy", 210)
-    assert client._mine.known[1].sock.getsockname()[1] == mine
+    assert client._line._mine.known[1].sock.getsockname()[1] == mine
 
 
 def test_a_token_that_is_none(service):
@@ -185,6 +234,50 @@ def test_without_an_answer_it_refuses(ways, code):
     assert len(server.bodies) == len(ways)
     client.close()
     server.close()
+
+
+ONCE = [
+    lambda client: client.update_prices({"KO": 60.0}),
+    lambda client: client.report_equity(1000.0),
+    lambda client: client.record_cash("deposit", 10.0),
+    lambda client: client.reconcile({"KO": 5.0}),
+]
+"""A second one would confirm the first, or be booked again."""
+
+
+@pytest.mark.parametrize("call", ONCE)
+def test_what_may_not_arrive_twice_is_sent_once(call):
+    server = Broken(b"", reply({"durable": True}))
+    client = RiskClient(server.url, "t" * 32, patience=PATIENT)
+    with pytest.raises(Unanswered, match="look before you tell it again"):
+        call(client)
+    assert len(server.bodies) == 1
+    client.close()
+    server.close()
+
+
+def test_what_was_not_taken_is_sent_again():
+    """No connection, or a server that looks at nothing now: nothing arrived."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    client = RiskClient(f"http://127.0.0.1:{port}", "t" * 32, patience=60.0)
+    started: list[Broken] = []
+    done = reply({"account_id": "main", "cash": 10.0, "equity": 10.0, "durable": True})
+    threading.Timer(0.3, lambda: started.append(Broken(BUSY, done, port=port))).start()
+    assert client.record_cash("deposit", 10.0)["cash"] == 10.0
+    assert len(started[0].bodies) == 2
+    client.close()
+    started[0].close()
+
+
+@pytest.mark.parametrize("call", [*ONCE, lambda client: client.limits()])
+def test_nobody_there(call):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    client = RiskClient(url, "t" * 32, patience=0.2)
+    with pytest.raises(Unanswered, match=r"it was not sent|do not trade"):
+        call(client)
+    client.close()
 
 
 @pytest.mark.parametrize(
