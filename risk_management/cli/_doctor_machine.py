@@ -1,9 +1,8 @@
-"""What ``risk doctor`` looks at on the machine: versions, the clock, the port."""
+"""What ``risk doctor`` looks at on the machine: versions and the clock."""
 
 from __future__ import annotations
 
 import ctypes
-import http.client
 import platform
 import sqlite3
 from collections.abc import Iterator
@@ -14,14 +13,13 @@ from risk_management import __version__
 from risk_management.cli._findings import Found, fine, warning
 from risk_management.clock import Clock
 
-__all__ = ["of_clock", "of_port", "of_versions"]
+__all__ = ["of_clock", "of_versions"]
 
 LIBRARIES: Final = ("numpy", "scipy", "pydantic", "sqlalchemy", "flask", "waitress")
 ROOM_OF_TIMEX: Final = 512
 """More bytes than the kernel's `struct timex` has."""
 NOT_SYNCHRONISED: Final = 5
 STEPPED: Final = 0.5
-SECONDS: Final = 2.0
 
 
 def of_versions() -> Iterator[Found]:
@@ -54,26 +52,6 @@ def of_clock(clock: Clock, timezone: str, day_roll: str) -> Iterator[Found]:
             "the kernel knows of no time service: a clock that is off makes prices old or refused",
             "run chrony, ntpd or systemd-timesyncd, here or on the host",
         )
-
-
-def of_port(host: str, port: int) -> Iterator[Found]:
-    """What answers where the service would."""
-    connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
-    try:
-        connection.request("GET", "/healthz")
-        answer = connection.getresponse()
-        ours = answer.status == http.HTTPStatus.OK and answer.getheader("Server") == "risk"
-    except ConnectionRefusedError:
-        yield fine("port", f"{host}:{port} is free: nothing is served now")
-        return
-    except (OSError, http.client.HTTPException):
-        ours = False
-    finally:
-        connection.close()
-    if ours:
-        yield fine("port", f"the service answers on {host}:{port}")
-    else:
-        yield warning("port", f"something else has {host}:{port}", "risk serve --port takes another one")
 
 
 def _version(name: str) -> str:

@@ -20,7 +20,7 @@ from risk_management.store.place import Place, place_of
 from risk_management.store.reader import BEGINNING, StoreReader
 from risk_management.store.schema import TOKENS
 
-__all__ = ["last_quote", "of_files", "of_store"]
+__all__ = ["last_quote", "of_files", "of_store", "worker_of"]
 
 OTHERS: Final = 0o077
 WRITABLE_BY_OTHERS: Final = 0o022
@@ -39,8 +39,8 @@ def of_store(store: str) -> Iterator[Found]:
             yield warning("store", f"there is none at {place} yet", "'risk serve' or 'risk import' makes it")
             return
         yield from of_files([place.with_end(end) for end in BESIDE], "store", OTHERS)
-        served = holder(place) if place.is_file else holder_of(place)
-        yield fine("store", f"{served} works on it" if served else "no process works on it")
+        worker = worker_of(store)
+        yield fine("store", f"{worker} works on it" if worker else "no process works on it")
         with StoreReader.of_store(store) as reader:
             if not place.is_file:
                 yield from _server(reader)
@@ -48,6 +48,18 @@ def of_store(store: str) -> Iterator[Found]:
             yield _tokens(reader)
     except StoreError as problem:
         yield failed("store", str(problem), "restore a backup (risk restore), or start the engine on it once")
+
+
+def worker_of(store: str) -> str | None:
+    """The process that works on a store, as its lock or lease names it; None where none does.
+
+    Raises
+    ------
+    StoreUnavailable
+        The lock or the server can't be read.
+    """
+    place = place_of(store)
+    return holder(place) if place.is_file else holder_of(place)
 
 
 def last_quote(store: str) -> datetime | None:

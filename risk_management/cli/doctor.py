@@ -25,16 +25,22 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red"}
+DEFAULT_PORT: Final = 8321
 SECRETS: Final = ("telegram_bot_token", "discord_webhook_url", "slack_webhook_url", "webhook_url", "urls")
 
 
 def run(
     context: typer.Context,
-    port: Annotated[int, typer.Option("--port", help="Where the service is.", min=1, max=65535)] = 8321,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port", help="Where the service is; by default at RISK_URL, or 8321.", min=1, max=65535
+        ),
+    ] = None,
     store: Store = None,
     as_json: Json = False,
 ) -> None:
-    """Look at settings, store, prices, channels, clock, files and port; each line says how to mend it.
+    """Look at settings, store, prices, channels, clock, files and service; each line says how to mend it.
 
     [dim]risk doctor --config risk.toml[/dim]
 
@@ -51,13 +57,12 @@ def run(
         raise typer.Exit(1)
 
 
-def _examine(options: Options, store: str | None, port: int) -> Iterator[Found]:
+def _examine(options: Options, store: str | None, port: int | None) -> Iterator[Found]:
     from risk_management.cli._doctor_machine import (  # noqa: PLC0415 - help must be quick
         of_clock,
-        of_port,
         of_versions,
     )
-    from risk_management.cli._doctor_store import of_store  # noqa: PLC0415
+    from risk_management.cli._doctor_store import of_store, worker_of  # noqa: PLC0415
     from risk_management.clock import SystemClock  # noqa: PLC0415
 
     clock = SystemClock()
@@ -72,6 +77,7 @@ def _examine(options: Options, store: str | None, port: int) -> Iterator[Found]:
             f"{config.base_currency}, {config.environment}, digest {config.digest()}",
         )
         yield from of_store(path)
+        worker = worker_of(path)
     except RiskError as problem:
         yield failed("settings", str(problem), "mend what is named; 'risk config check' tells whether it is")
         return
@@ -82,7 +88,7 @@ def _examine(options: Options, store: str | None, port: int) -> Iterator[Found]:
     yield from _channels(config)
     drawdown = config.drawdown_config
     yield from of_clock(clock, drawdown.timezone, f"{drawdown.day_roll:%H:%M}")
-    yield from of_port("127.0.0.1", port)
+    yield from _service(port, worker)
 
 
 def _files(options: Options) -> Iterator[Found]:
@@ -164,6 +170,17 @@ def _broker(config: RiskManagementConfig) -> Iterator[Found]:
             "the paper account lives in memory and is empty again at the next start",
             'set broker_config.options.path, such as "paper.db"',
         )
+
+
+def _service(port: int | None, worker: str | None) -> Iterator[Found]:
+    """Who answers at the port that is named, at RISK_URL, or where the service is by default."""
+    from risk_management.cli._doctor_service import of_port, of_service  # noqa: PLC0415 - help must be quick
+
+    url = os.environ.get("RISK_URL")
+    if url and port is None:
+        yield from of_service(url, os.environ.get("RISK_TOKEN"), worker)
+    else:
+        yield from of_port("127.0.0.1", DEFAULT_PORT if port is None else port, worker)
 
 
 def _span(seconds: float) -> str:

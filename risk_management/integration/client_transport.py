@@ -26,7 +26,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from risk_management.clock import SystemClock
 from risk_management.errors import ConfigurationError, InvalidRequest, Unanswered, shown
 
-__all__ = ["DEADLINE", "Said", "Transport", "Tried", "quoted"]
+__all__ = ["DEADLINE", "Said", "Transport", "Tried", "address", "quoted"]
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class Transport:
     """
 
     def __init__(self, url: str, token: str, *, deadline: float, patience: float, tries: int) -> None:
-        parts, known = _address(url), str(token or "")
+        parts, known = address(url), str(token or "")
         if parts is None:
             raise ConfigurationError("RISK_URL is an address such as http://127.0.0.1:8321")
         if not known.isascii() or not known.isprintable() or not known.strip():
@@ -277,7 +277,8 @@ def quoted(name: object) -> str:
     raise InvalidRequest("INVALID_NAME", "request_id", f"it is a text; got {shown(name)}")
 
 
-def _address(url: str) -> SplitResult | None:
+def address(url: str) -> SplitResult | None:
+    """The parts of an address that can be asked; None of one that can't, or that holds a password."""
     try:
         parts = urlsplit(url)
         is_port = parts.port is None or parts.port > 0

@@ -8,7 +8,8 @@ import socket
 import pytest
 from typer.testing import CliRunner
 
-from risk_management.cli._doctor_machine import of_clock, of_port
+from risk_management.cli._doctor_machine import of_clock
+from risk_management.cli._doctor_service import of_port
 from risk_management.cli._doctor_store import of_store
 from risk_management.cli.main import app
 from risk_management.clock import ManualClock, SystemClock
@@ -165,6 +166,11 @@ def test_doctor_tells_our_service_from_something_else():
         assert found.level == "warning"
     (found,) = of_port("127.0.0.1", port)
     assert (found.level, "is free" in found.said) == ("ok", True)
+    (found,) = of_port("127.0.0.1", port, "process 7 on here")
+    assert (found.level, found.said) == (
+        "warning",
+        f"process 7 on here works on the store, but nothing answers at 127.0.0.1:{port}",
+    )
 
 
 def test_doctor_sees_a_clock_that_steps():
