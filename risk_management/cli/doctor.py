@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -68,6 +69,7 @@ def _examine(options: Options, store: str | None, port: int | None) -> Iterator[
     clock = SystemClock()
     yield from of_versions()
     yield from _files(options)
+    worker = None
     try:
         config = options.config()
         path = store_of(options, store)
@@ -77,7 +79,8 @@ def _examine(options: Options, store: str | None, port: int | None) -> Iterator[
             f"{config.base_currency}, {config.environment}, digest {config.digest()}",
         )
         yield from of_store(path)
-        worker = worker_of(path)
+        with suppress(StoreError):  # told already
+            worker = worker_of(path)
     except RiskError as problem:
         yield failed("settings", str(problem), "mend what is named; 'risk config check' tells whether it is")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,8 +55,8 @@ def create(
         raise WrongUsage("say --bot NAME, or --scope read, operate or admin")
     from risk_management.core.risk_manager import library_actor  # noqa: PLC0415 - help must be quick
 
-    tokens = _tokens(context, store)
-    token, secret = tokens.create(name or bot or access.value, access, bot=bot, actor=library_actor())
+    with closing(_tokens(context, store)) as tokens:
+        token, secret = tokens.create(name or bot or access.value, access, bot=bot, actor=library_actor())
     if as_json:
         show_json({**_row(token), "token": secret, "store": str(_place(context, store))})
         return
@@ -71,7 +72,8 @@ def show(context: typer.Context, store: Store = None, as_json: Json = False) -> 
 
     [dim]risk token list[/dim]
     """
-    found = _tokens(context, store).tokens()
+    with closing(_tokens(context, store)) as tokens:
+        found = tokens.tokens()
     if as_json:
         show_json({"store": str(_place(context, store)), "tokens": [_row(token) for token in found]})
         return
@@ -96,10 +98,11 @@ def revoke(
 
     [dim]risk token revoke 1f0c3a9b[/dim]
     """
-    tokens = _tokens(context, store)
-    token = tokens.revoke(token_id)
+    with closing(_tokens(context, store)) as tokens:
+        token = tokens.revoke(token_id)
+        revoked = [_row(one) for one in tokens.tokens() if one.token_id == token.token_id]
     if as_json:
-        show_json(*(_row(one) for one in tokens.tokens() if one.token_id == token.token_id))
+        show_json(*revoked)
         return
     typer.echo(f"Token {token.token_id} ({token.name}) is revoked.")
 

@@ -14,7 +14,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from typer.testing import CliRunner, Result
 
+from risk_management.cli.main import app
 from risk_management.clock import ManualClock
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
@@ -247,6 +249,36 @@ def test_without_the_driver_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
     with pytest.raises(ConfigurationError, match=r"risk-management\[postgres\]"):
         SqlJournal("postgresql://anna@/book")
+
+
+# -- from the command line -------------------------------------------------------------------------
+
+
+def test_the_commands_work_on_it(store, tmp_path):
+    def risk(*words: str) -> Result:
+        return CliRunner().invoke(app, [*words, "--store", store])
+
+    assert "there is no store" in risk("token", "list").output
+    manager = opened(store)
+    traded(manager)
+    assert risk("token", "create", "--bot", "a").exit_code == 0
+    doctor = risk("doctor").output.replace("\n", " ")
+    assert "fsync and full_page_writes on" in doctor
+    assert f"process {os.getpid()} on" in doctor
+    assert risk("serve", "--port", "0", "--accept-new-settings").exit_code == 73
+    manager.close()
+    assert risk("audit", "verify", "--decisions").exit_code == 0
+    assert "first" in risk("audit", "why", "first").output
+    assert risk("watch", "--once").exit_code == 0
+    assert risk("backup", str(tmp_path / "copy.db")).exit_code == 0
+    assert "holds a book already" in risk("restore", str(tmp_path / "copy.db")).output
+    assert "name one" in risk("import", str(tmp_path / "none.csv")).output
+
+
+def test_doctor_tells_a_server_that_is_not_there(tmp_path):
+    said = CliRunner().invoke(app, ["doctor", "--store", f"postgresql://anna@/book?host={tmp_path}"])
+    assert said.exit_code == 1
+    assert "check the server" in said.output.replace("\n", " ")
 
 
 # -- one engine ------------------------------------------------------------------------------------
