@@ -17,7 +17,7 @@ def check(p: Proposal) -> Finding:
     """The bot that asks, scaled by drawdown and confidence."""
     if p.request.bot in ACCOUNT_WIDE:
         return _NO_BOT
-    limit, code = maximum(p.bot, p.config, p.equity) * p.scale, "BOT_LIMIT"
+    limit, code = maximum(p.bot, p.config, p.equity) * p.limit_scale, "BOT_LIMIT"
     if is_on_probation(p.request.bot, p.bot, p.config):
         limit, code = limit * p.config.bot_config.probation_share, "BOT_PROBATION"
     used = gross_used(p, p.state.totals.bots.get(p.request.bot, 0))

@@ -12,7 +12,7 @@ __all__ = ["check"]
 
 def check(p: Proposal) -> Finding:
     """The name being traded, with what is approved on its side."""
-    limit = _limit(p) * p.scale
+    limit = _limit(p) * p.limit_scale
     used = p.used(p.name.sides)
     return at_equity("single_name", "SINGLE_NAME_LIMIT", p, used, limit, p.request.symbol)
 

@@ -87,8 +87,15 @@ class Proposal:
 
     @property
     def scale(self) -> float:
-        """Drawdown and confidence together; they scale the request and the per-trade limits."""
+        """Drawdown and confidence together; they scale the request."""
         return self.confidence_multiplier * self.drawdown_multiplier
+
+    @property
+    def limit_scale(self) -> float:
+        """The same for the limits of one trade. A confidence that leaves nothing is no part of it: it refuses
+        by itself, and limits of 0 would only repeat that under other names.
+        """
+        return (self.confidence_multiplier or 1.0) * self.drawdown_multiplier
 
     def used(self, sides: Sides, sign: int = 1) -> float:
         """Money on the request's own side, with the closing part filled and nothing opened yet.

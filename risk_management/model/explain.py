@@ -59,7 +59,7 @@ SENTENCES: Final[dict[str, str]] = {
     "BUDGET_LIMIT": "strategy {subject} would risk {measured} of equity, its risk budget allows {limit}",
     "DRAWDOWN_LIMIT": "in a drawdown of {measured} new positions stand at {limit} of their size",
     "SCALED_DOWN": "row {subject} holds: new positions stand at {limit} of their size",
-    "LOW_CONFIDENCE": "a confidence of {measured} is below full confidence of {limit}",
+    "LOW_CONFIDENCE": "a confidence of {measured} is below the {limit} of {subject}",
     "KELLY_LIMIT": "bot {subject} would hold {measured}, its own record allows {limit}",
     "STRESS_LIMIT": "scenario {subject} would lose {measured} of equity, allowed are {limit}",
     "SELF_MATCH": "it would meet a working order of {subject}, another bot of this account",

@@ -239,6 +239,25 @@ def test_confidence_never_raises_and_scales_down_in_a_line(desk):
     assert ask(desk, "KO", "buy", 400.0, confidence=0.39).rejection_reasons[0] == "LOW_CONFIDENCE"
 
 
+def test_a_low_confidence_says_what_it_does_and_which_setting_says_so(desk):
+    """What leaves nothing is the one reason; a name that is over its limit by itself is one all the same."""
+    refused = ask(desk, "KO", "buy", 400.0, confidence=0.2)
+    assert refused.rejection_reasons == ("LOW_CONFIDENCE",)
+    said = "a confidence of 20.00% is below the 40.00% of bot_config.min_confidence, so nothing opens"
+    assert said in refused.explain()
+    limits = {f.code: f.limit for f in refused.findings}
+    assert (limits["SINGLE_NAME_LIMIT"], limits["RISK_PER_TRADE"]) == (0.15, 0.01)
+    assert ask(desk, "KO", "buy", 400.0, confidence=0.2, bot="b").rejection_reasons == ("LOW_CONFIDENCE",)
+    cut = ask(desk, "KO", "buy", 400.0, confidence=0.5)
+    assert cut.recommended_size == pytest.approx(400.0 * 2 / 3, abs=0.01)
+    assert (
+        "a confidence of 50.00% is below the 70.00% of bot_config.full_confidence, "
+        "so new positions stand at 66.67% of their size"
+    ) in cut.explain()
+    over = ask(desk, "KO", "buy", 4000.0, confidence=0.2)
+    assert over.rejection_reasons[:2] == ("LOW_CONFIDENCE", "SINGLE_NAME_LIMIT")
+
+
 def test_shadow_mode_records_and_blocks_nothing(make_desk):
     desk = make_desk(shadow_mode=True)
     decision = request(desk, "AAPL", "buy", 9000.0)
