@@ -21,7 +21,7 @@ def problems(store: Path | str, acts: Iterable[Act]) -> list[str]:
         with_snapshots = journal.recover()
         wrong = missing(acts, journal.reader.events())
         wrong += verify(journal.reader).problems
-        forget_snapshots(str(store))
+        forget_snapshots(store)
         from_scratch = journal.recover()
     finally:
         journal.close()
@@ -32,8 +32,9 @@ def problems(store: Path | str, acts: Iterable[Act]) -> list[str]:
     return wrong
 
 
-def forget_snapshots(store: str) -> None:
-    engine = writer(place_of(store)) if "://" in store else connect(store)
+def forget_snapshots(store: Path | str) -> None:
+    place = place_of(str(store))
+    engine = connect(str(store)) if place.is_file else writer(place)
     with engine.begin() as connection:
         connection.execute(SNAPSHOTS.delete())
     engine.dispose()
