@@ -294,6 +294,9 @@ class Book:
 
     def _hold_in_memory(self, mode: TradingMode, reason: str, now: datetime) -> None:
         text = f"the store can't be written: {reason}"
+        known = self._head.state.holds.get((Scope.PORTFOLIO, "", STORE))
+        if known is not None and (known.mode, known.reason) == (mode, text):
+            return  # said already: the store is tried every few seconds, for as long as the process lives
         self._in_memory(
             HoldSet(at=now, actor=SYSTEM, hold=Hold(Scope.PORTFOLIO, "", STORE, mode, SYSTEM, text, now))
         )

@@ -10,11 +10,11 @@ from threading import Event, Thread
 from typing import Final
 
 from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from risk_management.errors import StoreInUse, StoreTaken, StoreUnavailable
 from risk_management.store.database import LEASE as NAME
-from risk_management.store.database import clear_errors, known_version, look, writer
+from risk_management.store.database import clear_errors, first_line, known_version, look, writer
 from risk_management.store.place import Place
 
 __all__ = ["LEASE", "Lease", "holder_of"]
@@ -41,14 +41,15 @@ LOCKED: Final = text("SELECT 1 FROM lease WHERE id = 1 FOR UPDATE")
 TAKE: Final = text(
     "UPDATE lease SET holder = :holder, epoch = epoch + 1, "
     "expires = clock_timestamp() + make_interval(secs => :seconds) "
-    "WHERE id = 1 AND (expires < clock_timestamp() OR epoch = :mine) RETURNING epoch"
+    "WHERE id = 1 AND (expires < clock_timestamp() OR epoch = :mine AND holder = :holder) RETURNING epoch"
 )
 RENEW: Final = text(
     "UPDATE lease SET expires = clock_timestamp() + make_interval(secs => :seconds) "
-    "WHERE id = 1 AND epoch = :mine"
+    "WHERE id = 1 AND epoch = :mine AND holder = :holder"
 )
 GIVE_BACK: Final = text(
-    "UPDATE lease SET expires = to_timestamp(0), holder = '' WHERE id = 1 AND epoch = :mine"
+    "UPDATE lease SET expires = to_timestamp(0), holder = '' "
+    "WHERE id = 1 AND epoch = :mine AND holder = :holder"
 )
 SEEN: Final = text(
     "SELECT holder, epoch, expires, expires > clock_timestamp() AS holds FROM lease WHERE id = 1"
@@ -78,12 +79,12 @@ class Lease:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._engine = writer(place)
+        self._holder = f"process {os.getpid()} on {socket.gethostname()}"
         self._epoch = -1
         self._ended = Event()
         with clear_errors(place), self._engine.begin() as connection:
             known_version(connection)  # before anything is written: it may be a database of somebody else
             LEASE.create(connection, checkfirst=True)
-            connection.execute(FIRST)
         self.take()
         self._thread = Thread(target=self._renewing, name="store lease", daemon=True)
         self._thread.start()
@@ -98,6 +99,8 @@ class Lease:
         ------
         StoreInUse, StoreUnavailable
         """
+        if self._ended.is_set():
+            raise StoreInUse(f"{self._place} was given up by this engine: stop this process")
         holder, known = "another engine", None
         for _ in range(int(SECONDS / LOOK_EVERY) + 2):
             held = self._tried()
@@ -112,8 +115,9 @@ class Lease:
 
     def _tried(self) -> tuple[str, int, datetime] | None:
         """Take it if it is free; else who holds it, since which turn and until when."""
-        values = {"holder": _myself(), "seconds": SECONDS, "mine": self._epoch}
+        values = {"holder": self._holder, "seconds": SECONDS, "mine": self._epoch}
         with clear_errors(self._place), self._engine.begin() as connection:
+            connection.execute(FIRST)
             connection.execute(LOCKED)  # before the time is read: it may have to wait for a frozen writer
             epoch = connection.scalar(TAKE, values)
             if epoch is None:
@@ -132,9 +136,9 @@ class Lease:
         StoreUnavailable
             Its time was over; it can be taken anew.
         """
-        row = connection.execute(HELD).one()
-        if row.epoch != self._epoch:
-            said = row.holder or "another engine"
+        row = connection.execute(HELD).first()
+        if row is None or (row.epoch, row.holder) != (self._epoch, self._holder):
+            said = "another engine" if row is None or not row.holder else row.holder
             raise StoreTaken(f"{said} has taken {self._place} over: stop this process")
         if not row.holds:
             said = "this process, or the server, stood still"
@@ -146,9 +150,9 @@ class Lease:
         self._thread.join()
         try:
             with self._engine.begin() as connection:
-                connection.execute(GIVE_BACK, {"mine": self._epoch})
-        except DBAPIError as problem:  # it runs out by itself
-            logger.warning("the lease could not be given back: %s", type(problem.orig).__name__)
+                connection.execute(GIVE_BACK, {"mine": self._epoch, "holder": self._holder})
+        except SQLAlchemyError as problem:  # it runs out by itself
+            logger.warning("the lease could not be given back: %s", first_line(problem))
         self._engine.dispose()
 
     def _renewing(self) -> None:
@@ -156,11 +160,13 @@ class Lease:
             mine = self._epoch
             try:
                 with self._engine.begin() as connection:
-                    done = connection.execute(RENEW, {"seconds": SECONDS, "mine": mine})
+                    done = connection.execute(
+                        RENEW, {"seconds": SECONDS, "mine": mine, "holder": self._holder}
+                    )
                 if done.rowcount == 0 and mine == self._epoch:
                     logger.critical("another engine has taken %s over: stop this process", self._place)
-            except DBAPIError as problem:
-                logger.warning("the lease was not renewed: %s", type(problem.orig).__name__)
+            except SQLAlchemyError as problem:
+                logger.warning("the lease was not renewed: %s", first_line(problem))
 
 
 def holder_of(place: Place) -> str | None:
@@ -175,7 +181,3 @@ def holder_of(place: Place) -> str | None:
             return None
         row = connection.execute(SEEN).first()
     return row.holder if row is not None and row.holds else None
-
-
-def _myself() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()}"

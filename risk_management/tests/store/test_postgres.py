@@ -505,6 +505,9 @@ def test_an_engine_that_was_passed_over_closes_nothing_and_says_who_has_it(store
     assert "process 7 on another" in manager.book.outage
     assert not manager.mend_store()
     assert manager.state.mode is TradingMode.HALTED
+    version = manager.state.version
+    assert not manager.mend_store()
+    assert manager.state.version == version  # tried again and again, it is said once
     manager.close()
     with StoreReader.of_store(store) as reader:
         assert missing([], reader.events()) == []
@@ -523,3 +526,18 @@ def test_an_engine_that_stood_still_and_was_not_passed_over_goes_on(store, caplo
     state = snapshot_bytes(manager.book.standing)
     manager.close()
     assert state_of(store) == state
+
+
+@pytest.mark.parametrize("edit", ["DELETE FROM lease", "UPDATE lease SET epoch = epoch - 1"])
+def test_a_lease_that_somebody_edited_is_nobodys(server, store, edit, caplog):
+    """A row taken out by hand, or an older dump under a running engine: it writes and closes nothing more."""
+    caplog.set_level("CRITICAL")
+    manager = opened(store)
+    traded(manager)
+    end = manager.book.journal.reader.tail()
+    server.ask(edit, place_of(store).url.database)
+    decision = manager.request_trade(OrderTicket("AAA", "buy", 100.0, "s", "a"))
+    assert (decision.approved, manager.state.mode) == (False, TradingMode.HALTED)
+    with StoreReader.of_store(store) as reader:
+        assert reader.tail() == end
+    manager.close()
