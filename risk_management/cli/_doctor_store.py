@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 
 from risk_management.cli._findings import Found, failed, fine, warning
 from risk_management.errors import StoreError
-from risk_management.store.database import holds_tables
+from risk_management.store.database import is_there
 from risk_management.store.head import signed_head
 from risk_management.store.lease import holder_of
 from risk_management.store.lock import holder
@@ -35,7 +35,7 @@ def of_store(store: str) -> Iterator[Found]:
     place = place_of(store)
     yield from _disk(place.beside)
     try:
-        if not holds_tables(place):
+        if not is_there(place):
             yield warning("store", f"there is none at {place} yet", "'risk serve' or 'risk import' makes it")
             return
         yield from of_files([place.with_end(end) for end in BESIDE], "store", OTHERS)
@@ -65,7 +65,7 @@ def worker_of(store: str) -> str | None:
 def last_quote(store: str) -> datetime | None:
     """When the newest prices of a store came; None without any."""
     try:
-        if not holds_tables(place_of(store)):
+        if not is_there(place_of(store)):
             return None
         with StoreReader.of_store(store) as reader:
             found = reader.newest(1, kind="QuotesReceived")

@@ -18,11 +18,11 @@ __all__ = ["summaries_of"]
 
 def summaries_of(options: Options, store: str | None) -> tuple[Message, Message]:
     """Both messages, of the book in a store, or of the example where no store is named and none is there."""
-    from risk_management.store.database import holds_tables  # noqa: PLC0415 - help must be quick
+    from risk_management.store.database import is_there  # noqa: PLC0415 - help must be quick
     from risk_management.store.place import place_of  # noqa: PLC0415
 
     path = store_of(options, store)
-    if store is None and not holds_tables(place_of(path)):
+    if store is None and not is_there(place_of(path)):
         return _composed(options.book(None, example=True, value=None, command="alerts test").manager, {})
     from risk_management.cli._stored import stored_manager  # noqa: PLC0415 - help must be quick
     from risk_management.store.outbox import newest_message  # noqa: PLC0415

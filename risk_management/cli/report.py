@@ -81,12 +81,12 @@ def _content(
         return gathered(RiskDashboardAPI(book.manager), book.name, now, book.notes)
 
     from risk_management.cli._stored import stored_manager  # noqa: PLC0415
-    from risk_management.store.database import holds_tables  # noqa: PLC0415
+    from risk_management.store.database import is_there  # noqa: PLC0415
     from risk_management.store.place import place_of  # noqa: PLC0415
     from risk_management.store.reader import StoreReader  # noqa: PLC0415
 
     path = store_of(options_of(context), store)
-    if store is None and not holds_tables(place_of(path)):
+    if store is None and not is_there(place_of(path)):
         raise WrongUsage(NO_BOOK.format(command="report"))
     reader = closing.enter_context(StoreReader.of_store(path))
     manager = stored_manager(reader)

@@ -109,11 +109,11 @@ def revoke(
 
 def _tokens(context: typer.Context, store: str | None) -> TokenStore:
     """The tokens of a store that is there: a mistyped path must not become one that nobody serves."""
-    from risk_management.store.database import holds_tables  # noqa: PLC0415
+    from risk_management.store.database import is_there  # noqa: PLC0415
     from risk_management.store.tokens import TokenStore  # noqa: PLC0415 - help must be quick
 
     place = _place(context, store)
-    if not holds_tables(place):
+    if not is_there(place):
         raise StoreUnavailable(
             f"there is no store at {place}; 'risk serve' makes one, --store names the file of another"
         )

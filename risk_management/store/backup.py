@@ -12,7 +12,7 @@ from typing import Final
 from risk_management.errors import StoreCorrupt, StoreError, StoreUnavailable
 from risk_management.model.events import HoldReleased, HoldSet
 from risk_management.model.portfolio import Hold, Scope, TradingMode
-from risk_management.store.database import clear_errors, connect, make_file, make_place, migrate
+from risk_management.store.database import clear_errors, connect, make_file, migrate
 from risk_management.store.head import SignedHead, signed_head
 from risk_management.store.lease import Lease
 from risk_management.store.lock import StoreLock
@@ -27,6 +27,7 @@ __all__ = ["back_up", "restore"]
 SIGNED: Final = (".head", ".key")
 LOG: Final = ("-wal", "-shm")
 OF_A_STORE: Final = ("", *LOG, *SIGNED)
+RESTORING: Final = ".restoring"
 
 
 def back_up(store: str, file: Path) -> Verdict:
@@ -90,25 +91,23 @@ def restore(file: Path, store: str, *, force: bool = False) -> Path | None:
     -----
     Killed on the way, it leaves the old store, or one that refuses to start until this is done again.
     """
-    place_there = place_of(store)
+    place = place_of(store)
     if not file.is_file():
         raise StoreUnavailable(f"there is no backup at {file}; name its file")
-    lock = StoreLock(place_there)
-    place = place_there.beside
-    with ExitStack() as after, clear_errors(place_there):
+    lock = StoreLock(place)
+    with ExitStack() as after, clear_errors(place):
         after.callback(lock.release)
-        if not place_there.is_file:
-            _into_database(file, place_there, store)
-            return None
-        if place.exists() and not force:
-            raise StoreUnavailable(f"{place} exists; with --force it is kept under another name")
-        fresh = place.with_name(place.name + ".restoring")
-        _remove(fresh)
-        after.callback(_remove, fresh)
-        _copy(file, fresh)
-        for end in SIGNED:
-            _carry(file, fresh, end)
-        last = _looked_through(fresh, file)
+        if place.is_file:
+            return _into_file(file, place.beside, force=force)
+        _into_database(file, place, store)
+        return None
+
+
+def _into_file(file: Path, place: Path, *, force: bool) -> Path | None:
+    if place.exists() and not force:
+        raise StoreUnavailable(f"{place} exists; with --force it is kept under another name")
+    fresh = _with(place, RESTORING)
+    with _staged(file, fresh) as last:
         stops = _stops(place)
         aside = _kept_aside(place)
         _note(place, f"restored from a backup that ends at entry {last}", stops)
@@ -118,13 +117,10 @@ def restore(file: Path, store: str, *, force: bool = False) -> Path | None:
             _with(place, end).unlink(missing_ok=True)
         fresh.replace(place)
         _sync_folder(place)
-        return aside
+    return aside
 
 
 def _into_database(file: Path, place: Place, store: str) -> None:
-    """Fill an empty database with a backup; killed on the way it refuses to start till this is done again."""
-    make_place(place)
-    fresh = place.with_end(".restoring")
     with ExitStack() as after:
         lease = Lease(place)
         after.callback(lease.release)
@@ -134,18 +130,27 @@ def _into_database(file: Path, place: Place, store: str) -> None:
         with StoreReader.of_store(store) as there:
             if there.tail() != BEGINNING:
                 raise StoreUnavailable(f"{place} holds a book already; name an empty database")
-        after.callback(_remove, fresh)
-        _remove(fresh)
-        _copy(file, fresh)
-        for end in SIGNED:
-            _carry(file, fresh, end)
-        last = _looked_through(fresh, file)
+        fresh = place.with_end(RESTORING)
+        last = after.enter_context(_staged(file, fresh))
         _note(place.beside, f"restored from a backup that ends at entry {last}", "")
         for end in SIGNED:  # first: until its journal is there too, a start is refused
             _with(fresh, end).replace(place.with_end(end))
         with StoreReader.of_store(str(fresh)) as reader, engine.begin() as connection:
             lease.fence(connection)
             transfer(reader, connection)
+
+
+@contextmanager
+def _staged(file: Path, fresh: Path) -> Iterator[int]:
+    """A backup copied to where it is restored from, and looked through: its last entry. Nothing stays."""
+    _remove(fresh)
+    try:
+        _copy(file, fresh)
+        for end in SIGNED:
+            _carry(file, fresh, end)
+        yield _looked_through(fresh, file)
+    finally:
+        _remove(fresh)
 
 
 def _looked_through(fresh: Path, file: Path) -> int:

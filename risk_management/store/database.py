@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from risk_management.errors import ConfigurationError, StoreCorrupt, StoreTooNew, StoreUnavailable
 from risk_management.store.place import Place, place_of
+from risk_management.store.schema import LEASE
 
 __all__ = [
     "by_driver",
@@ -29,10 +30,9 @@ __all__ = [
     "compiled",
     "connect",
     "first_line",
-    "holds_tables",
+    "is_there",
     "known_version",
     "look",
-    "make_place",
     "migrate",
     "newest_version",
     "writer",
@@ -62,8 +62,6 @@ TIMEOUTS: Final = {
     "application_name": "risk_management",
 }
 """Of the connection itself: a server that is gone is given up in seconds."""
-LEASE: Final = "lease"
-"""The table that a server has before all others; see `lease`."""
 MIGRATING: Final = 0x7269736B
 """Name of the lock under which the tables are made."""
 
@@ -103,13 +101,6 @@ def clear_errors(place: Place | Path) -> Iterator[None]:
 def first_line(problem: object) -> str:
     """The first line of what a database says; the others hold the statement and its values."""
     return next(iter(str(problem).splitlines()), type(problem).__name__)
-
-
-def make_place(place: Place) -> None:
-    """Make the file of a store, or the folder of what stands beside a database, for its owner alone."""
-    place.beside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if place.is_file:
-        make_file(place.beside)
 
 
 def make_file(path: Path) -> None:
@@ -192,8 +183,8 @@ def writer(place: Place) -> Engine:
     return _server(place, reading=False, kept=False)
 
 
-def holds_tables(place: Place) -> bool:
-    """Whether there is a store yet, or a file that may become one.
+def is_there(place: Place) -> bool:
+    """Whether the file exists, or the database has tables of ours.
 
     Raises
     ------
@@ -285,7 +276,7 @@ def known_version(connection: Connection) -> str | None:
     ------
     StoreTooNew, StoreCorrupt
     """
-    tables = set(inspect(connection).get_table_names()) - {LEASE}
+    tables = set(inspect(connection).get_table_names()) - {LEASE.name}  # it stands before all others
     if not tables:
         return None
     if "alembic_version" not in tables:

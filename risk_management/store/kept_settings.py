@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.store.database import holds_tables, look
+from risk_management.store.database import is_there, look
 from risk_management.store.place import place_of
 from risk_management.store.reader import StoreReader
 
@@ -48,7 +48,7 @@ def changes_of_book(store: str, config: RiskManagementConfig) -> tuple[str, ...]
 
 def _kept(store: str) -> dict[str, Any] | None:
     place = place_of(store)
-    if not holds_tables(place):
+    if not is_there(place):
         return None
     with StoreReader(place, look(place)) as reader:
         if reader.version() is None:

@@ -9,15 +9,15 @@ from datetime import datetime
 from threading import Event, Thread
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Connection, DateTime, Integer, MetaData, Table, Text, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from risk_management.errors import StoreInUse, StoreTaken, StoreUnavailable
-from risk_management.store.database import LEASE as NAME
 from risk_management.store.database import clear_errors, first_line, known_version, look, writer
 from risk_management.store.place import Place
+from risk_management.store.schema import LEASE
 
-__all__ = ["LEASE", "Lease", "holder_of"]
+__all__ = ["Lease", "holder_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,16 +25,6 @@ SECONDS: Final = 10.0
 """For how long the right is given."""
 RENEWED_EVERY: Final = 3.0
 LOOK_EVERY: Final = 0.25
-
-LEASE: Final = Table(
-    NAME,
-    MetaData(),  # a file has no such table: its lock ends with the process
-    Column("id", Integer, primary_key=True),
-    Column("holder", Text, nullable=False),
-    Column("epoch", BigInteger, nullable=False),
-    Column("expires", DateTime(timezone=True), nullable=False),
-)
-"""One row: who may write, since which turn, until when on the database's clock."""
 
 FIRST: Final = text("INSERT INTO lease VALUES (1, '', 0, to_timestamp(0)) ON CONFLICT DO NOTHING")
 LOCKED: Final = text("SELECT 1 FROM lease WHERE id = 1 FOR UPDATE")

@@ -17,6 +17,7 @@ __all__ = ["Place", "place_of", "store_file"]
 
 POSTGRESQL: Final = "postgresql"
 DRIVER: Final = "postgresql+psycopg"
+NO_FILE: Final = "store: a durable store needs a file; leave it out to stay in memory"
 FORMS: Final = "write a path, sqlite:///path or postgresql://user@host/database"
 
 
@@ -60,7 +61,7 @@ def place_of(store: str) -> Place:
     if "://" not in store:
         path = Path(store).expanduser().absolute()
         if path.name == ":memory:":
-            raise ConfigurationError("store: a durable store needs a file; leave it out to stay in memory")
+            raise ConfigurationError(NO_FILE)
         return Place(URL.create("sqlite", database=str(path)), path)
     try:
         url = make_url(store)
@@ -69,7 +70,7 @@ def place_of(store: str) -> Place:
     backend = url.get_backend_name()
     if backend == "sqlite":
         if not url.database or Path(url.database).name == ":memory:":
-            raise ConfigurationError("store: a durable store needs a file; leave it out to stay in memory")
+            raise ConfigurationError(NO_FILE)
         return Place(url, Path(url.database))
     if backend != POSTGRESQL:
         raise ConfigurationError(f"store: {backend} is not served; {FORMS}")

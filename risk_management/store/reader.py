@@ -32,7 +32,7 @@ from risk_management.store.database import (
     clear_errors,
     compiled,
     connect,
-    holds_tables,
+    is_there,
     known_version,
     look,
     newest_version,
@@ -150,7 +150,7 @@ class StoreReader:
     def of_store(cls, store: str) -> Self:
         """A reader for anybody else, of a store that has to be there, with tables of this version."""
         place = place_of(store)
-        if not holds_tables(place):
+        if not is_there(place):
             raise StoreUnavailable(f"there is no store at {place}; name its file, or start the engine on it")
         reader = cls(place, look(place))
         known, wanted = reader.version(), newest_version()

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     Column,
+    DateTime,
     Float,
     ForeignKey,
     Index,
@@ -18,7 +19,17 @@ from sqlalchemy import (
     Text,
 )
 
-__all__ = ["EXECUTIONS", "JOURNAL", "METADATA", "MODELS", "OUTBOX", "REQUESTS", "SNAPSHOTS", "TOKENS"]
+__all__ = [
+    "EXECUTIONS",
+    "JOURNAL",
+    "LEASE",
+    "METADATA",
+    "MODELS",
+    "OUTBOX",
+    "REQUESTS",
+    "SNAPSHOTS",
+    "TOKENS",
+]
 
 METADATA: Final = MetaData()
 
@@ -110,3 +121,13 @@ OUTBOX: Final = Table(
 
 Times are seconds since 1970 on the book's clock.
 """
+
+LEASE: Final = Table(
+    "lease",
+    MetaData(),  # a server's alone: the lock of a file ends with the process
+    Column("id", Integer, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("expires", DateTime(timezone=True), nullable=False),
+)
+"""One row: who may write, since which turn, until when on the database's clock; see `lease`."""

@@ -23,7 +23,7 @@ from risk_management.store.database import (
     clear_errors,
     connect,
     first_line,
-    make_place,
+    make_file,
     migrate,
 )
 from risk_management.store.head import SignedHead, hold_against
@@ -73,7 +73,6 @@ class SqlJournal:
     def __init__(self, store: str) -> None:
         self._store = store
         self.place = place_of(store)
-        self.path = self.place.beside
         self._turn = Lock()
         self.outbox = SqlOutbox(store, self._turn)
         """What is still to be sent of what was told."""
@@ -83,8 +82,9 @@ class SqlJournal:
         with ExitStack() as failed, clear_errors(self.place):
             failed.callback(self._lock.release)
             self._models: set[str] = set()
-            make_place(self.place)
-            if not self.place.is_file:
+            if self.place.is_file:
+                make_file(self.place.beside)
+            else:
                 self._lease = Lease(self.place)
                 failed.callback(self._lease.release)
             self._open()
@@ -149,22 +149,22 @@ class SqlJournal:
         seq, before = self._tail
         for event in events:
             seq += 1
-            text = encode(event)
+            written = encode(event)
             at = event.at.isoformat()
             actor = event.actor.encode("utf-8", "replace").decode()
-            before = link(before, seq, at, text.kind, actor, text.body)
+            before = link(before, seq, at, written.kind, actor, written.body)
             batch.rows.append(
                 {
                     "seq": seq,
                     "at": at,
-                    "kind": text.kind,
+                    "kind": written.kind,
                     "actor": actor,
-                    "body": text.body,
+                    "body": written.body,
                     "hash": before,
                 }
             )
-            if text.model is not None and text.digest not in self._models:
-                batch.models[text.digest] = text.model
+            if written.model is not None and written.digest not in self._models:
+                batch.models[written.digest] = written.model
             if isinstance(event, TradeDecided):
                 batch.requests.append({"request_id": event.request_id, "seq": seq})
             elif isinstance(event, Filled):

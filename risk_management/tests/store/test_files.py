@@ -38,15 +38,15 @@ def test_only_the_owner_reads_a_store(tmp_path):
     old = os.umask(0)
     try:
         journal = SqlJournal(str(tmp_path / "new" / "folder" / "s.db"))
-        files = sorted(p.name for p in journal.path.parent.iterdir())
-        modes = {mode(p) for p in journal.path.parent.iterdir()}
+        files = sorted(p.name for p in journal.place.beside.parent.iterdir())
+        modes = {mode(p) for p in journal.place.beside.parent.iterdir()}
         journal.close()
     finally:
         os.umask(old)
     beside = ("-shm", "-wal", ".head", ".key", ".latch", ".lock")
     assert files == sorted(["s.db", *(f"s.db{end}" for end in beside)])
     assert modes == {0o600}
-    assert mode(journal.path.parent) == 0o700
+    assert mode(journal.place.beside.parent) == 0o700
 
 
 def test_a_file_that_others_could_read_is_closed_to_them(lived):
@@ -99,7 +99,7 @@ def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path):
         "except StoreInUse as said: print(said)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(journal.path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, str(journal.place.beside)], capture_output=True, text=True, check=True
     )
     assert f"s.db is served by process {os.getpid()} on " in done.stdout
     journal.close()
