@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import time
 from contextlib import contextmanager, suppress
 from threading import Thread
@@ -36,17 +37,17 @@ from risk_management.store import lease as lease_of
 from risk_management.store import sql_journal
 from risk_management.store.backup import back_up, restore
 from risk_management.store.database import connect, writer
-from risk_management.store.lease import LEASE, holder_of
+from risk_management.store.lease import holder_of
 from risk_management.store.place import place_of
 from risk_management.store.reader import StoreReader
-from risk_management.store.schema import METADATA
+from risk_management.store.schema import LEASE, METADATA
 from risk_management.store.snapshot import snapshot_bytes
 from risk_management.store.sql_journal import SqlJournal
 from risk_management.store.tokens import TokenStore
 from risk_management.store.verify import verify
 from risk_management.tests.store.checks import problems
 from risk_management.tests.store.server import Postgres
-from risk_management.tests.store.test_kills import ended, soaked, wait_until
+from risk_management.tests.store.test_kills import ended, killed, soaked, wait_until
 from risk_management.tests.store.worker import SHORT, started, told
 from risk_management.tests.store.workload import Act, Bot, missing, run
 from risk_management.tests.store.world import small_foundation
@@ -90,6 +91,20 @@ def lived(store: str, acts: int = 120) -> tuple[list[Act], bytes]:
 
 def held(manager: AdvancedRiskManager, mode: TradingMode, reason: str) -> None:
     manager.set_mode(mode, reason, scope=Scope.PORTFOLIO, name="", actor="anna")
+
+
+def go_on(manager: AdvancedRiskManager) -> None:
+    """The store is reached again, and a person ends the stops of meanwhile."""
+    wait_until(manager.mend_store)
+    held(manager, TradingMode.ACTIVE, "go on")
+    manager.release_emergency("anna", "go on")
+
+
+def assert_kept(manager: AdvancedRiskManager, store: str) -> None:
+    """What is taken up is what stood when it ended."""
+    state = snapshot_bytes(manager.book.standing)
+    manager.close()
+    assert state_of(store) == state
 
 
 def state_of(store: str) -> bytes:
@@ -196,9 +211,7 @@ def test_words_are_kept_as_they_were_typed(store):
     manager.register_bot("a", "s")
     word = "naïve 'quoted' \"twice\" %s %(x)s {0} \\ 漢字"
     manager.emergency_stop(word, actor="anna")
-    state = snapshot_bytes(manager.book.standing)
-    manager.close()
-    assert state_of(store) == state
+    assert_kept(manager, store)
     with StoreReader.of_store(store) as reader:
         assert "HoldSet" in {entry.kind for entry in reader.search(5, text="%S %(X")}
 
@@ -246,7 +259,7 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path):
 
 
 def test_without_the_driver_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ConfigurationError, match=r"risk-management\[postgres\]"):
         SqlJournal("postgresql://anna@/book")
 
@@ -300,21 +313,8 @@ def test_a_second_engine_is_refused_while_the_first_lives(store, tmp_path, monke
 
 @pytest.mark.parametrize(("seed", "kills"), soaked((0, 5), large=[(1, 100)]))
 def test_nothing_is_lost_by_kill_9_of_the_engine(server, tmp_path, seed, kills, record_property):
-    chance, acknowledged, acts, store = random.Random(seed), 0, tmp_path / "acts", ""
-    for kill in range(kills):
-        if kill % 10 == 0:  # ten lives a store
-            store, acts = server.database(), tmp_path / f"acts{kill}"
-        before = len(told(acts))
-        process = started(store, acts, seed=1000 * seed + kill, home=os.environ["XDG_DATA_HOME"])
-        wait_until(lambda: len(told(acts)) > before or not process.is_alive())  # noqa: B023
-        time.sleep(chance.uniform(0.0, 0.1))
-        os.kill(process.pid, signal.SIGKILL)
-        assert ended(process) == -signal.SIGKILL
-        known = told(acts)
-        acknowledged += len(known) - before
-        assert problems(store, known) == []
-    assert acknowledged > kills
-    record_property("figure", f"{kills} kills, {acknowledged} acknowledged acts, 0 lost")
+    home = os.environ["XDG_DATA_HOME"]
+    record_property("figure", killed(tmp_path, seed, kills, lambda _: server.database(), home=home))
 
 
 @pytest.mark.parametrize(("seed", "kills"), soaked((0, 3), large=[(1, 100)]))
@@ -337,12 +337,8 @@ def test_nothing_is_lost_by_kill_9_of_the_server(tmp_path, seed, kills, record_p
             held(manager, TradingMode.REDUCING, "a write while it is down")
         assert manager.book.outage
         server.start()
-        wait_until(manager.mend_store)
-        held(manager, TradingMode.ACTIVE, "go on")
-        manager.release_emergency("anna", "go on")
-    state = snapshot_bytes(manager.book.standing)
-    manager.close()
-    assert state_of(store) == state
+        go_on(manager)
+    assert_kept(manager, store)
     assert problems(store, answered) == []
     server.end()
     record_property("figure", f"{kills} kills, {len(answered)} acknowledged acts, 0 lost")
@@ -365,12 +361,8 @@ def test_connections_that_a_server_ends_are_opened_anew(server, store, caplog):
         server.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
         with suppress(StoreUnavailable):
             held(manager, TradingMode.REDUCING, "a write meanwhile")
-        wait_until(manager.mend_store)
-        held(manager, TradingMode.ACTIVE, "go on")
-        manager.release_emergency("anna", "go on")
-    state = snapshot_bytes(manager.book.standing)
-    manager.close()
-    assert state_of(store) == state
+        go_on(manager)
+    assert_kept(manager, store)
     assert problems(store, answered) == []
 
 
@@ -417,9 +409,7 @@ def test_a_fill_whose_commit_was_not_heard_of_counts_once(store, caplog):
     with StoreReader.of_store(store) as reader:
         assert len(reader.of_kinds("Filled")) == 1
         assert verify(reader).is_clean
-    state = snapshot_bytes(manager.book.standing)
-    manager.close()
-    assert state_of(store) == state
+    assert_kept(manager, store)
 
 
 def test_an_approval_that_nobody_heard_of_reserves_nothing(store, caplog):
@@ -433,9 +423,7 @@ def test_an_approval_that_nobody_heard_of_reserves_nothing(store, caplog):
     again = manager.request_trade(OrderTicket("AAA", "buy", 500.0, "s", "a", request_id="second"))
     assert not again.approved  # the same answer
     assert list(manager.state.reservations) == ["first"]
-    state = snapshot_bytes(manager.book.standing)
-    manager.close()
-    assert state_of(store) == state
+    assert_kept(manager, store)
 
 
 def test_entries_of_somebody_else_are_never_taken_out(server, store, caplog):
@@ -481,9 +469,7 @@ def test_a_frozen_engine_that_was_passed_over_writes_nothing_more(store, tmp_pat
     ended(process)
     late = told(acts)[known:]
     assert [act for act in late if act.count and act.kind != "TradeDecided"] == []
-    state = snapshot_bytes(manager.book.standing)
-    manager.close()
-    assert state_of(store) == state
+    assert_kept(manager, store)
     assert problems(store, [*answered, *mine]) == []
 
 
@@ -523,9 +509,7 @@ def test_an_engine_that_stood_still_and_was_not_passed_over_goes_on(store, caplo
         manager.execute_trade(FillReport(request_id, 1000.0, 100.0, execution_id="e1"))
     wait_until(manager.mend_store)
     assert not manager.book.outage
-    state = snapshot_bytes(manager.book.standing)
-    manager.close()
-    assert state_of(store) == state
+    assert_kept(manager, store)
 
 
 @pytest.mark.parametrize("edit", ["DELETE FROM lease", "UPDATE lease SET epoch = epoch - 1"])
