@@ -206,6 +206,8 @@ class Book:
                     self._catch_up(self._commit.journal)
             except StoreUnavailable as problem:
                 logger.warning("the store can't be written yet: %s", problem)
+                with self.lock.quiet:
+                    self._give_way()
                 return False
             except StoreCorrupt as problem:
                 logger.critical("the store is not the one that was written: %s", problem)
@@ -234,6 +236,8 @@ class Book:
             told()
 
     def _enter(self) -> None:
+        if self._outage:
+            self._give_way()
         while self._urgent:
             self.apply(self._urgent.popleft())
 
@@ -283,8 +287,9 @@ class Book:
                 for event in unit.events:
                     if isinstance(event, HoldSet):
                         self._in_memory(event)
-            is_out = isinstance(problem, StoreTaken)  # the other engine closes: two would oversell
+            is_out = isinstance(problem, StoreTaken)
             self._hold_in_memory(TradingMode.HALTED if is_out else TradingMode.REDUCING, str(problem), now)
+            self._give_way()
             for unit in queued:
                 unit.is_settled = True
             self._newest = None
@@ -292,9 +297,21 @@ class Book:
                 told(version)
         self._latch()
 
+    def _give_way(self) -> None:
+        """Close nothing more once another engine may have the store: two would sell more than is held."""
+        if self._commit is None or not self._commit.journal.may_be_taken():
+            return
+        known = self._own_hold
+        if known is None or known.mode is not TradingMode.HALTED:
+            said = f"another engine may have it by now: {self._outage}"
+            self._hold_in_memory(TradingMode.HALTED, said, self._head.state.as_of)
+
+    @property
+    def _own_hold(self) -> Hold | None:
+        return self._head.state.holds.get((Scope.PORTFOLIO, "", STORE))
+
     def _hold_in_memory(self, mode: TradingMode, reason: str, now: datetime) -> None:
-        text = f"the store can't be written: {reason}"
-        known = self._head.state.holds.get((Scope.PORTFOLIO, "", STORE))
+        text, known = f"the store can't be written: {reason}", self._own_hold
         if known is not None and (known.mode, known.reason) == (mode, text):
             return  # said already: the store is tried every few seconds, for as long as the process lives
         self._in_memory(

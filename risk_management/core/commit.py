@@ -70,6 +70,10 @@ class Journal(Protocol):
         """
         ...
 
+    def may_be_taken(self) -> bool:
+        """Whether another engine may have the store by now, as far as can be told without it."""
+        ...
+
     def reopen(self) -> None:
         """Reach the store again after it failed, and hold its end against what was written.
 

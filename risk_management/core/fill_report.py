@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import blake2s
 from typing import Final
 
 from risk_management.config.risk_config import RiskManagementConfig
@@ -29,6 +30,8 @@ __all__ = [
 FINAL_WITHIN: Final = 0.005
 """A fill this close to the approved size is the last one, unless the report says otherwise."""
 SAME: Final = 1e-6
+LONGEST_BASE: Final = 100
+"""Characters of a request id that execution ids begin with; of a longer one its digest."""
 DEAR: Final = 100.0
 Executed = tuple[str, int, float, int]
 """What an execution id booked: request, signed units, money, and the money that the report named."""
@@ -302,6 +305,8 @@ def _stop_share(reservation: Reservation, used_opening: int) -> int:
 
 
 def _next_id(state: PortfolioState, request_id: str) -> str:
+    if len(request_id) > LONGEST_BASE:
+        request_id = blake2s(request_id.encode()).hexdigest()
     number = 1
     while f"{request_id}#{number}" in state.executions:
         number += 1

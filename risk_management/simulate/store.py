@@ -270,6 +270,10 @@ class SimulatedStore:
         said = {"stopped": stopped, "in_memory": in_memory}
         self._disk.notes.update({name: text for name, text in said.items() if text is not None})
 
+    def may_be_taken(self) -> bool:
+        """The simulated disk has one engine at a time."""
+        return False
+
     def reopen(self) -> None:
         """Reach the store again; see `Journal.reopen`."""
         self._alive()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -41,27 +40,6 @@ __all__ = [
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_MS: Final = 2000
 NO_STORE: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
-SERVER: Final = {
-    "synchronous_commit": "on",
-    "statement_timeout": "10s",
-    "lock_timeout": "8s",
-    "idle_in_transaction_session_timeout": "5s",
-    "timezone": "UTC",
-}
-"""What every connection to PostgreSQL is set to."""
-READING: Final = {
-    "default_transaction_read_only": "on",
-    "default_transaction_isolation": "repeatable\\ read",  # all questions of one look see one moment
-}
-TIMEOUTS: Final = {
-    "connect_timeout": 3,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-    "application_name": "risk_management",
-}
-"""Of the connection itself: a server that is gone is given up in seconds."""
 MIGRATING: Final = 0x7269736B
 """Name of the lock under which the tables are made."""
 
@@ -158,29 +136,18 @@ def connect(store: str, *, reading: bool = False) -> Engine:
 
 
 def _server(place: Place, *, reading: bool, kept: bool) -> Engine:
-    """An engine on PostgreSQL: a look sees one moment, a commit is on disk, and no wait is without an end."""
     try:
-        importlib.import_module("psycopg")
+        from risk_management.store.postgres import server_engine  # noqa: PLC0415 - its driver is an extra
     except ImportError:
         raise ConfigurationError(
             "store: PostgreSQL needs an extra: pip install 'risk-management[postgres]'"
         ) from None
-    settings = dict(SERVER)
-    if reading:
-        settings |= READING
-    return create_engine(
-        place.url,
-        poolclass=StaticPool if kept else NullPool,
-        connect_args={
-            **TIMEOUTS,
-            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
-        },
-    )
+    return server_engine(place, reading=reading, kept=kept)
 
 
-def writer(place: Place) -> Engine:
-    """For short acts on a server beside the engine: each opens a connection of its own."""
-    return _server(place, reading=False, kept=False)
+def writer(place: Place, *, kept: bool = False) -> Engine:
+    """For acts on a server beside the engine: each opens a connection of its own, or all keep one."""
+    return _server(place, reading=False, kept=kept)
 
 
 def is_there(place: Place) -> bool:

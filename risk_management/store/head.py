@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,10 +37,17 @@ class SignedHead:
         self._key = _key(place.with_end(".key"))
         self._file = SmallFile(place.with_end(".head"))
 
-    def write(self, seq: int, hash_: bytes) -> None:
-        """Sign where the journal ends now. The disk may learn of it later than of the journal itself."""
-        signature = _signature(self._key, seq, hash_)
-        self._file.write({"seq": seq, "hash": hash_.hex(), "signature": signature}, sync=False)
+    def write(self, seq: int, hash_: bytes, unanswered: Sequence[Tail] = ()) -> None:
+        """Sign where the journal ends now. The disk may learn of it later than of the journal itself.
+
+        With `unanswered`, the ends of writes behind it that failed, it is on disk when this returns:
+        whoever waited for them was told that they did not happen.
+        """
+        values: dict[str, Any] = {"seq": seq, "hash": hash_.hex()}
+        if unanswered:
+            values["unanswered"] = [[tail.seq, tail.hash.hex()] for tail in unanswered]
+        values["signature"] = _signature(self._key, seq, hash_, unanswered)
+        self._file.write(values, sync=bool(unanswered))
 
     def read(self) -> Tail | None:
         """What was signed last, None where nothing was.
@@ -50,7 +58,12 @@ class SignedHead:
             The signature is not that of the key.
         """
         known = self._file.read()
-        return _believed(known, self._key) if known else None
+        return _believed(known, self._key)[0] if known else None
+
+    def unanswered(self) -> Sequence[Tail]:
+        """The ends of the writes that had failed when it was signed last; StoreCorrupt as by `read`."""
+        known = self._file.read()
+        return _believed(known, self._key)[1] if known else ()
 
     def close(self) -> None:
         """Close the file."""
@@ -72,22 +85,24 @@ def signed_head(place: Place) -> Tail:
         raise StoreCorrupt(f"the end of the journal can't be held against its signature: {problem}") from None
     if not known:
         raise StoreCorrupt("the end of the journal is not signed: the head file is empty")
-    return _believed(known, key)
+    return _believed(known, key)[0]
 
 
-def _believed(known: dict[str, Any], key: bytes) -> Tail:
+def _believed(known: dict[str, Any], key: bytes) -> tuple[Tail, Sequence[Tail]]:
     try:
         seq, hash_ = int(known["seq"]), bytes.fromhex(known["hash"])
+        unanswered = [Tail(int(seq), bytes.fromhex(text)) for seq, text in known.get("unanswered", ())]
         signature = str(known["signature"])
     except (KeyError, ValueError, TypeError):
         raise StoreCorrupt("the signed head of the journal can't be read") from None
-    if not hmac.compare_digest(signature.encode(), _signature(key, seq, hash_).encode()):
+    if not hmac.compare_digest(signature.encode(), _signature(key, seq, hash_, unanswered).encode()):
         raise StoreCorrupt("the signed head of the journal was not signed with the key beside the store")
-    return Tail(seq, hash_)
+    return Tail(seq, hash_), unanswered
 
 
-def _signature(key: bytes, seq: int, hash_: bytes) -> str:
-    return hmac.new(key, b"%d:" % seq + hash_, hashlib.sha256).hexdigest()
+def _signature(key: bytes, seq: int, hash_: bytes, unanswered: Sequence[Tail]) -> str:
+    said = b"".join(b"%d:" % tail.seq + tail.hash for tail in (Tail(seq, hash_), *unanswered))
+    return hmac.new(key, said, hashlib.sha256).hexdigest()
 
 
 def hold_against(head: Tail, reader: StoreReader) -> None:

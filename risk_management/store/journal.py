@@ -50,6 +50,10 @@ class MemoryJournal:
     def latch(self, *, stopped: str | None = None, in_memory: str | None = None) -> None:
         """Nothing outlives the process."""
 
+    def may_be_taken(self) -> bool:
+        """Nobody else can have it."""
+        return False
+
     def reopen(self) -> None:
         """Memory is always there."""
 

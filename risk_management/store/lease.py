@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
+from contextlib import ExitStack
 from datetime import datetime
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Final
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from risk_management.errors import StoreInUse, StoreTaken, StoreUnavailable
+from risk_management.store.chain import START
 from risk_management.store.database import clear_errors, first_line, known_version, look, writer
 from risk_management.store.place import Place
 from risk_management.store.schema import LEASE
@@ -25,6 +28,8 @@ SECONDS: Final = 10.0
 """For how long the right is given."""
 RENEWED_EVERY: Final = 3.0
 LOOK_EVERY: Final = 0.25
+TICKS: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Goes on while the machine sleeps, where there is such a clock."""
 
 FIRST: Final = text("INSERT INTO lease VALUES (1, '', 0, to_timestamp(0)) ON CONFLICT DO NOTHING")
 LOCKED: Final = text("SELECT 1 FROM lease WHERE id = 1 FOR UPDATE")
@@ -44,7 +49,11 @@ GIVE_BACK: Final = text(
 SEEN: Final = text(
     "SELECT holder, epoch, expires, expires > clock_timestamp() AS holds FROM lease WHERE id = 1"
 )
-HELD: Final = text(f"{SEEN.text} FOR SHARE")
+HELD: Final = text(
+    "SELECT holder, epoch, expires > clock_timestamp() AS holds, "
+    "(SELECT hash FROM journal ORDER BY seq DESC LIMIT 1) AS ending "
+    "FROM lease WHERE id = 1 FOR SHARE OF lease"
+)
 
 
 class Lease:
@@ -63,19 +72,26 @@ class Lease:
     Notes
     -----
     A lease alone is decoration: its holder may be frozen past its end and write on when it wakes. So every
-    write looks at it in its own transaction (`fence`), under a lock that a taker waits for.
+    write looks at it in its own transaction (`fence`), under a lock that a taker waits for. What is done
+    without the database looks at this machine's clock (`may_be_over`): it counts from before the database
+    was asked, and so is never later than the database's own.
     """
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._engine = writer(place)
+        self._engine = writer(place, kept=True)
+        self._turn = Lock()
+        self._sure_until = 0.0
         self._holder = f"process {os.getpid()} on {socket.gethostname()}"
         self._epoch = -1
         self._ended = Event()
-        with clear_errors(place), self._engine.begin() as connection:
-            known_version(connection)  # before anything is written: it may be a database of somebody else
-            LEASE.create(connection, checkfirst=True)
-        self.take()
+        with ExitStack() as failed:
+            failed.callback(self._engine.dispose)
+            with clear_errors(place), self._engine.begin() as connection:
+                known_version(connection)  # before anything is written: it may be a database of others
+                LEASE.create(connection, checkfirst=True)
+            self.take()
+            failed.pop_all()
         self._thread = Thread(target=self._renewing, name="store lease", daemon=True)
         self._thread.start()
 
@@ -106,25 +122,37 @@ class Lease:
     def _tried(self) -> tuple[str, int, datetime] | None:
         """Take it if it is free; else who holds it, since which turn and until when."""
         values = {"holder": self._holder, "seconds": SECONDS, "mine": self._epoch}
-        with clear_errors(self._place), self._engine.begin() as connection:
+        with clear_errors(self._place), self._turn, self._engine.begin() as connection:
             connection.execute(FIRST)
             connection.execute(LOCKED)  # before the time is read: it may have to wait for a frozen writer
+            asked = _now()
             epoch = connection.scalar(TAKE, values)
             if epoch is None:
                 row = connection.execute(SEEN).one()
                 return row.holder, row.epoch, row.expires
-        self._epoch = epoch
+        self._epoch, self._sure_until = epoch, asked + SECONDS
         return None
 
-    def fence(self, connection: Connection) -> None:
+    @property
+    def may_be_over(self) -> bool:
+        """Whether another engine may have taken it by now, as far as can be told without the database."""
+        return _now() > self._sure_until
+
+    def fence(self, connection: Connection, ending: bytes | None = None) -> None:
         """Let a transaction go on only while the lease is held; nobody takes it before that one has ended.
+
+        Parameters
+        ----------
+        connection : Connection
+        ending : bytes, optional
+            Hash of the last entry that the journal must have.
 
         Raises
         ------
         StoreTaken
             Another engine has it.
         StoreUnavailable
-            Its time was over; it can be taken anew.
+            Its time was over, it can be taken anew; or the journal ends elsewhere.
         """
         row = connection.execute(HELD).first()
         if row is None or (row.epoch, row.holder) != (self._epoch, self._holder):
@@ -133,13 +161,15 @@ class Lease:
         if not row.holds:
             said = "this process, or the server, stood still"
             raise StoreUnavailable(f"the lease of {self._place} ran out: {said}")
+        if ending is not None and bytes(row.ending or START) != ending:
+            raise StoreUnavailable(f"the journal of {self._place} was replaced under the running engine")
 
     def release(self) -> None:
         """Give it back, so that another needn't wait; a second call changes nothing."""
         self._ended.set()
-        self._thread.join()
+        self._thread.join()  # it waits for no answer longer than a connection does
         try:
-            with self._engine.begin() as connection:
+            with self._turn, self._engine.begin() as connection:
                 connection.execute(GIVE_BACK, {"mine": self._epoch, "holder": self._holder})
         except SQLAlchemyError as problem:  # it runs out by itself
             logger.warning("the lease could not be given back: %s", first_line(problem))
@@ -147,16 +177,26 @@ class Lease:
 
     def _renewing(self) -> None:
         while not self._ended.wait(RENEWED_EVERY):
-            mine = self._epoch
             try:
-                with self._engine.begin() as connection:
-                    done = connection.execute(
-                        RENEW, {"seconds": SECONDS, "mine": mine, "holder": self._holder}
-                    )
-                if done.rowcount == 0 and mine == self._epoch:
-                    logger.critical("another engine has taken %s over: stop this process", self._place)
+                with self._turn:
+                    self._renew()
             except SQLAlchemyError as problem:
                 logger.warning("the lease was not renewed: %s", first_line(problem))
+
+    def _renew(self) -> None:
+        values = {"seconds": SECONDS, "mine": self._epoch, "holder": self._holder}
+        asked = _now()
+        with self._engine.begin() as connection:
+            done = connection.execute(RENEW, values)
+        if done.rowcount:
+            self._sure_until = asked + SECONDS
+        else:
+            self._sure_until = 0.0
+            logger.critical("another engine has taken %s over: stop this process", self._place)
+
+
+def _now() -> float:
+    return time.clock_gettime(TICKS)
 
 
 def holder_of(place: Place) -> str | None:

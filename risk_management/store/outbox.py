@@ -19,7 +19,7 @@ from risk_management.model.alert import Alert
 from risk_management.store.database import clear_errors, connect
 from risk_management.store.place import place_of
 from risk_management.store.reader import StoreReader
-from risk_management.store.rows import append, into
+from risk_management.store.rows import append, into, storable
 from risk_management.store.schema import JOURNAL, OUTBOX
 
 __all__ = [
@@ -48,7 +48,7 @@ def outbox_row(
     """A row as it begins."""
     return {
         "key": message.key,
-        "channel": channel,
+        "channel": storable(channel),
         "alert_id": alert_id,
         "seq": seq,
         "rank": message.severity.rank,
@@ -130,17 +130,17 @@ class SqlOutbox:
 
     def postponed(self, key: str, channel: str, error: str, next_at: float) -> None:
         """A try failed."""
-        self._change(key, channel, last_error=error, next_at=next_at)
+        self._change(key, channel, last_error=storable(error), next_at=next_at)
 
     def failed(self, key: str, channel: str, error: str) -> None:
         """It is given up."""
-        self._change(key, channel, state=RowState.FAILED.value, last_error=error)
+        self._change(key, channel, state=RowState.FAILED.value, last_error=storable(error))
 
     def noted(self, key: str, channel: str, text: str) -> None:
         """Keep a remark."""
         with self._writing() as connection:
             mine = (C.key == key, C.channel == channel)
-            connection.execute(update(OUTBOX).where(*mine).values(last_error=text))
+            connection.execute(update(OUTBOX).where(*mine).values(last_error=storable(text)))
 
     def carries(self, key: str) -> frozenset[str]:
         """The channels that have a row of this message."""
@@ -297,7 +297,7 @@ def _counted(connection: Connection, channel: str, found: dict[str, tuple[int, f
 
 def newest_message(connection: Connection, start: str) -> Message | None:
     """The message with the greatest key that begins so; None without one that can be read."""
-    mine = C.key.startswith(start, autoescape=True)
+    mine = C.key.startswith(storable(start), autoescape=True)
     body = connection.scalar(select(C.body).where(mine).order_by(C.key.desc()).limit(1))
     try:
         return None if body is None else Message.from_text(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,21 @@ __all__ = ["Place", "place_of", "store_file"]
 POSTGRESQL: Final = "postgresql"
 DRIVER: Final = "postgresql+psycopg"
 NO_FILE: Final = "store: a durable store needs a file; leave it out to stay in memory"
+OPTIONS: Final = (
+    "host",
+    "port",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslcrl",
+    "channel_binding",
+    "gssencmode",
+    "krbsrvname",
+    "target_session_attrs",
+    "passfile",
+)
+"""What may stand behind the question mark; the rest is ours to set, or would show a secret."""
 FORMS: Final = "write a path, sqlite:///path or postgresql://user@host/database"
 
 
@@ -92,15 +108,24 @@ def store_file(store: str) -> Path:
 
 
 def _of_a_server(url: URL) -> Place:
-    if url.password is not None or any("password" in name for name in url.query):
+    if url.password is not None or any("password" in name.casefold() for name in url.query):
         raise ConfigurationError(  # an address stands in logs, answers and lists of processes
             "store: leave the password out of the address; PGPASSWORD or ~/.pgpass holds it"
         )
+    strange = sorted(set(url.query) - set(OPTIONS))
+    if strange:
+        raise ConfigurationError(
+            f"store: {strange[0]!r:.40} can't stand in an address; {', '.join(OPTIONS)} can"
+        )
     if not url.database:
         raise ConfigurationError("store: name the database, as in postgresql://user@host/database")
-    digest = hashlib.sha256(_plain(url).encode()).hexdigest()[:8]
+    if "=" in url.database or "://" in url.database:  # the driver would read settings out of it
+        raise ConfigurationError("store: the name of a database has no = and no ://")
+    host = url.query.get("host") or url.host or os.environ.get("PGHOST") or "local"
+    port = url.query.get("port") or url.port or os.environ.get("PGPORT") or "5432"
+    digest = hashlib.sha256(f"{host} {port} {url.database}".encode()).hexdigest()[:8]
     folder = Path(user_data_path("risk_management", appauthor=False)) / POSTGRESQL
-    name = "".join(letter if letter.isalnum() else "-" for letter in f"{url.database}-{url.host or 'local'}")
+    name = "".join(letter if letter.isalnum() else "-" for letter in f"{url.database}-{host}")
     return Place(url.set(drivername=DRIVER), folder / f"{name[:80]}-{digest}")
 
 

@@ -39,6 +39,7 @@ from risk_management.store.database import (
 )
 from risk_management.store.model_codec import model_from
 from risk_management.store.place import Place, place_of
+from risk_management.store.rows import storable
 from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, REQUESTS, SNAPSHOTS
 
 __all__ = ["BEGINNING", "Entry", "Snapshot", "StoreReader", "Tail", "checked", "snapshot_hash"]
@@ -104,6 +105,7 @@ def checked(entry: Entry, tail: Tail) -> Tail:
 
 
 def _by(actor: str) -> ColumnElement[bool]:
+    actor = storable(actor)
     named, text = JOURNAL.c.actor, _literal(actor)
     return or_(
         named == actor,
@@ -253,7 +255,7 @@ class StoreReader:
         if kinds:
             query = query.where(JOURNAL.c.kind.in_(kinds))
         if text:
-            newest, wanted = query.subquery(), f"%{_literal(text)}%"
+            newest, wanted = query.subquery(), f"%{_literal(storable(text))}%"
             fits = newest.c.actor.ilike(wanted, escape="!") | newest.c.body.ilike(wanted, escape="!")
             query = select(newest).where(fits).order_by(newest.c.seq.desc()).limit(number)
         return [Entry._make(row) for row in self.rows(query)]
@@ -337,14 +339,23 @@ class StoreReader:
 
     def _named(self, query: Select[Any], name: str) -> Entry | None:
         """By the driver itself, in a tenth of SQLAlchemy's time: the gate asks before every decision."""
-        statement = compiled(query, self._engine)
-        with (
-            clear_errors(self.place),
-            self._lock,
-            by_driver(self._engine),
-            closing(self._engine.raw_connection()) as connection,
-            closing(connection.cursor()) as cursor,
-        ):
-            cursor.execute(statement, {"name": name})
-            row = cursor.fetchone()
+        with clear_errors(self.place), self._lock, by_driver(self._engine):
+            try:
+                row = self._asked(query, name)
+            except self._engine.dialect.loaded_dbapi.Error as problem:
+                if self.place.is_file or isinstance(problem, TimeoutError):
+                    raise
+                row = self._asked(query, name)  # a connection may have been ended while nobody used it
         return None if row is None else Entry._make(row)
+
+    def _asked(self, query: Select[Any], name: str) -> Any:
+        connection = self._engine.raw_connection()
+        try:
+            with closing(connection.cursor()) as cursor:
+                cursor.execute(compiled(query, self._engine), {"name": storable(name)})
+                return cursor.fetchone()
+        except self._engine.dialect.loaded_dbapi.Error:
+            connection.invalidate()  # the next question opens another
+            raise
+        finally:
+            connection.close()

@@ -11,7 +11,12 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from risk_management.store.database import by_driver, compiled
 
-__all__ = ["Into", "append", "into"]
+__all__ = ["Into", "append", "into", "storable"]
+
+
+def storable(text: str) -> str:
+    """A text without what one of the databases refuses: a NUL, half a pair of UTF-16."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 class Into(NamedTuple):

@@ -34,7 +34,7 @@ from risk_management.store.outbox import PUT, SqlOutbox, alert_rows
 from risk_management.store.place import Place, place_of
 from risk_management.store.reader import BEGINNING, Entry, StoreReader, Tail, snapshot_hash
 from risk_management.store.recovery import recovered
-from risk_management.store.rows import append, into
+from risk_management.store.rows import append, into, storable
 from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, OUTBOX, REQUESTS, SNAPSHOTS
 from risk_management.store.small_file import LONGEST_NOTE, SmallFile
 from risk_management.store.snapshot import snapshot_bytes
@@ -48,12 +48,15 @@ KEPT_SNAPSHOTS: Final = 2
 APPEND: Final = into(JOURNAL)
 ANSWERED: Final = into(REQUESTS, known_stays=True)
 """The first answer to an id stays the answer."""
+MOST_UNANSWERED: Final = 16
+"""Failed writes that are noted beside the store."""
 BOOKED: Final = into(EXECUTIONS, known_stays=True)
 TROUBLE: Final = (SQLAlchemyError, sqlite3.Error, OSError, PydanticSerializationError, MemoryError)
 BEHIND: Final = (OUTBOX, REQUESTS, EXECUTIONS, SNAPSHOTS, JOURNAL)
 """The tables that name entries, in the order in which entries can be taken out."""
 UNANSWERED: Final = text("SET LOCAL risk_management.unanswered = 'on'")
-"""Tells the guard of the journal that what is taken out was never answered."""
+"""Tells the guard of a server's journal that what is taken out was never answered."""
+GUARD: Final = text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'journal_no_delete'")
 
 
 class SqlJournal:
@@ -78,7 +81,7 @@ class SqlJournal:
         """What is still to be sent of what was told."""
         self._lock = StoreLock(self.place)
         self._lease: Lease | None = None
-        self._unanswered: set[Tail] = set()
+        self._unanswered: list[Tail] = []
         with ExitStack() as failed, clear_errors(self.place):
             failed.callback(self._lock.release)
             self._models: set[str] = set()
@@ -122,7 +125,7 @@ class SqlJournal:
             self._fill(batch, events)
             with self._turn, connection.begin():
                 if self._lease is not None:
-                    self._lease.fence(connection)
+                    self._lease.fence(connection, self._tail.hash)
                 for digest, model in models.items():
                     _keep_model(connection, digest, model)
                 append(connection, APPEND, rows)
@@ -133,7 +136,7 @@ class SqlJournal:
                     _keep_snapshot(connection, after, rows[-1])
         except (*TROUBLE, StoreUnavailable) as problem:
             self._is_broken = True  # what a connection says after it failed once is not to be believed
-            self._unanswered.update(Tail(row["seq"], row["hash"]) for row in rows)
+            self._note_unanswered(rows)
             if isinstance(problem, StoreTaken):
                 raise
             raise StoreUnavailable(_said(problem)) from problem
@@ -151,7 +154,7 @@ class SqlJournal:
             seq += 1
             written = encode(event)
             at = event.at.isoformat()
-            actor = event.actor.encode("utf-8", "replace").decode()
+            actor = storable(event.actor)
             before = link(before, seq, at, written.kind, actor, written.body)
             batch.rows.append(
                 {
@@ -182,8 +185,8 @@ class SqlJournal:
                 self._lease.take()  # what was under way has come to its end then, either one
             self._open()
             found = self.reader.tail()
-            if found != self._tail and self._lease is not None:
-                found = self._without_unanswered(self._lease)
+            if found in self._unanswered:
+                found = self._without_unanswered()
         except StoreInUse as problem:
             raise StoreCorrupt(str(problem)) from problem
         except (*TROUBLE, StoreUnavailable) as problem:
@@ -197,20 +200,32 @@ class SqlJournal:
                 "written"
             )
 
-    def _without_unanswered(self, lease: Lease) -> Tail:
-        """Take out what a server committed without our hearing of it, and say where the journal ends now.
+    def _note_unanswered(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Whoever waits for them is told that they did not happen; a server may have them all the same."""
+        if not rows or self._tail == BEGINNING:
+            return
+        self._unanswered = [*self._unanswered, Tail(rows[-1]["seq"], rows[-1]["hash"])][-MOST_UNANSWERED:]
+        try:
+            self._head.write(*self._tail, self._unanswered)
+        except OSError as problem:
+            logger.critical("what was not answered can't be noted: %s", problem)
 
-        Whoever waited for it was told that it did not happen, and it may have happened anew since. Nothing
-        is taken out where an entry is none of those.
+    def _without_unanswered(self) -> Tail:
+        """Take out what was committed without our hearing of it, and say where the journal ends now.
+
+        Whoever waited for it was told that it did not happen, and it may have happened anew since. Where it
+        ends with such an entry, all behind the last one that was answered are of the same write.
         """
-        behind = list(self.reader.entries(self._tail.seq))
-        if behind and all(Tail(entry.seq, entry.hash) in self._unanswered for entry in behind):
-            with self._turn, self._connection.begin():
-                lease.fence(self._connection)
-                self._connection.execute(UNANSWERED)
-                for table in BEHIND:
-                    self._connection.execute(table.delete().where(table.c.seq > self._tail.seq))
-            logger.warning("%d entries that nobody was told of were taken out", len(behind))
+        with self._turn, self._connection.begin():
+            if self._lease is not None:
+                self._lease.fence(self._connection)
+            guard = self._connection.scalar(GUARD) if self.place.is_file else None
+            self._connection.execute(UNANSWERED if guard is None else text("DROP TRIGGER journal_no_delete"))
+            for table in BEHIND:
+                self._connection.execute(table.delete().where(table.c.seq > self._tail.seq))
+            if guard is not None:
+                self._connection.exec_driver_sql(guard)
+        logger.warning("the entries behind %d, which nobody was told of, were taken out", self._tail.seq)
         return self.reader.tail()
 
     def _disconnect(self) -> None:
@@ -231,6 +246,10 @@ class SqlJournal:
         except (OSError, ValueError) as problem:
             logger.critical("the latch file can't be written: %s", problem)
 
+    def may_be_taken(self) -> bool:
+        """Whether another engine may have it by now; see `Journal.may_be_taken`."""
+        return self._lease is not None and self._lease.may_be_over
+
     def latched(self) -> dict[str, str]:
         """What was noted."""
         return {name: str(text) for name, text in self._latch.read().items() if text}
@@ -240,8 +259,10 @@ class SqlJournal:
         if last is not None and not self._is_broken and last.state.version == self._tail.seq:
             try:
                 with self._connection.begin():
+                    if self._lease is not None:
+                        self._lease.fence(self._connection, self._tail.hash)
                     _keep_snapshot(self._connection, last, {"seq": self._tail.seq, "hash": self._tail.hash})
-            except TROUBLE as problem:
+            except (*TROUBLE, StoreUnavailable) as problem:
                 logger.warning("no snapshot was kept: %s", _said(problem))
         self._disconnect()
         if self._lease is not None:
@@ -263,10 +284,13 @@ class SqlJournal:
         return found if isinstance(found, Filled) else None
 
     def _event(self, find: Callable[[str], Entry | None], name: str) -> Event | None:
+        if self._is_broken:  # everybody waits while it is asked
+            return None
         try:
             entry = find(name)
         except StoreUnavailable as problem:
             logger.warning("the journal could not be read: %s", problem)
+            self._is_broken = not self.place.is_file  # nobody else waits for it; the next write finds out
             return None
         if entry is None or entry.seq > self._tail.seq:
             return None  # what stands behind the end that is known was lost for the engine: it was told so
@@ -287,6 +311,9 @@ class SqlJournal:
         known = self._head.read()
         if known is not None:
             hold_against(known, self.reader)
+            if self._tail in self._head.unanswered():
+                self._tail = known
+                self._tail = self._without_unanswered()
         if self._tail not in {known, BEGINNING}:
             logger.warning(
                 "the journal is signed to entry %s and ends at %d: a kill or a power cut leaves that, "

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Final
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 PREFIX: Final = "risk_"
 FRESH_SECONDS: Final = 1.0
 """For how long what was read of the tokens is believed: a revoked one ends within it."""
+AGAIN_SECONDS: Final = 10.0
+"""Until they are read again after that failed: every request waits while they are."""
 USED_EVERY: Final = timedelta(minutes=1)
 MOST: Final = 1000
 
@@ -56,23 +59,25 @@ class TokenStore:
     def __init__(self, store: str, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._lock = Lock()
-        place = place_of(store)
+        self._place = place = place_of(store)
         held = _held(place)
-        try:
+        with ExitStack() as failed, clear_errors(place):
             self._engine = connect(store)
-            if held is not None and (place.is_file or holder_of(place) is None):
-                with clear_errors(place):
+            failed.callback(self._engine.dispose)
+            try:
+                if held is not None and (place.is_file or holder_of(place) is None):
                     migrate(self._engine)
-                if place.is_file:
-                    place.beside.chmod(0o600)
-        finally:
-            if held is not None:
-                held.release()
+                    if place.is_file:
+                        place.beside.chmod(0o600)
+            finally:
+                if held is not None:
+                    held.release()
+            if held is None and not self._has_table():
+                raise StoreUnavailable("the server is starting, or is of an older version; try again")
+            failed.pop_all()
         self._known: list[tuple[bytes, Token]] = []
         self._read_at = -FRESH_SECONDS
         self._used: dict[str, datetime] = {}
-        if held is None and not self._has_table():
-            raise StoreUnavailable("the server is starting, or is of an older version; try again")
 
     def create(self, name: str, access: Access, *, bot: str | None = None, actor: str) -> tuple[Token, str]:
         """A new token and its secret, which is shown this once.
@@ -125,7 +130,7 @@ class TokenStore:
 
     def tokens(self) -> list[Token]:
         """All tokens, the newest last, the revoked ones too."""
-        with self._lock:
+        with self._lock, clear_errors(self._place):
             return [token for _, token in self._rows()]
 
     def find(self, secret: str) -> Token | None:
@@ -167,9 +172,10 @@ class TokenStore:
         try:
             self._known = self._rows()
             self._note_use()
+            self._read_at = self._clock.monotonic()
         except TROUBLE as problem:
             logger.warning("the tokens can't be read, the known ones hold: %s", type(problem).__name__)
-        self._read_at = self._clock.monotonic()
+            self._read_at = self._clock.monotonic() + AGAIN_SECONDS - FRESH_SECONDS
 
     def _note_use(self) -> None:
         last = {token.token_id: token.last_used_at for _, token in self._known}

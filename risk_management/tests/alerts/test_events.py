@@ -26,6 +26,9 @@ class Units:
     def recover(self) -> None:
         return None
 
+    def may_be_taken(self) -> bool:
+        return False
+
     def reopen(self) -> None:
         pass
 

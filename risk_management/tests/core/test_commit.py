@@ -73,6 +73,9 @@ class Paper:
             k: v for k, v in {**self.notes, **{k: v for k, v in said.items() if v is not None}}.items() if v
         }
 
+    def may_be_taken(self) -> bool:
+        return False
+
     def reopen(self) -> None:
         if self.is_other:
             raise StoreCorrupt("the journal ends elsewhere")

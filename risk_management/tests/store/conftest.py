@@ -10,9 +10,11 @@ from typing import NamedTuple
 import pytest
 
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.store import sql_journal
+from risk_management.store import lease, sql_journal
 from risk_management.store.snapshot import snapshot_bytes
 from risk_management.store.sql_journal import SqlJournal
+from risk_management.tests.store.server import Postgres
+from risk_management.tests.store.worker import SHORT
 from risk_management.tests.store.workload import Act, Bot, run
 from risk_management.tests.store.world import small_foundation
 
@@ -60,3 +62,24 @@ def lived(_life, tmp_path) -> Lived:
     for file in _life.path.parent.iterdir():
         shutil.copy(file, tmp_path / file.name)
     return _life._replace(path=tmp_path / _life.path.name)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    made = Postgres(tmp_path_factory.mktemp("postgres"))
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def _at_home(tmp_path, monkeypatch):
+    """What stands beside a database lies in the user's folder; leases that nobody has to wait for."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(lease, "SECONDS", SHORT[0])
+    monkeypatch.setattr(lease, "RENEWED_EVERY", SHORT[1])
+    monkeypatch.setattr(sql_journal, "SNAPSHOT_EVERY", 40)
+
+
+@pytest.fixture
+def store(server) -> str:
+    return server.database()

@@ -7,14 +7,13 @@ import random
 import signal
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from threading import Thread
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner, Result
 
 from risk_management.cli.main import app
@@ -31,10 +30,7 @@ from risk_management.errors import (
     StoreUnavailable,
 )
 from risk_management.model.access import Access
-from risk_management.model.money import SCALE
 from risk_management.model.portfolio import Scope, TradingMode
-from risk_management.store import lease as lease_of
-from risk_management.store import sql_journal
 from risk_management.store.backup import back_up, restore
 from risk_management.store.database import connect, writer
 from risk_management.store.lease import holder_of
@@ -48,30 +44,11 @@ from risk_management.store.verify import verify
 from risk_management.tests.store.checks import problems
 from risk_management.tests.store.server import Postgres
 from risk_management.tests.store.test_kills import ended, killed, soaked, wait_until
-from risk_management.tests.store.worker import SHORT, started, told
+from risk_management.tests.store.worker import started, told
 from risk_management.tests.store.workload import Act, Bot, missing, run
 from risk_management.tests.store.world import small_foundation
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    made = Postgres(tmp_path_factory.mktemp("postgres"))
-    yield made
-    made.end()
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path, monkeypatch):
-    """What stands beside a database lies in the user's folder; leases that nobody has to wait for."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(lease_of, "SECONDS", SHORT[0])
-    monkeypatch.setattr(lease_of, "RENEWED_EVERY", SHORT[1])
-    monkeypatch.setattr(sql_journal, "SNAPSHOT_EVERY", 40)
-
-
-@pytest.fixture
-def store(server) -> str:
-    return server.database()
+pytestmark = pytest.mark.usefixtures("_at_home")
 
 
 def opened(store: str) -> AdvancedRiskManager:
@@ -260,6 +237,7 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path):
 
 def test_without_the_driver_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "risk_management.store.postgres", raising=False)
     with pytest.raises(ConfigurationError, match=r"risk-management\[postgres\]"):
         SqlJournal("postgresql://anna@/book")
 
@@ -366,83 +344,12 @@ def test_connections_that_a_server_ends_are_opened_anew(server, store, caplog):
     assert problems(store, answered) == []
 
 
-# -- a commit whose answer is lost -----------------------------------------------------------------
-
-
-@contextmanager
-def answer_lost(journal: SqlJournal):
-    """The next commit happens, and the engine hears of a broken connection."""
-    connection = journal._connection
-    real = connection.begin
-
-    @contextmanager
-    def begin():
-        with real():
-            yield
-        connection.begin = real
-        raise DBAPIError(None, None, Exception("server closed the connection unexpectedly"))
-
-    connection.begin = begin
-    yield
-
-
 def traded(manager: AdvancedRiskManager) -> str:
     manager.register_bot("a", "s")
     manager.update_prices({"AAA": 100.0})
     decision = manager.request_trade(OrderTicket("AAA", "buy", 1000.0, "s", "a", request_id="first"))
     assert decision.approved
     return decision.request_id
-
-
-def test_a_fill_whose_commit_was_not_heard_of_counts_once(store, caplog):
-    caplog.set_level("CRITICAL")
-    manager = opened(store)
-    request_id = traded(manager)
-    with answer_lost(manager.book.journal):
-        done = manager.execute_trade(FillReport(request_id, 1000.0, 100.0, execution_id="e1"))
-    assert not done.durable
-    with StoreReader.of_store(store) as reader:
-        assert reader.filled("e1") is not None  # it is there, and nobody was told so
-    assert manager.mend_store()
-    (held,) = manager.state.positions.values()
-    assert held.quantity == 10 * SCALE
-    with StoreReader.of_store(store) as reader:
-        assert len(reader.of_kinds("Filled")) == 1
-        assert verify(reader).is_clean
-    assert_kept(manager, store)
-
-
-def test_an_approval_that_nobody_heard_of_reserves_nothing(store, caplog):
-    caplog.set_level("CRITICAL")
-    manager = opened(store)
-    traded(manager)
-    with answer_lost(manager.book.journal):
-        decision = manager.request_trade(OrderTicket("AAA", "buy", 500.0, "s", "a", request_id="second"))
-    assert (decision.approved, decision.durable) == (False, False)
-    assert manager.mend_store()
-    again = manager.request_trade(OrderTicket("AAA", "buy", 500.0, "s", "a", request_id="second"))
-    assert not again.approved  # the same answer
-    assert list(manager.state.reservations) == ["first"]
-    assert_kept(manager, store)
-
-
-def test_entries_of_somebody_else_are_never_taken_out(server, store, caplog):
-    caplog.set_level("CRITICAL")
-    manager = opened(store)
-    traded(manager)
-    end = manager.book.journal.reader.tail().seq
-    with answer_lost(manager.book.journal), suppress(StoreUnavailable):
-        held(manager, TradingMode.REDUCING, "lost")
-    server.ask(
-        "INSERT INTO journal SELECT seq + 1, at, kind, actor, body, hash FROM journal "
-        "ORDER BY seq DESC LIMIT 1",
-        place_of(store).url.database,
-    )
-    assert not manager.mend_store()
-    assert manager.state.mode is TradingMode.HALTED
-    assert server.ask("SELECT max(seq) FROM journal", place_of(store).url.database)[0][0] > end + 1
-    assert holder_of(place_of(store)) is None  # it is out of it: another engine needn't wait
-    manager.close()
 
 
 # -- an engine that was passed over ----------------------------------------------------------------

@@ -1,0 +1,91 @@
+"""Connections to PostgreSQL: a look sees one moment, a commit is on disk, and no wait is without an end."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.pool import NullPool, StaticPool
+
+from risk_management.store.place import Place
+
+__all__ = ["NoAnswer", "server_engine"]
+
+SETTINGS: Final = {
+    "synchronous_commit": "on",
+    "statement_timeout": "10s",
+    "lock_timeout": "8s",
+    "idle_in_transaction_session_timeout": "5s",
+    "timezone": "UTC",
+}
+"""What every connection is set to."""
+READING: Final = {
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "repeatable\\ read",  # all questions of one look see one moment
+}
+TIMEOUTS: Final = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "application_name": "risk_management",
+}
+"""Of the connection itself: a machine that is gone is given up in seconds."""
+PATIENCE: Final = 5.0
+"""Seconds for an answer on the connections of an engine: bots wait behind them."""
+PATIENCE_OF_TOOLS: Final = 12.0
+"""For all others; the server's own limits come first."""
+
+
+class NoAnswer(psycopg.OperationalError, TimeoutError):
+    """The server took a question and gave no answer in time."""
+
+
+class _Limited(psycopg.Connection[Any]):
+    """Waits for so long and no longer: a server that stands still answers nothing and ends nothing."""
+
+    patience = PATIENCE_OF_TOOLS
+
+    def wait(self, gen: Any, *options: Any, **named: Any) -> Any:
+        named["timeout"] = self.patience
+        try:
+            return super().wait(gen, *options, **named)
+        except psycopg.errors._WaitTimeout:
+            self.pgconn.finish()  # what comes later would be taken for the answer to another question
+            raise NoAnswer(f"the server gave no answer in {self.patience:.0f} s") from None
+
+
+class _Patient(_Limited):
+    patience = PATIENCE
+
+
+def server_engine(place: Place, *, reading: bool, kept: bool) -> Engine:
+    """An engine on a server.
+
+    Parameters
+    ----------
+    place : Place
+    reading : bool
+        Nothing can be changed through it.
+    kept : bool
+        It works through one connection, which stays open, for those whom bots wait for; else every act
+        opens one of its own.
+    """
+    settings = SETTINGS | READING if reading else SETTINGS
+    engine = create_engine(
+        place.url,
+        poolclass=StaticPool if kept else NullPool,
+        connect_args={
+            **TIMEOUTS,
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+        },
+    )
+    kind = _Patient if kept else _Limited
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> psycopg.Connection[Any]:
+        return kind.connect(*arguments, **named)
+
+    return engine

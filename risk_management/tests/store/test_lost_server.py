@@ -1,0 +1,394 @@
+"""A server that is gone, stands still, or is another one: nothing waits for ever, nothing is done twice."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from risk_management.core.fill_report import FillReport
+from risk_management.core.order_desk import OrderTicket
+from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.errors import ConfigurationError, StoreUnavailable
+from risk_management.model.access import Access
+from risk_management.model.money import SCALE
+from risk_management.model.portfolio import TradingMode
+from risk_management.model.trade import TradeDecision
+from risk_management.store import postgres
+from risk_management.store.lease import holder_of
+from risk_management.store.outbox import SqlOutbox
+from risk_management.store.place import place_of
+from risk_management.store.reader import StoreReader
+from risk_management.store.snapshot import snapshot_bytes
+from risk_management.store.sql_journal import SqlJournal
+from risk_management.store.tokens import TokenStore
+from risk_management.store.verify import verify
+from risk_management.tests.store.server import Postgres, Wire
+from risk_management.tests.store.test_kills import wait_until
+from risk_management.tests.store.test_postgres import assert_kept, opened, traded
+
+pytestmark = pytest.mark.usefixtures("_at_home")
+
+PATIENCE = 0.5
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch, caplog):
+    caplog.set_level("CRITICAL")
+    monkeypatch.setattr(postgres._Limited, "patience", PATIENCE)
+    monkeypatch.setattr(postgres._Patient, "patience", PATIENCE)
+    monkeypatch.setitem(postgres.TIMEOUTS, "connect_timeout", 2)
+
+
+def holding(store: str) -> AdvancedRiskManager:
+    """An engine whose bot holds ten units."""
+    manager = opened(store)
+    request_id = traded(manager)
+    assert manager.execute_trade(FillReport(request_id, 1000.0, 100.0, execution_id="e1")).durable
+    return manager
+
+
+def asked(manager: AdvancedRiskManager, side: str, name: str | None = None) -> TradeDecision:
+    return manager.request_trade(OrderTicket("AAA", side, 100.0, "s", "a", request_id=name))
+
+
+# -- it stands still -------------------------------------------------------------------------------
+
+
+def test_a_server_that_stands_still_keeps_nobody_waiting(server, store):
+    """Everybody is answered, also those who came at once; what closes passes, what opens does not."""
+    manager = holding(store)
+    with ThreadPoolExecutor(8) as callers, server.standing_still():
+        answers = [callers.submit(asked, manager, side) for side in ("sell", "buy") * 4]
+        said = [answer.result(timeout=30) for answer in answers]
+        assert not any(decision.approved and decision.durable for decision in said)
+        assert asked(manager, "sell").approved
+        assert not asked(manager, "buy").approved
+    wait_until(manager.mend_store)
+    assert asked(manager, "buy").durable
+    assert_kept(manager, store)
+
+
+def test_the_stop_needs_no_server(server, store):
+    manager = holding(store)
+    with server.standing_still():
+        assert manager.emergency_stop("enough", actor="anna") is False  # it is not on disk
+        assert manager.state.mode is TradingMode.HALTED
+        assert "enough" in manager.book.journal.latched()["stopped"]
+        assert not asked(manager, "buy").approved
+    wait_until(manager.mend_store)
+    assert manager.state.mode is TradingMode.HALTED
+    assert_kept(manager, store)
+    again = opened(store)
+    assert again.state.mode is TradingMode.HALTED
+    again.close()
+
+
+def test_a_server_that_stands_still_refuses_looks_and_tokens_in_time(server, store):
+    manager = holding(store)
+    tokens = TokenStore(store)
+    made, secret = tokens.create("anna", Access.OPERATE, actor="anna")
+    assert tokens.find(secret) == made
+    with server.standing_still():
+        for attempt in (
+            lambda: StoreReader.of_store(store),
+            tokens.tokens,
+            lambda: tokens.revoke(made.token_id),
+            lambda: SqlOutbox(store).counts(),
+            lambda: SqlJournal(store.replace("/book", "/other")),
+        ):
+            with pytest.raises(StoreUnavailable) as raised:
+                attempt()
+            assert "\n" not in str(raised.value)
+        assert tokens.find(secret) == made  # the stop of a person who is known must not need it
+    tokens.close()
+    wait_until(manager.mend_store)
+    manager.close()
+
+
+# -- it is gone, and another engine has the book ----------------------------------------------------
+
+
+def test_an_engine_without_its_server_closes_until_another_may_have_the_book(tmp_path):
+    server = Postgres(tmp_path)
+    store = server.database()
+    manager = holding(store)
+    server.kill()
+    first = asked(manager, "sell", "kept")
+    assert (first.approved, first.durable) == (True, False)
+    wait_until(manager.book.journal.may_be_taken)
+    late = asked(manager, "sell")
+    assert not late.approved
+    assert manager.state.mode is TradingMode.HALTED
+    version = manager.state.version
+    assert not manager.mend_store()
+    assert not asked(manager, "sell", "more").approved
+    assert manager.state.version <= version + 2  # it is said once
+    server.start()
+    wait_until(manager.mend_store)  # nobody took it: it goes on as it was
+    assert manager.state.mode is TradingMode.ACTIVE
+    assert asked(manager, "sell", "kept").approved
+    assert_kept(manager, store)
+    server.end()
+
+
+def test_two_engines_never_close_the_same_position(server, store, tmp_path, monkeypatch):
+    """The first is cut off from the server and from nothing else; its bot asks on and on."""
+    wire = Wire(tmp_path / "wire", server)
+    first = holding(wire.through(store))
+    wire.cut()
+    sold = []
+
+    def sell_on() -> bool:
+        decision = asked(first, "sell")
+        sold.append(decision.recommended_size if decision.approved else 0.0)
+        return first.state.mode is TradingMode.HALTED
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "another machine"))
+    wait_until(sell_on)
+    second = opened(store)
+    assert asked(second, "sell").approved
+    for _ in range(20):
+        assert not asked(first, "sell").approved
+    assert not first.mend_store()
+    assert sum(sold) <= 1000.0
+    assert_kept(second, store)
+    first.close()
+
+
+def test_an_engine_that_wakes_with_a_dead_connection_closes_nothing(server, store, tmp_path, monkeypatch):
+    wire = Wire(tmp_path / "wire", server)
+    first = holding(wire.through(store))
+    monkeypatch.setattr(type(first.book.journal._lease), "_renew", lambda _: None)  # it is frozen ...
+    wait_until(first.book.journal.may_be_taken)
+    wire.cut()  # ... and wakes without a connection
+    assert not asked(first, "sell").approved
+    assert first.state.mode is TradingMode.HALTED
+    first.close()
+
+
+# -- it is another one than before -----------------------------------------------------------------
+
+
+def test_an_older_dump_under_a_running_engine_is_not_written_to(server, store):
+    manager = holding(store)
+    end = manager.book.journal.reader.tail().seq
+    name = place_of(store).url.database
+    server.ask("ALTER TABLE journal DISABLE TRIGGER ALL", name)
+    server.ask("DELETE FROM executions", name)
+    server.ask(f"DELETE FROM journal WHERE seq = {end}", name)
+    assert not asked(manager, "buy").approved
+    assert not manager.mend_store()
+    assert manager.state.mode is TradingMode.HALTED
+    assert server.ask("SELECT max(seq) FROM journal", name) == [(end - 1,)]
+    manager.close()
+
+
+def test_connections_that_ended_while_nobody_used_them_are_no_failure(server, store):
+    """A firewall or a pooler forgets them: the reader's is opened anew, and nobody hears of it."""
+    manager = holding(store)
+    own = manager.book.journal._connection.connection.driver_connection.info.backend_pid
+    server.ask(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE pid NOT IN ({own}, pg_backend_pid()) AND application_name = 'risk_management'"
+    )
+    assert asked(manager, "buy").durable
+    assert not manager.book.outage
+    manager.close()
+
+
+# -- a commit that was not heard of, and a kill before that was found out ----------------------------
+
+
+@contextmanager
+def answer_lost(journal: SqlJournal):
+    """The next commit happens, and the engine hears of a broken connection."""
+    connection = journal._connection
+    real = connection.begin
+
+    @contextmanager
+    def begin():
+        with real():
+            yield
+        connection.begin = real
+        raise DBAPIError(None, None, Exception("server closed the connection unexpectedly"))
+
+    connection.begin = begin
+    yield
+
+
+@pytest.fixture(params=["file", "server"])
+def either(request, tmp_path) -> str:
+    return str(tmp_path / "book.db") if request.param == "file" else request.getfixturevalue("store")
+
+
+def test_a_fill_whose_commit_was_not_heard_of_counts_once(either):
+    manager = opened(either)
+    request_id = traded(manager)
+    with answer_lost(manager.book.journal):
+        done = manager.execute_trade(FillReport(request_id, 1000.0, 100.0, execution_id="e1"))
+    assert not done.durable
+    with StoreReader.of_store(either) as reader:
+        assert reader.filled("e1") is not None  # it is there, and nobody was told so
+    assert manager.mend_store()
+    (held,) = manager.state.positions.values()
+    assert held.quantity == 10 * SCALE
+    with StoreReader.of_store(either) as reader:
+        assert len(reader.of_kinds("Filled")) == 1
+        assert verify(reader).is_clean
+    assert_kept(manager, either)
+
+
+def test_an_approval_that_nobody_heard_of_reserves_nothing(either):
+    manager = opened(either)
+    traded(manager)
+    with answer_lost(manager.book.journal):
+        decision = asked(manager, "buy", "second")
+    assert (decision.approved, decision.durable) == (False, False)
+    assert manager.mend_store()
+    assert not asked(manager, "buy", "second").approved  # the same answer
+    assert list(manager.state.reservations) == ["first"]
+    assert_kept(manager, either)
+
+
+def test_what_nobody_heard_of_is_out_after_a_kill_too(either):
+    """Killed before the store was tried again: the next start knows what its callers were told."""
+    manager = opened(either)
+    traded(manager)
+    before = snapshot_bytes(manager.book.standing)
+    with answer_lost(manager.book.journal):
+        asked(manager, "buy", "second")
+    with StoreReader.of_store(either) as reader:
+        assert reader.decided("second") is not None
+    left(manager.book.journal)
+    journal = SqlJournal(either)
+    assert snapshot_bytes(journal.recover()) == before
+    assert verify(journal.reader).is_clean
+    assert journal.decided("second") is None
+    journal.close()
+
+
+def test_what_was_answered_after_a_failure_stays_after_a_kill(either):
+    manager = opened(either)
+    traded(manager)
+    with answer_lost(manager.book.journal):
+        asked(manager, "buy", "second")
+    assert manager.mend_store()
+    assert asked(manager, "buy", "third").durable
+    state = snapshot_bytes(manager.book.standing)
+    left(manager.book.journal)
+    journal = SqlJournal(either)
+    assert snapshot_bytes(journal.recover()) == state
+    journal.close()
+
+
+def test_entries_of_somebody_else_are_never_taken_out(server, store):
+    manager = opened(store)
+    traded(manager)
+    end = manager.book.journal.reader.tail().seq
+    with answer_lost(manager.book.journal):
+        asked(manager, "buy", "second")
+    server.ask(
+        "INSERT INTO journal SELECT seq + 1, at, kind, actor, body, hash FROM journal "
+        "ORDER BY seq DESC LIMIT 1",
+        place_of(store).url.database,
+    )
+    assert not manager.mend_store()
+    assert manager.state.mode is TradingMode.HALTED
+    assert server.ask("SELECT max(seq) FROM journal", place_of(store).url.database)[0][0] > end + 1
+    assert holder_of(place_of(store)) is None  # it is out of it: another engine needn't wait
+    manager.close()
+
+
+def left(journal: SqlJournal) -> None:
+    """A process that ends at once gives nothing back but its lock and its connections."""
+    journal._disconnect()
+    journal._lock.release()
+    if journal._lease is not None:
+        journal._lease._ended.set()
+        journal._lease._thread.join()
+        journal._lease._engine.dispose()
+
+
+# -- odd words --------------------------------------------------------------------------------------
+
+ODD = ["a\0b", "half \ud800 a pair", "long " * 800]
+
+
+@pytest.mark.parametrize("word", ODD)
+def test_no_word_puts_a_store_out_of_use(either, word):
+    manager = holding(either)
+    assert manager.emergency_stop(word, actor=word) is True
+    outbox = manager.book.journal.outbox
+    outbox.postponed("none", "mail", word, 1.0)
+    outbox.failed("none", "mail", word)
+    outbox.noted("none", "mail", word)
+    assert outbox.newest(word) is None
+    with StoreReader.of_store(either) as reader:
+        assert isinstance(reader.search(5, text=word), list)
+        assert reader.newest(5, actor=word)
+        assert reader.decided(word) is None
+    manager.release_emergency("anna", "go on")
+    assert_kept(manager, either)
+
+
+def test_the_longest_id_has_room_for_its_fills(either):
+    manager = opened(either)
+    manager.register_bot("a", "s")
+    manager.update_prices({"AAA": 100.0})
+    name = "n" * 128
+    assert asked(manager, "buy", name).durable
+    for _ in range(2):
+        assert manager.execute_trade(FillReport(name, 50.0, 100.0)).durable
+    assert_kept(manager, either)
+
+
+# -- addresses --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://anna:swordfish@db/book",
+        "postgresql://anna@db/book?password=swordfish",
+        "postgresql://anna@db/book?PASSWORD=swordfish",
+        "postgresql://anna@db/book?sslpassword=swordfish",
+        "postgresql://anna@db/dbname=book password=swordfish",
+        "postgresql://anna@db/postgresql://anna:swordfish@db/book",
+        "postgresql://anna@db/book?options=-c%20synchronous_commit=off",
+    ],
+)
+def test_an_address_holds_no_password_and_no_setting_of_ours(address):
+    with pytest.raises(ConfigurationError) as raised:
+        place_of(address)
+    assert "swordfish" not in str(raised.value)
+
+
+def test_what_lies_beside_a_database_is_found_by_whoever_reaches_it():
+    """A stop that was latched under one address holds under another one of the same database."""
+    places = {
+        place_of(f"postgresql://{address}").beside
+        for address in (
+            "db.example/book",
+            "anna@db.example/book",
+            "ben@db.example:5432/book?sslmode=require",
+            "db.example/book?port=5432",
+        )
+    }
+    assert len(places) == 1
+    others = ("db.example/book2", "db.example:5433/book", "db2.example/book")
+    assert len({place_of(f"postgresql://{one}").beside for one in others} | places) == 4
+
+
+def test_a_hung_look_waits_no_longer_than_its_limit(server, store):
+    """The limit is ours: the server's own limits need a server that runs."""
+    manager = holding(store)
+    begun = time.monotonic()
+    with server.standing_still(), suppress(StoreUnavailable):
+        manager.book.journal.reader.tail()
+    assert time.monotonic() - begun >= PATIENCE  # it did wait
+    wait_until(manager.mend_store)
+    manager.close()
