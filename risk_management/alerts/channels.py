@@ -61,7 +61,7 @@ def log_channel(alert: Alert) -> None:
     level = logging.INFO if alert.state is AlertState.RESOLVED else _LEVELS[alert.severity]
     logger.log(
         level,
-        "alert %s %s [%s, seen %d times]: %s",
+        "alert %s %s [%s, %d so far]: %s",
         alert.state.value,
         alert.rule_id,
         alert.severity.value,

@@ -131,8 +131,13 @@ class ConditionError(ConfigurationError):
         self.reason = reason
         self.column = column
 
+    @property
+    def message(self) -> str:
+        """What is wrong and where, for whoever names the code beside it."""
+        return f"column {self.column}: {self.reason}"
+
     def __str__(self) -> str:
-        return f"{self.code}: column {self.column}: {self.reason}"
+        return f"{self.code}: {self.message}"
 
 
 class Limit(NamedTuple):

@@ -49,14 +49,14 @@ WORDS: Final[Mapping[str, str]] = {
     "path_type": "must be a path",
     "string_pattern_mismatch": "is not written as it must be ({pattern})",
     "string_sub_type": TEXT,
-    "string_too_long": "must have {max_length} characters or fewer",
-    "string_too_short": "must have {min_length} characters or more",
+    "string_too_long": "must have {max_length} or fewer characters",
+    "string_too_short": "must have {min_length} or more characters",
     "string_type": TEXT,
     "string_unicode": TEXT,
     "time_parsing": TIME,
     "time_type": TIME,
-    "too_long": "must have {max_length} entries or fewer",
-    "too_short": "must have {min_length} entries or more",
+    "too_long": "must have {max_length} or fewer entries",
+    "too_short": "must have {min_length} or more entries",
     "tuple_type": LIST,
 }
 """By pydantic's type of error; what a validator of ours says is passed on as it is."""

@@ -241,16 +241,16 @@ class RiskClient:
             "max_position_size": max_position_size,
             "kelly_fraction": kelly_fraction,
         }
-        return self._line.done("PUT", f"/bots/{quoted(bot_name)}", words)
+        return self._line.done("PUT", f"/bots/{quoted(bot_name, 'bot_name')}", words)
 
     def disable_bot(self, bot_name: str, reason: str = "") -> tuple[str, ...]:
         """Stop a bot's entries; its exits pass. Returns its open approvals, which are cancelled."""
-        path = f"/bots/{quoted(bot_name)}/disable"
+        path = f"/bots/{quoted(bot_name, 'bot_name')}/disable"
         return tuple(self._line.done("POST", path, {"reason": reason})["cancelled"])
 
     def enable_bot(self, bot_name: str) -> None:
         """Let a bot open positions again."""
-        self._line.done("POST", f"/bots/{quoted(bot_name)}/enable", {})
+        self._line.done("POST", f"/bots/{quoted(bot_name, 'bot_name')}/enable", {})
 
     # -- the account --------------------------------------------------------------------------------
 
@@ -412,7 +412,9 @@ class RiskClient:
 
         What works is cancelled first: `ended_at` is None until then. What is held stays.
         """
-        return self._line.done("DELETE", f"/liquidation/{quoted(liquidation_id)}", {"reason": reason})
+        return self._line.done(
+            "DELETE", f"/liquidation/{quoted(liquidation_id, 'liquidation_id')}", {"reason": reason}
+        )
 
     def liquidations(self) -> list[dict[str, Any]]:
         """Those that go on, and the newest that have ended."""
@@ -432,15 +434,17 @@ class RiskClient:
     def acknowledge_alert(self, alert_id: str, comment: str = "") -> dict[str, Any]:
         """Take an active alert on, in the name of the token: it repeats and escalates no more."""
         words = {"comment": comment}
-        alert: dict[str, Any] = self._line.done("POST", f"/alerts/{quoted(alert_id)}/acknowledge", words)[
-            "alert"
-        ]
+        alert: dict[str, Any] = self._line.done(
+            "POST", f"/alerts/{quoted(alert_id, 'alert_id')}/acknowledge", words
+        )["alert"]
         return alert
 
     def resolve_alert(self, alert_id: str, comment: str = "") -> dict[str, Any]:
         """End an alert that was raised and is over, in the name of the token."""
         words = {"comment": comment}
-        alert: dict[str, Any] = self._line.done("POST", f"/alerts/{quoted(alert_id)}/resolve", words)["alert"]
+        alert: dict[str, Any] = self._line.done(
+            "POST", f"/alerts/{quoted(alert_id, 'alert_id')}/resolve", words
+        )["alert"]
         return alert
 
     def silences(self) -> list[dict[str, Any]]:
@@ -457,7 +461,10 @@ class RiskClient:
         bot: str = "",
         symbol: str = "",
     ) -> list[dict[str, Any]]:
-        """Tell nobody of what matches all that is named, for a while; returns the silences that stand."""
+        """Tell nobody of what matches all that is named, for a while; returns the silences that stand.
+
+        It is sent once: asked again it would be a second one.
+        """
         words = {
             "seconds": seconds,
             "reason": reason,
@@ -466,11 +473,11 @@ class RiskClient:
             "bot": bot,
             "symbol": symbol,
         }
-        return list(self._line.done("POST", "/silences", words)["silences"])
+        return list(self._line.done("POST", "/silences", words, Tried.ONCE)["silences"])
 
     def end_silence(self, silence_id: str) -> list[dict[str, Any]]:
         """End a silence before its time; returns those that still stand."""
-        return list(self._line.done("DELETE", f"/silences/{quoted(silence_id)}")["silences"])
+        return list(self._line.done("DELETE", f"/silences/{quoted(silence_id, 'silence_id')}")["silences"])
 
     # -- monitoring is the server's -----------------------------------------------------------------
 

@@ -264,8 +264,8 @@ class Transport:
         return HTTPConnection(host, port)
 
 
-def quoted(name: object) -> str:
-    """A name as a part of a path.
+def quoted(name: object, field: str = "request_id") -> str:
+    """A name as a part of a path; `field` is what it is called.
 
     Raises
     ------
@@ -274,7 +274,7 @@ def quoted(name: object) -> str:
     """
     if isinstance(name, str) and name:
         return quote(name, safe="", errors="replace")
-    raise InvalidRequest("INVALID_NAME", "request_id", f"it is a text; got {shown(name)}")
+    raise InvalidRequest("INVALID_NAME", field, f"it is a text; got {shown(name)}")
 
 
 def address(url: str) -> SplitResult | None:

@@ -57,7 +57,7 @@ def _watch(call: Call, made: Callable[[dict[str, Any]], AlertRule]) -> Answer:
     try:
         call.manager.alert_manager.add_custom_rule(made(words), replace=True, actor=who, reason=reason)
     except ConditionError as problem:
-        raise Problem(Code.INVALID_CONDITION, "condition", str(problem)) from None
+        raise Problem(Code.INVALID_CONDITION, "condition", problem.message) from None
     except ConfigurationError as problem:
         raise Problem(Code.INVALID_RULE, "rule_id", str(problem)) from None
     return show(call)
@@ -78,7 +78,7 @@ def attempt(call: Call) -> Answer:
     try:
         condition = compile_condition(asked.condition, words_of(asked.scope))
     except ConditionError as problem:
-        raise Problem(Code.INVALID_CONDITION, "condition", str(problem)) from None
+        raise Problem(Code.INVALID_CONDITION, "condition", problem.message) from None
     metrics = manager.look().metrics
     if asked.scope == "portfolio":
         return Answer({"results": [_tried(condition, "", metrics)]})
