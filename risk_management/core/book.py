@@ -124,6 +124,15 @@ class Book:
         return self._outage
 
     @property
+    def may_be_taken(self) -> bool:
+        """Whether another engine may have the store, and with it the care for the book.
+
+        What the system would close by itself is the other's to close then; a person may here too.
+        """
+        own = self._own_hold
+        return bool(self._outage) and own is not None and own.mode is TradingMode.HALTED
+
+    @property
     def journal(self) -> Journal | None:
         """Where events are kept, None where they are not."""
         return None if self._commit is None else self._commit.journal

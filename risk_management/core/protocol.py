@@ -124,6 +124,8 @@ class EmergencyProtocol:
 
     def step(self, measured: Measured, *, confirmed: bool) -> list[EmergencyReport]:
         """Act on fresh metrics; `confirmed` where they come from daily bars that passed quarantine."""
+        if self._book.may_be_taken:
+            return []
         state = self._book.state
         rows: Sequence[EmergencyRow] = expanded(self._rows, state)
         if state.drawdown.recovery is not None:

@@ -66,6 +66,8 @@ class LiquidationRunner:
 
     def round(self) -> None:
         """One look at every liquidation that goes on; what a broker doesn't answer waits for the next."""
+        if self._manager.book.may_be_taken:
+            return
         self._began = now = self._manager.clock.now()
         self._stubborn.clear()
         self._cancel_at_the_broker()

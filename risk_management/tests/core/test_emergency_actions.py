@@ -146,6 +146,17 @@ def test_liquidate_over_a_part_closes_that_part_alone(make_manager, scope, subje
     assert manager.state.mode is TradingMode.ACTIVE
 
 
+def test_an_engine_whose_book_another_may_have_liquidates_nothing(make_manager, monkeypatch):
+    """Two engines of one account that both act on the same fall would sell everything twice."""
+    manager, _ = book(make_manager, row("liquidate"), AAPL=31_000.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(manager.book), "may_be_taken", True)
+        manager.assess_overall_risk(confirmed=True)
+        assert manager.state.positions
+    manager.assess_overall_risk(confirmed=True)
+    assert not manager.state.positions
+
+
 def test_the_loss_of_a_symbol_bot_and_strategy_are_measured(make_manager):
     watched = (("symbol", "AAPL", 0.04), ("bot", "a", 0.02), ("strategy", "trend", 0.0345))
     for scope, subject, threshold in watched:
