@@ -37,17 +37,16 @@ class SignedHead:
         self._key = _key(place.with_end(".key"))
         self._file = SmallFile(place.with_end(".head"))
 
-    def write(self, seq: int, hash_: bytes, unanswered: Sequence[Tail] = ()) -> None:
-        """Sign where the journal ends now. The disk may learn of it later than of the journal itself.
+    def write(self, seq: int, hash_: bytes, unanswered: Sequence[Tail] = (), *, sync: bool = False) -> None:
+        """Sign where the journal ends now, and the ends of writes behind it that failed (`unanswered`).
 
-        With `unanswered`, the ends of writes behind it that failed, it is on disk when this returns:
-        whoever waited for them was told that they did not happen.
+        Without `sync` the disk may learn of it later than of the journal itself.
         """
         values: dict[str, Any] = {"seq": seq, "hash": hash_.hex()}
         if unanswered:
             values["unanswered"] = [[tail.seq, tail.hash.hex()] for tail in unanswered]
         values["signature"] = _signature(self._key, seq, hash_, unanswered)
-        self._file.write(values, sync=bool(unanswered))
+        self._file.write(values, sync=sync)
 
     def read(self) -> Tail | None:
         """What was signed last, None where nothing was.

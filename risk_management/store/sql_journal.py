@@ -81,7 +81,7 @@ class SqlJournal:
         """What is still to be sent of what was told."""
         self._lock = StoreLock(self.place)
         self._lease: Lease | None = None
-        self._unanswered: list[Tail] = []
+        self._unanswered: Sequence[Tail] = ()
         with ExitStack() as failed, clear_errors(self.place):
             failed.callback(self._lock.release)
             self._models: set[str] = set()
@@ -141,10 +141,10 @@ class SqlJournal:
                 raise
             raise StoreUnavailable(_said(problem)) from problem
         self._tail = Tail(rows[-1]["seq"], rows[-1]["hash"])
-        self._unanswered.clear()
         self._models |= models.keys()
-        try:
-            self._head.write(self._tail.seq, self._tail.hash)
+        try:  # what had failed may have been written once more as it was: its note must be gone for good
+            self._head.write(*self._tail, sync=bool(self._unanswered))
+            self._unanswered = ()
         except OSError as problem:  # the events are on disk: nobody may be told otherwise
             logger.critical("the end of the journal can't be signed: %s", problem)
 
@@ -204,9 +204,10 @@ class SqlJournal:
         """Whoever waits for them is told that they did not happen; a server may have them all the same."""
         if not rows or self._tail == BEGINNING:
             return
-        self._unanswered = [*self._unanswered, Tail(rows[-1]["seq"], rows[-1]["hash"])][-MOST_UNANSWERED:]
+        known = dict.fromkeys((*self._unanswered, Tail(rows[-1]["seq"], rows[-1]["hash"])))
+        self._unanswered = tuple(known)[-MOST_UNANSWERED:]
         try:
-            self._head.write(*self._tail, self._unanswered)
+            self._head.write(*self._tail, self._unanswered, sync=True)
         except OSError as problem:
             logger.critical("what was not answered can't be noted: %s", problem)
 
@@ -284,7 +285,7 @@ class SqlJournal:
         return found if isinstance(found, Filled) else None
 
     def _event(self, find: Callable[[str], Entry | None], name: str) -> Event | None:
-        if self._is_broken:  # everybody waits while it is asked
+        if self._is_broken and not self.place.is_file:  # everybody waits while a server is asked
             return None
         try:
             entry = find(name)
@@ -314,6 +315,7 @@ class SqlJournal:
             if self._tail in self._head.unanswered():
                 self._tail = known
                 self._tail = self._without_unanswered()
+                self._head.write(*self._tail, sync=True)
         if self._tail not in {known, BEGINNING}:
             logger.warning(
                 "the journal is signed to entry %s and ends at %d: a kill or a power cut leaves that, "

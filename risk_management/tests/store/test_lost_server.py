@@ -285,6 +285,30 @@ def test_what_was_answered_after_a_failure_stays_after_a_kill(either):
     journal.close()
 
 
+def test_the_same_write_once_more_is_there_for_good(either):
+    """What failed is written again as it was, to the byte: its note from before must not take it out."""
+    manager = opened(either)
+    traded(manager)
+    with answer_lost(manager.book.journal):
+        asked(manager, "buy", "second")
+    journal = manager.book.journal
+    real = journal._open
+
+    def opened_once() -> None:
+        real()
+        journal._open = real
+        answer_lost(journal).__enter__()
+
+    journal._open = opened_once
+    assert not manager.mend_store()
+    assert manager.mend_store()
+    state = snapshot_bytes(manager.book.standing)
+    left(manager.book.journal)
+    journal = SqlJournal(either)
+    assert snapshot_bytes(journal.recover()) == state
+    journal.close()
+
+
 def test_entries_of_somebody_else_are_never_taken_out(server, store):
     manager = opened(store)
     traded(manager)

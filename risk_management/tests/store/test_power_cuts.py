@@ -55,9 +55,9 @@ def noted_life(folder: Path, seed: int, *settings: str, acts: int = 40) -> Life:
         write(file, values, sync=sync)
         log.append(Operation("small", file._path.name, int(sync), file._path.read_bytes()))
 
-    def noted_sign(head: SignedHead, seq: int, hash_: bytes) -> None:
+    def noted_sign(head: SignedHead, seq: int, hash_: bytes, **how: bool) -> None:
         ends.add(seq)
-        sign(head, seq, hash_)
+        sign(head, seq, hash_, **how)
 
     store = folder / "life" / "s.db"
     with pytest.MonkeyPatch.context() as patch:

@@ -274,7 +274,7 @@ def test_what_an_engine_writes_meanwhile_is_no_tampering(short_life, tmp_path, m
 
     def written_meanwhile(reader):
         with monkeypatch.context() as unsigned:
-            unsigned.setattr(SignedHead, "write", lambda *_: None)
+            unsigned.setattr(SignedHead, "write", lambda *_, **__: None)
             manager.register_bot("late")
         return of_the_file(reader)
 
