@@ -33,6 +33,8 @@ STORE = "store"
 """Cause of the hold that stands while the store can't be written."""
 MOST_IN_MEMORY: Final = 100_000
 """Events that may wait for a store that can't be written."""
+PIECE: Final = 200
+"""Events that are written down together after an outage."""
 LATCHED: Final = 500
 
 
@@ -129,6 +131,8 @@ class Book:
 
         What the system would close by itself is the other's to close then; a person may here too.
         """
+        if self._commit is not None and self._commit.journal.may_be_taken():
+            return True
         own = self._own_hold
         return bool(self._outage) and own is not None and own.mode is TradingMode.HALTED
 
@@ -211,6 +215,7 @@ class Book:
         with self._commit.turn:
             try:
                 self._commit.journal.reopen()
+                self._write_down(self._commit.journal)
                 with self.lock.quiet:
                     self._catch_up(self._commit.journal)
             except StoreUnavailable as problem:
@@ -225,6 +230,13 @@ class Book:
                 return False
         logger.warning("the store can be written again")
         return True
+
+    def _write_down(self, journal: Journal) -> None:
+        """Most of what happened in memory, piece by piece: nobody waits meanwhile."""
+        while len(self._backlog) > PIECE:
+            journal.write(self._backlog[:PIECE], None)
+            with self.lock.quiet:
+                del self._backlog[:PIECE]
 
     def _catch_up(self, journal: Journal) -> None:
         now = self._head.state.as_of

@@ -21,14 +21,15 @@ MOST_UNITS: Final = 256
 class Journal(Protocol):
     """Keeps events, in order."""
 
-    def write(self, events: Sequence[Event], after: Standing) -> None:
+    def write(self, events: Sequence[Event], after: Standing | None) -> None:
         """Keep events, all or none; returns when they will survive a power cut.
 
         Parameters
         ----------
         events : sequence of Event
-        after : Standing
-            What they lead to: the journal may keep it, so that a start needn't read everything.
+        after : Standing or None
+            What they lead to: the journal may keep it, so that a start needn't read everything. None where
+            nobody knows, in the middle of what is written down after an outage.
 
         Raises
         ------
@@ -60,7 +61,11 @@ class Journal(Protocol):
         ...
 
     def latched(self) -> Mapping[str, str]:
-        """What was noted by `latch` and not taken away."""
+        """What was noted by `latch` and not taken away.
+
+        ``left_by`` names an engine that had the store last, on another machine, and did not give it back:
+        what it noted there is not known here.
+        """
         ...
 
     def latch(self, *, stopped: str | None = None, in_memory: str | None = None) -> None:

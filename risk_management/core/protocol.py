@@ -169,6 +169,8 @@ class EmergencyProtocol:
 
         While a position has not traded since, only what is asked beyond the earlier intents is new.
         """
+        if self._book.may_be_taken:
+            return ()
         if self.closing.has_broker:
             return self.closing.begin(intents)
         positions = self._book.state.positions

@@ -34,7 +34,7 @@ from risk_management.model.events import (
     ModelRefreshed,
 )
 from risk_management.model.market import ReturnMatrix
-from risk_management.model.portfolio import EMERGENCY_STOP, SYSTEM, Hold, Scope, TradingMode
+from risk_management.model.portfolio import EMERGENCY_STOP, SYSTEM, TAKEN_OVER, Hold, Scope, TradingMode
 from risk_management.model.risk_model import RiskModel
 
 __all__ = ["hold_until_reconciled", "take_up", "told_before"]
@@ -179,6 +179,13 @@ def _latched(journal: Journal, standing: Standing, now: datetime) -> Iterator[Ev
             f"({known['in_memory']})"
         )
         yield _hold(UNRECONCILED, TradingMode.REDUCING, text, now)
+    if "left_by" in known:
+        text = (
+            f"{known['left_by']} had the book and did not give it back: a stop that was set there in the "
+            "end, or what it closed, may not be known here; compare positions with the broker, then release "
+            "by name"
+        )
+        yield _hold(TAKEN_OVER, TradingMode.REDUCING, text, now)
 
 
 def _hold(cause: str, mode: TradingMode, reason: str, now: datetime) -> HoldSet:

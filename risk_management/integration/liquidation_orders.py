@@ -74,8 +74,8 @@ class LiquidationOrders:
         """The first step of a plan: written, then sent; `held` is what the broker holds."""
         step, manager = plan.steps[0], self._manager
         with manager.book.lock:
-            if self._now(known).stopped_by:
-                return  # a person ended it while its plan was made
+            if self._now(known).stopped_by or manager.book.may_be_taken:
+                return  # a person ended it, or another engine took it over, while its plan was made
             for order in step.orders:
                 if order.quantity == 0:
                     manager.protocol.closing.cross(order.parts, known.cause)
@@ -106,6 +106,8 @@ class LiquidationOrders:
         )
 
     def _submit(self, known: Liquidation, order: SentOrder) -> None:
+        if self._manager.book.may_be_taken:
+            return  # another engine may send it by now; if none does, the next look sends it
         intent = OrderIntent(
             order.client_order_id,
             order.symbol,

@@ -31,6 +31,7 @@ __all__ = [
     "OPERATOR",
     "OWN_CAUSES",
     "SYSTEM",
+    "TAKEN_OVER",
     "Account",
     "Bot",
     "BotRecord",
@@ -55,10 +56,12 @@ SYSTEM: Final = "system"
 """The risk system itself, when it trims or liquidates."""
 EMERGENCY_STOP: Final = "emergency_stop"
 """Cause of the hold by which a person stops everything."""
+TAKEN_OVER: Final = "taken_over"
+"""Cause of the hold on a book that another machine had last and did not give back."""
 OWN_CAUSES: Final = frozenset(
     {
         *(EMERGENCY_STOP, OPERATOR),
-        *("ledger", "settings", "store", "system_error"),
+        *("ledger", "settings", "store", "system_error", TAKEN_OVER),
         *("reconciliation", "unreconciled", "fill_price", "overfill", "price_jump"),
         *("heartbeat", "liquidation", "strategy_drawdown"),
     }

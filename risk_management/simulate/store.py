@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import reduce
 from typing import Final, NamedTuple, NoReturn
 from zlib import crc32
 
@@ -108,7 +109,7 @@ class Disk:
         """Whether nothing can be written or reached now."""
         return self.machine.monotonic() < self.down_until
 
-    def sync(self, rows: Sequence[_Row], events: Sequence[Event], after: Standing) -> None:
+    def sync(self, rows: Sequence[_Row], events: Sequence[Event], after: Standing | None) -> None:
         """Everything of a batch survives from here on."""
         for row, event in zip(rows, events, strict=True):
             self.rows.append(row)
@@ -117,8 +118,8 @@ class Disk:
             elif isinstance(event, Filled):
                 self.executions.setdefault(event.execution_id, row)
         before, self.tail, self.hash = self.tail, rows[-1].seq, rows[-1].hash
-        self.standing = after
-        if self.tail // SNAPSHOT_EVERY > before // SNAPSHOT_EVERY:
+        self.standing = reduce(folded, events, self.standing) if after is None else after
+        if after is not None and self.tail // SNAPSHOT_EVERY > before // SNAPSHOT_EVERY:
             self.keep_snapshot(after)
 
     def keep_snapshot(self, after: Standing) -> None:
@@ -174,7 +175,7 @@ class SimulatedStore:
         """The process is gone: nothing that it still tries reaches the disk."""
         self.is_dead = True
 
-    def write(self, events: Sequence[Event], after: Standing) -> None:
+    def write(self, events: Sequence[Event], after: Standing | None) -> None:
         """Append events, all or none; see `Journal.write`."""
         self._alive()
         disk = self._disk

@@ -122,7 +122,7 @@ def _into_file(file: Path, place: Path, *, force: bool) -> Path | None:
 
 def _into_database(file: Path, place: Place, store: str) -> None:
     with ExitStack() as after:
-        lease = Lease(place)
+        lease = Lease(place, "")
         after.callback(lease.release)
         engine = connect(store)
         after.callback(engine.dispose)

@@ -24,6 +24,8 @@ from risk_management.store.place import Place, place_of
 from risk_management.store.schema import LEASE
 
 __all__ = [
+    "PATIENCE",
+    "QUICK",
     "by_driver",
     "clear_errors",
     "compiled",
@@ -40,6 +42,10 @@ __all__ = [
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_MS: Final = 2000
 NO_STORE: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+PATIENCE: Final = 3.0
+"""Seconds for a transaction of an engine on a server: bots wait behind it."""
+QUICK: Final = 1.0
+"""For a look that stands before every decision or request."""
 MIGRATING: Final = 0x7269736B
 """Name of the lock under which the tables are made."""
 
@@ -101,7 +107,7 @@ def look(place: Place) -> Engine:
     changed all the same.
     """
     if not place.is_file:
-        return _server(place, reading=True, kept=False)
+        return _server(place, reading=True, patience=None)
     path = place.beside
 
     def opened() -> sqlite3.Connection:
@@ -115,14 +121,15 @@ def look(place: Place) -> Engine:
     return engine
 
 
-def connect(store: str, *, reading: bool = False) -> Engine:
+def connect(store: str, *, reading: bool = False, patience: float = PATIENCE) -> Engine:
     """An engine whose every commit survives a power cut; in a file its transactions take the lock first.
 
-    With `reading` it takes no lock, changes nothing and works beside the process that writes.
+    With `reading` it takes no lock, changes nothing and works beside the process that writes. A server is
+    waited for as many seconds as `patience`, from the beginning of a transaction to its end.
     """
     place = place_of(store)
     if not place.is_file:
-        return _server(place, reading=reading, kept=True)
+        return _server(place, reading=reading, patience=patience)
     engine = create_engine(
         place.url,
         poolclass=StaticPool,
@@ -135,19 +142,19 @@ def connect(store: str, *, reading: bool = False) -> Engine:
     return engine
 
 
-def _server(place: Place, *, reading: bool, kept: bool) -> Engine:
+def _server(place: Place, *, reading: bool, patience: float | None) -> Engine:
     try:
         from risk_management.store.postgres import server_engine  # noqa: PLC0415 - its driver is an extra
     except ImportError:
         raise ConfigurationError(
             "store: PostgreSQL needs an extra: pip install 'risk-management[postgres]'"
         ) from None
-    return server_engine(place, reading=reading, kept=kept)
+    return server_engine(place, reading=reading, patience=patience)
 
 
-def writer(place: Place, *, kept: bool = False) -> Engine:
+def writer(place: Place, patience: float | None = None) -> Engine:
     """For acts on a server beside the engine: each opens a connection of its own, or all keep one."""
-    return _server(place, reading=False, kept=kept)
+    return _server(place, reading=False, patience=patience)
 
 
 def is_there(place: Place) -> bool:

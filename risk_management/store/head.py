@@ -6,20 +6,28 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from risk_management.errors import StoreCorrupt
 from risk_management.store.place import Place
 from risk_management.store.reader import StoreReader, Tail
 from risk_management.store.small_file import SmallFile, contents
 
-__all__ = ["SignedHead", "hold_against", "signed_head"]
+__all__ = ["SignedHead", "Unanswered", "hold_against", "signed_head"]
 
 
 KEY: Final = 32
 """Bytes of a key."""
+
+
+class Unanswered(NamedTuple):
+    """The last entry of a write that failed: whoever waited for it was told that it did not happen."""
+
+    seq: int
+    hash: bytes
+    turn: int
+    """Turn of the lease in which it was tried; 0 for a file."""
 
 
 class SignedHead:
@@ -37,14 +45,18 @@ class SignedHead:
         self._key = _key(place.with_end(".key"))
         self._file = SmallFile(place.with_end(".head"))
 
-    def write(self, seq: int, hash_: bytes, unanswered: Sequence[Tail] = (), *, sync: bool = False) -> None:
-        """Sign where the journal ends now, and the ends of writes behind it that failed (`unanswered`).
+    def write(self, seq: int, hash_: bytes) -> None:
+        """Sign where the journal ends now. The disk may learn of it later than of the journal itself."""
+        self._write(seq, hash_, None, sync=False)
 
-        Without `sync` the disk may learn of it later than of the journal itself.
-        """
+    def note(self, end: Tail, unanswered: Unanswered | None) -> None:
+        """Sign the end, and a write behind it of which nobody knows whether it happened; None ends that."""
+        self._write(*end, unanswered, sync=True)
+
+    def _write(self, seq: int, hash_: bytes, unanswered: Unanswered | None, *, sync: bool) -> None:
         values: dict[str, Any] = {"seq": seq, "hash": hash_.hex()}
-        if unanswered:
-            values["unanswered"] = [[tail.seq, tail.hash.hex()] for tail in unanswered]
+        if unanswered is not None:
+            values["unanswered"] = [unanswered.seq, unanswered.hash.hex(), unanswered.turn]
         values["signature"] = _signature(self._key, seq, hash_, unanswered)
         self._file.write(values, sync=sync)
 
@@ -59,10 +71,10 @@ class SignedHead:
         known = self._file.read()
         return _believed(known, self._key)[0] if known else None
 
-    def unanswered(self) -> Sequence[Tail]:
-        """The ends of the writes that had failed when it was signed last; StoreCorrupt as by `read`."""
+    def unanswered(self) -> Unanswered | None:
+        """The write of unknown fate that was noted last; StoreCorrupt as by `read`."""
         known = self._file.read()
-        return _believed(known, self._key)[1] if known else ()
+        return _believed(known, self._key)[1] if known else None
 
     def close(self) -> None:
         """Close the file."""
@@ -87,10 +99,10 @@ def signed_head(place: Place) -> Tail:
     return _believed(known, key)[0]
 
 
-def _believed(known: dict[str, Any], key: bytes) -> tuple[Tail, Sequence[Tail]]:
+def _believed(known: dict[str, Any], key: bytes) -> tuple[Tail, Unanswered | None]:
     try:
         seq, hash_ = int(known["seq"]), bytes.fromhex(known["hash"])
-        unanswered = [Tail(int(seq), bytes.fromhex(text)) for seq, text in known.get("unanswered", ())]
+        unanswered = _unanswered(*known["unanswered"]) if "unanswered" in known else None
         signature = str(known["signature"])
     except (KeyError, ValueError, TypeError):
         raise StoreCorrupt("the signed head of the journal can't be read") from None
@@ -99,8 +111,14 @@ def _believed(known: dict[str, Any], key: bytes) -> tuple[Tail, Sequence[Tail]]:
     return Tail(seq, hash_), unanswered
 
 
-def _signature(key: bytes, seq: int, hash_: bytes, unanswered: Sequence[Tail]) -> str:
-    said = b"".join(b"%d:" % tail.seq + tail.hash for tail in (Tail(seq, hash_), *unanswered))
+def _unanswered(seq: int, hash_: str, turn: int) -> Unanswered:
+    return Unanswered(int(seq), bytes.fromhex(hash_), int(turn))
+
+
+def _signature(key: bytes, seq: int, hash_: bytes, unanswered: Unanswered | None) -> str:
+    said = b"%d:" % seq + hash_
+    if unanswered is not None:
+        said += b"%d:%d:" % (unanswered.seq, unanswered.turn) + unanswered.hash
     return hmac.new(key, said, hashlib.sha256).hexdigest()
 
 

@@ -24,7 +24,7 @@ class MemoryJournal:
     def __init__(self, limit: int = 10_000) -> None:
         self._events: deque[Event] = deque(maxlen=limit)
 
-    def write(self, events: Sequence[Event], after: Standing) -> None:  # noqa: ARG002
+    def write(self, events: Sequence[Event], after: Standing | None) -> None:  # noqa: ARG002
         """Keep events; the oldest go when the limit is reached."""
         self._events.extend(events)
 

@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from datetime import datetime
 from threading import Event, Lock, Thread
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,10 +31,12 @@ LOOK_EVERY: Final = 0.25
 TICKS: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Goes on while the machine sleeps, where there is such a clock."""
 
-FIRST: Final = text("INSERT INTO lease VALUES (1, '', 0, to_timestamp(0)) ON CONFLICT DO NOTHING")
-LOCKED: Final = text("SELECT 1 FROM lease WHERE id = 1 FOR UPDATE")
+PATIENCE: Final = 8.0
+"""Seconds for one act: a taker waits for the end of what a frozen writer has begun."""
+FIRST: Final = text("INSERT INTO lease VALUES (1, '', 0, to_timestamp(0), '') ON CONFLICT DO NOTHING")
+LOCKED: Final = text("SELECT holder, epoch, latch FROM lease WHERE id = 1 FOR UPDATE")
 TAKE: Final = text(
-    "UPDATE lease SET holder = :holder, epoch = epoch + 1, "
+    "UPDATE lease SET holder = :holder, epoch = epoch + 1, latch = :latch, "
     "expires = clock_timestamp() + make_interval(secs => :seconds) "
     "WHERE id = 1 AND (expires < clock_timestamp() OR epoch = :mine AND holder = :holder) RETURNING epoch"
 )
@@ -42,6 +44,7 @@ RENEW: Final = text(
     "UPDATE lease SET expires = clock_timestamp() + make_interval(secs => :seconds) "
     "WHERE id = 1 AND epoch = :mine AND holder = :holder"
 )
+SETTLE: Final = text("UPDATE lease SET latch = :latch WHERE id = 1")
 GIVE_BACK: Final = text(
     "UPDATE lease SET expires = to_timestamp(0), holder = '' "
     "WHERE id = 1 AND epoch = :mine AND holder = :holder"
@@ -62,6 +65,8 @@ class Lease:
     Parameters
     ----------
     place : Place
+    latch : str
+        Names the latch file of this machine.
 
     Raises
     ------
@@ -77,9 +82,14 @@ class Lease:
     was asked, and so is never later than the database's own.
     """
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._engine = writer(place, kept=True)
+    def __init__(self, place: Place, latch: str) -> None:
+        self._place, self._latch = place, latch
+        self._engine = writer(place, PATIENCE)
+        self.left_by = ""
+        """Who had it last, under another latch file, and did not give it back; empty once that is settled."""
+        self.is_own = False
+        """Whether the last holder wrote the files that stand beside this engine."""
+        self._since = 0
         self._turn = Lock()
         self._sure_until = 0.0
         self._holder = f"process {os.getpid()} on {socket.gethostname()}"
@@ -89,7 +99,6 @@ class Lease:
             failed.callback(self._engine.dispose)
             with clear_errors(place), self._engine.begin() as connection:
                 known_version(connection)  # before anything is written: it may be a database of others
-                LEASE.create(connection, checkfirst=True)
             self.take()
             failed.pop_all()
         self._thread = Thread(target=self._renewing, name="store lease", daemon=True)
@@ -121,17 +130,37 @@ class Lease:
 
     def _tried(self) -> tuple[str, int, datetime] | None:
         """Take it if it is free; else who holds it, since which turn and until when."""
-        values = {"holder": self._holder, "seconds": SECONDS, "mine": self._epoch}
+        values: dict[str, Any] = {"holder": self._holder, "seconds": SECONDS, "mine": self._epoch}
         with clear_errors(self._place), self._turn, self._engine.begin() as connection:
+            LEASE.create(connection, checkfirst=True)
             connection.execute(FIRST)
-            connection.execute(LOCKED)  # before the time is read: it may have to wait for a frozen writer
-            asked = _now()
+            before = connection.execute(LOCKED).one()  # it may have to wait for a frozen writer, so first
+            asked, is_new = _now(), before.epoch != self._epoch
+            is_own = before.latch == self._latch if is_new else self.is_own
+            left_by = (before.holder if not is_own else "") if is_new else self.left_by
+            values["latch"] = before.latch if left_by else self._latch
             epoch = connection.scalar(TAKE, values)
             if epoch is None:
                 row = connection.execute(SEEN).one()
                 return row.holder, row.epoch, row.expires
+        if is_new:
+            self._since = epoch
+        self.is_own, self.left_by = is_own, left_by
         self._epoch, self._sure_until = epoch, asked + SECONDS
         return None
+
+    @property
+    def turn(self) -> int:
+        """Number of the present turn."""
+        return self._epoch
+
+    def follows(self, turn: int) -> bool:
+        """Whether nobody else had it since an earlier turn, which was this machine's."""
+        return turn >= self._since or (self.is_own and turn == self._since - 1)
+
+    def settle(self, connection: Connection) -> None:
+        """Note, in the transaction that says what `left_by` means, that this latch file is the one now."""
+        connection.execute(SETTLE, {"latch": self._latch})
 
     @property
     def may_be_over(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import Lock
+from time import monotonic
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Select, delete, func, select, update
@@ -16,7 +17,7 @@ from risk_management.alerts.message import Message, channels_of, message_of
 from risk_management.alerts.outbox import KEPT, ChannelCounts, Due, Row, RowState
 from risk_management.errors import StoreError, StoreUnavailable
 from risk_management.model.alert import Alert
-from risk_management.store.database import clear_errors, connect
+from risk_management.store.database import QUICK, clear_errors, connect
 from risk_management.store.place import place_of
 from risk_management.store.reader import StoreReader
 from risk_management.store.rows import append, into, storable
@@ -39,6 +40,7 @@ PUT: Final = into(OUTBOX, known_stays=True)
 """What is known of a message and channel stays as it is."""
 SETTLED: Final = (RowState.SENT.value, RowState.DISMISSED.value)
 PRUNE_EVERY: Final = 500
+AGAIN_SECONDS: Final = 3.0
 C: Final = OUTBOX.c
 
 
@@ -90,6 +92,7 @@ class SqlOutbox:
         self._lock = Lock()
         self._engines: dict[bool, Engine] = {}
         self._sent = 0
+        self._again_at = 0.0
 
     def put(self, message: Message, channels: Iterable[str]) -> None:
         """Keep a message that no entry of the journal caused, or that is told before it is there."""
@@ -207,17 +210,25 @@ class SqlOutbox:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with self._lock, self._turn, self._clear(), self._engine(reading=False).begin() as connection:
+        with self._alone(), self._turn, self._clear(), self._engine(reading=False).begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self._lock, self._clear(), self._engine(reading=True).connect() as connection:
+        with self._alone(), self._clear(), self._engine(reading=True).connect() as connection:
             yield connection
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One at a time; for a while after a server gave no answer all are refused, or each would wait."""
+        with self._lock:
+            if monotonic() < self._again_at:
+                raise StoreUnavailable(f"{self._place} gave no answer a moment ago")
+            yield
 
     def _engine(self, *, reading: bool) -> Engine:
         if reading not in self._engines:
-            self._engines[reading] = connect(self._store, reading=reading)
+            self._engines[reading] = connect(self._store, reading=reading, patience=QUICK)
         return self._engines[reading]
 
     @contextmanager
@@ -233,6 +244,8 @@ class SqlOutbox:
                 yield
         except StoreError as problem:
             self._drop()
+            if not self._place.is_file:
+                self._again_at = monotonic() + AGAIN_SECONDS
             raise StoreUnavailable(str(problem)) from None
         except SQLAlchemyError as problem:
             self._drop()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any, Final
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import NullPool, StaticPool
 
@@ -25,7 +27,7 @@ READING: Final = {
     "default_transaction_isolation": "repeatable\\ read",  # all questions of one look see one moment
 }
 TIMEOUTS: Final = {
-    "connect_timeout": 3,
+    "connect_timeout": 2,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -33,10 +35,8 @@ TIMEOUTS: Final = {
     "application_name": "risk_management",
 }
 """Of the connection itself: a machine that is gone is given up in seconds."""
-PATIENCE: Final = 5.0
-"""Seconds for an answer on the connections of an engine: bots wait behind them."""
 PATIENCE_OF_TOOLS: Final = 12.0
-"""For all others; the server's own limits come first."""
+"""Seconds for the answer to one question; the server's own limits come first."""
 
 
 class NoAnswer(psycopg.OperationalError, TimeoutError):
@@ -44,24 +44,28 @@ class NoAnswer(psycopg.OperationalError, TimeoutError):
 
 
 class _Limited(psycopg.Connection[Any]):
-    """Waits for so long and no longer: a server that stands still answers nothing and ends nothing."""
+    """Waits for so long and no longer: a server that stands still answers nothing and ends nothing.
+
+    What is kept for an engine counts from the beginning of a transaction to its end, all else each question.
+    """
 
     patience = PATIENCE_OF_TOOLS
+    is_whole = False
+    _until = 0.0
 
     def wait(self, gen: Any, *options: Any, **named: Any) -> Any:
-        named["timeout"] = self.patience
+        now = monotonic()
+        if not self.is_whole or self.pgconn.transaction_status == TransactionStatus.IDLE:
+            self._until = now + self.patience
+        named["timeout"] = max(0.0, self._until - now)
         try:
             return super().wait(gen, *options, **named)
         except psycopg.errors._WaitTimeout:
             self.pgconn.finish()  # what comes later would be taken for the answer to another question
-            raise NoAnswer(f"the server gave no answer in {self.patience:.0f} s") from None
+            raise NoAnswer(f"the server gave no answer in {self.patience:g} s") from None
 
 
-class _Patient(_Limited):
-    patience = PATIENCE
-
-
-def server_engine(place: Place, *, reading: bool, kept: bool) -> Engine:
+def server_engine(place: Place, *, reading: bool, patience: float | None) -> Engine:
     """An engine on a server.
 
     Parameters
@@ -69,23 +73,25 @@ def server_engine(place: Place, *, reading: bool, kept: bool) -> Engine:
     place : Place
     reading : bool
         Nothing can be changed through it.
-    kept : bool
-        It works through one connection, which stays open, for those whom bots wait for; else every act
-        opens one of its own.
+    patience : float or None
+        Seconds for a transaction through one connection that stays open, for those whom bots wait for; with
+        None every act opens a connection of its own.
     """
     settings = SETTINGS | READING if reading else SETTINGS
     engine = create_engine(
         place.url,
-        poolclass=StaticPool if kept else NullPool,
+        poolclass=NullPool if patience is None else StaticPool,
         connect_args={
             **TIMEOUTS,
             "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
         },
     )
-    kind = _Patient if kept else _Limited
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> psycopg.Connection[Any]:
-        return kind.connect(*arguments, **named)
+        made = _Limited.connect(*arguments, **named)
+        if patience is not None:
+            made.patience, made.is_whole = patience, True
+        return made
 
     return engine

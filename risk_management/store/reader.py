@@ -28,6 +28,7 @@ from risk_management.model.risk_model import RiskModel
 from risk_management.store.chain import START, link
 from risk_management.store.codec import decode
 from risk_management.store.database import (
+    PATIENCE,
     by_driver,
     clear_errors,
     compiled,
@@ -144,9 +145,9 @@ class StoreReader:
         self._lock = Lock()
 
     @classmethod
-    def beside_writer(cls, store: str) -> Self:
+    def beside_writer(cls, store: str, patience: float = PATIENCE) -> Self:
         """A reader for the engine that writes the store: one connection, kept open."""
-        return cls(place_of(store), connect(store, reading=True))
+        return cls(place_of(store), connect(store, reading=True, patience=patience))
 
     @classmethod
     def of_store(cls, store: str) -> Self:

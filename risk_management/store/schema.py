@@ -129,5 +129,9 @@ LEASE: Final = Table(
     Column("holder", Text, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("expires", DateTime(timezone=True), nullable=False),
+    Column("latch", Text, nullable=False),
 )
-"""One row: who may write, since which turn, until when on the database's clock; see `lease`."""
+"""One row: who may write, since which turn, until when on the database's clock; see `lease`.
+
+`latch` names the latch file that holds what its last holder could not write here.
+"""

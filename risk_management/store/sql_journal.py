@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -20,13 +21,14 @@ from risk_management.model.risk_model import RiskModel
 from risk_management.store.chain import link
 from risk_management.store.codec import encode
 from risk_management.store.database import (
+    QUICK,
     clear_errors,
     connect,
     first_line,
     make_file,
     migrate,
 )
-from risk_management.store.head import SignedHead, hold_against
+from risk_management.store.head import SignedHead, Unanswered, hold_against
 from risk_management.store.lease import Lease
 from risk_management.store.lock import StoreLock
 from risk_management.store.model_codec import model_bytes
@@ -48,8 +50,6 @@ KEPT_SNAPSHOTS: Final = 2
 APPEND: Final = into(JOURNAL)
 ANSWERED: Final = into(REQUESTS, known_stays=True)
 """The first answer to an id stays the answer."""
-MOST_UNANSWERED: Final = 16
-"""Failed writes that are noted beside the store."""
 BOOKED: Final = into(EXECUTIONS, known_stays=True)
 TROUBLE: Final = (SQLAlchemyError, sqlite3.Error, OSError, PydanticSerializationError, MemoryError)
 BEHIND: Final = (OUTBOX, REQUESTS, EXECUTIONS, SNAPSHOTS, JOURNAL)
@@ -77,22 +77,23 @@ class SqlJournal:
         self._store = store
         self.place = place_of(store)
         self._turn = Lock()
-        self.outbox = SqlOutbox(store, self._turn)
+        self.outbox = SqlOutbox(store, self._turn if self.place.is_file else None)
         """What is still to be sent of what was told."""
         self._lock = StoreLock(self.place)
         self._lease: Lease | None = None
-        self._unanswered: Sequence[Tail] = ()
+        self._unanswered: Unanswered | None = None
         with ExitStack() as failed, clear_errors(self.place):
             failed.callback(self._lock.release)
             self._models: set[str] = set()
+            self._latch = SmallFile(self.place.with_end(".latch"))
+            failed.callback(self._latch.close)
             if self.place.is_file:
                 make_file(self.place.beside)
             else:
-                self._lease = Lease(self.place)
+                self._lease = Lease(self.place, self._name_of_latch())
                 failed.callback(self._lease.release)
             self._open()
             failed.callback(self._disconnect)
-            self._latch = SmallFile(self.place.with_end(".latch"))
             self._head = SignedHead(self.place)
             self._tail = self.reader.tail()
             self._check_head()
@@ -102,6 +103,8 @@ class SqlJournal:
         with ExitStack() as failed:
             self.reader = StoreReader.beside_writer(self._store)
             failed.callback(self.reader.close)
+            self._gate = StoreReader.beside_writer(self._store, QUICK)
+            failed.callback(self._gate.close)
             self.reader.version()  # before anything is written: it may be a file of somebody else
             self._engine = connect(self._store)
             failed.callback(self._engine.dispose)
@@ -109,14 +112,14 @@ class SqlJournal:
             self._connection = self._engine.connect()
             failed.pop_all()
         self._identity = _identity(self.place)
-        self._is_broken = False
+        self._broken = ""
 
     # -- writing ------------------------------------------------------------------------------------
 
-    def write(self, events: Sequence[Event], after: Standing) -> None:
+    def write(self, events: Sequence[Event], after: Standing | None) -> None:
         """Append events in one transaction; see `Journal.write`."""
-        if self._is_broken:
-            raise StoreUnavailable("the store failed before and was not reached again yet")
+        if self._broken:
+            raise StoreUnavailable(self._broken)
         batch = _Batch()
         rows, models, connection = batch.rows, batch.models, self._connection
         try:
@@ -132,19 +135,22 @@ class SqlJournal:
                 append(connection, ANSWERED, batch.requests)
                 append(connection, BOOKED, batch.executions)
                 append(connection, PUT, batch.messages)
-                if rows[-1]["seq"] // SNAPSHOT_EVERY > self._tail.seq // SNAPSHOT_EVERY:
+                if self._lease is not None and self._lease.left_by:
+                    self._lease.settle(connection)
+                if after is not None and rows[-1]["seq"] // SNAPSHOT_EVERY > self._tail.seq // SNAPSHOT_EVERY:
                     _keep_snapshot(connection, after, rows[-1])
         except (*TROUBLE, StoreUnavailable) as problem:
-            self._is_broken = True  # what a connection says after it failed once is not to be believed
+            self._broken = _said(problem)  # what a connection says after it failed is not to be believed
             self._note_unanswered(rows)
             if isinstance(problem, StoreTaken):
                 raise
-            raise StoreUnavailable(_said(problem)) from problem
+            raise StoreUnavailable(self._broken) from problem
         self._tail = Tail(rows[-1]["seq"], rows[-1]["hash"])
         self._models |= models.keys()
-        try:  # what had failed may have been written once more as it was: its note must be gone for good
-            self._head.write(*self._tail, sync=bool(self._unanswered))
-            self._unanswered = ()
+        if self._lease is not None:
+            self._lease.left_by = ""
+        try:
+            self._head.write(*self._tail)
         except OSError as problem:  # the events are on disk: nobody may be told otherwise
             logger.critical("the end of the journal can't be signed: %s", problem)
 
@@ -184,32 +190,45 @@ class SqlJournal:
             if self._lease is not None:
                 self._lease.take()  # what was under way has come to its end then, either one
             self._open()
-            found = self.reader.tail()
-            if found in self._unanswered:
-                found = self._without_unanswered()
+            found = self._settled(self.reader.tail())
         except StoreInUse as problem:
             raise StoreCorrupt(str(problem)) from problem
         except (*TROUBLE, StoreUnavailable) as problem:
             raise StoreUnavailable(_said(problem)) from problem
         if found != self._tail:
-            self._is_broken = True
+            self._broken = f"the journal ends at entry {found.seq} and not at {self._tail.seq}"
             if self._lease is not None:
                 self._lease.release()  # it is for one that knows the whole journal
-            raise StoreCorrupt(
-                f"the journal ends at entry {found.seq} and not at {self._tail.seq}, which was the last one "
-                "written"
-            )
+            raise StoreCorrupt(f"{self._broken}, which was the last one written")
 
     def _note_unanswered(self, rows: Sequence[dict[str, Any]]) -> None:
         """Whoever waits for them is told that they did not happen; a server may have them all the same."""
         if not rows or self._tail == BEGINNING:
             return
-        known = dict.fromkeys((*self._unanswered, Tail(rows[-1]["seq"], rows[-1]["hash"])))
-        self._unanswered = tuple(known)[-MOST_UNANSWERED:]
+        turn = 0 if self._lease is None else self._lease.turn
+        self._note(Unanswered(rows[-1]["seq"], rows[-1]["hash"], turn))
+
+    def _note(self, unanswered: Unanswered | None) -> None:
+        self._unanswered = unanswered
         try:
-            self._head.write(*self._tail, self._unanswered, sync=True)
+            self._head.note(self._tail, unanswered)
         except OSError as problem:
             logger.critical("what was not answered can't be noted: %s", problem)
+
+    def _settled(self, found: Tail) -> Tail:
+        """Where the journal ends once a write of unknown fate is settled: it happened nowhere.
+
+        Its note is gone before anything is written: the same may be written again, and answered.
+        """
+        known = self._unanswered
+        if known is None:
+            return found
+        is_ours = self._lease is None or self._lease.follows(known.turn)
+        if is_ours and found == Tail(known.seq, known.hash):
+            found = self._without_unanswered()
+        if found == self._tail:
+            self._note(None)
+        return found
 
     def _without_unanswered(self) -> Tail:
         """Take out what was committed without our hearing of it, and say where the journal ends now.
@@ -235,12 +254,13 @@ class SqlJournal:
         self._connection.close()
         self._engine.dispose()
         self.reader.close()
+        self._gate.close()
         self.outbox.close()
 
     def latch(self, *, stopped: str | None = None, in_memory: str | None = None) -> None:
         """Note what must outlive the process; see `Journal.latch`."""
         try:
-            known = self.latched()
+            known = self._latch.read()
             said = {"stopped": stopped, "in_memory": in_memory}
             known.update({name: text[:LONGEST_NOTE] for name, text in said.items() if text is not None})
             self._latch.write(known, sync=True)
@@ -252,12 +272,23 @@ class SqlJournal:
         return self._lease is not None and self._lease.may_be_over
 
     def latched(self) -> dict[str, str]:
-        """What was noted."""
-        return {name: str(text) for name, text in self._latch.read().items() if text}
+        """What was noted, and what the lease says of the last holder."""
+        known = {name: str(text) for name, text in self._latch.read().items() if text}
+        if self._lease is not None and self._lease.left_by:
+            known["left_by"] = self._lease.left_by
+        return known
+
+    def _name_of_latch(self) -> str:
+        """Tells this file from those of other machines; made once."""
+        known = self._latch.read()
+        if not known.get("name"):
+            known["name"] = secrets.token_hex(8)
+            self._latch.write(known, sync=True)
+        return str(known["name"])
 
     def close(self, last: Standing | None = None) -> None:
         """Keep a snapshot for a fast start, close the store, and let another process have it."""
-        if last is not None and not self._is_broken and last.state.version == self._tail.seq:
+        if last is not None and not self._broken and last.state.version == self._tail.seq:
             try:
                 with self._connection.begin():
                     if self._lease is not None:
@@ -276,22 +307,23 @@ class SqlJournal:
 
     def decided(self, request_id: str) -> TradeDecided | None:
         """What a request was answered; see `Journal.decided`."""
-        found = self._event(self.reader.decided, request_id)
+        found = self._event(self._gate.decided, request_id)
         return found if isinstance(found, TradeDecided) else None
 
     def filled(self, execution_id: str) -> Filled | None:
         """What an execution id booked; see `Journal.filled`."""
-        found = self._event(self.reader.filled, execution_id)
+        found = self._event(self._gate.filled, execution_id)
         return found if isinstance(found, Filled) else None
 
     def _event(self, find: Callable[[str], Entry | None], name: str) -> Event | None:
-        if self._is_broken and not self.place.is_file:  # everybody waits while a server is asked
+        if self._broken and not self.place.is_file:  # everybody waits while a server is asked
             return None
         try:
             entry = find(name)
         except StoreUnavailable as problem:
             logger.warning("the journal could not be read: %s", problem)
-            self._is_broken = not self.place.is_file  # nobody else waits for it; the next write finds out
+            if not self.place.is_file:  # nobody else waits for it, and nothing is written either
+                self._broken = str(problem)
             return None
         if entry is None or entry.seq > self._tail.seq:
             return None  # what stands behind the end that is known was lost for the engine: it was told so
@@ -312,17 +344,18 @@ class SqlJournal:
         known = self._head.read()
         if known is not None:
             hold_against(known, self.reader)
-            if self._tail in self._head.unanswered():
-                self._tail = known
-                self._tail = self._without_unanswered()
-                self._head.write(*self._tail, sync=True)
+            self._unanswered = self._head.unanswered()
+            found, self._tail = self._tail, known
+            self._tail = self._settled(found)
+            self._unanswered = None
         if self._tail not in {known, BEGINNING}:
-            logger.warning(
-                "the journal is signed to entry %s and ends at %d: a kill or a power cut leaves that, "
-                "else somebody added to it",
-                "none" if known is None else known.seq,
-                self._tail.seq,
-            )
+            if self._lease is None or self._lease.is_own:
+                logger.warning(
+                    "the journal is signed to entry %s and ends at %d: a kill or a power cut leaves that, "
+                    "else somebody added to it",
+                    "none" if known is None else known.seq,
+                    self._tail.seq,
+                )
             self._head.write(*self._tail)
         if known is None and self._tail.seq > 0:  # with its tail cut it would look the same
             self.latch(in_memory="the signed end of the journal is missing: what came last may be cut off")

@@ -17,10 +17,11 @@ from risk_management.clock import Clock, SystemClock
 from risk_management.core.entry import checked_bot, checked_name
 from risk_management.errors import InvalidRequest, StoreInUse, StoreUnavailable
 from risk_management.model.access import Access, Token
-from risk_management.store.database import clear_errors, connect, migrate
+from risk_management.store.database import QUICK, clear_errors, connect, migrate
 from risk_management.store.lease import holder_of
 from risk_management.store.lock import StoreLock
 from risk_management.store.place import Place, place_of
+from risk_management.store.rows import storable
 from risk_management.store.schema import TOKENS
 from risk_management.store.sql_journal import TROUBLE
 
@@ -62,7 +63,7 @@ class TokenStore:
         self._place = place = place_of(store)
         held = _held(place)
         with ExitStack() as failed, clear_errors(place):
-            self._engine = connect(store)
+            self._engine = connect(store, patience=QUICK)
             failed.callback(self._engine.dispose)
             try:
                 if held is not None and (place.is_file or holder_of(place) is None):
@@ -74,8 +75,9 @@ class TokenStore:
                     held.release()
             if held is None and not self._has_table():
                 raise StoreUnavailable("the server is starting, or is of an older version; try again")
+            self._known = self._rows()  # while the store can't be read these hold
             failed.pop_all()
-        self._known: list[tuple[bytes, Token]] = []
+        self._is_read = True
         self._read_at = -FRESH_SECONDS
         self._used: dict[str, datetime] = {}
 
@@ -103,7 +105,7 @@ class TokenStore:
             "bot": bot,
             "hash": secret_hash(secret),
             "created_at": made.created_at.isoformat(),
-            "created_by": actor,
+            "created_by": storable(actor),
         }
         self._write(insert(TOKENS).values(row))
         return made, secret
@@ -137,6 +139,11 @@ class TokenStore:
         """The token of a secret, None for an unknown or revoked one.
 
         While the store can't be read, what was read last holds: a stop must not need the disk.
+
+        Raises
+        ------
+        StoreUnavailable
+            It is not among those that were read last, and the store can't be read.
         """
         with self._lock:
             age = self._clock.monotonic() - self._read_at
@@ -146,6 +153,8 @@ class TokenStore:
             if found is None and 0.0 < age < FRESH_SECONDS:
                 self._refresh()  # it may have been made this second, by another process
                 found = self._matching(secret)
+            if found is None and not self._is_read:
+                raise StoreUnavailable("the tokens can't be read now, and this is no known one; ask again")
             if found is not None:
                 self._used[found.token_id] = self._clock.now()
             return found
@@ -169,8 +178,10 @@ class TokenStore:
         return found
 
     def _refresh(self) -> None:
+        self._is_read = False
         try:
             self._known = self._rows()
+            self._is_read = True
             self._note_use()
             self._read_at = self._clock.monotonic()
         except TROUBLE as problem:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from risk_management.brokers.paper import PaperBroker
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.reduction import CloseIntent
 from risk_management.errors import InvalidRequest
@@ -33,6 +34,36 @@ def entry(world, symbol, bot, size=1000.0):
     low = OrderIntent(name, symbol, 1, units, OrderKind.LIMIT, limit_price=50.0, reduce_only=False)
     world.broker.submit(low)
     return name
+
+
+@pytest.mark.parametrize("when", ["before", "while it looks", "between two orders"])
+def test_nothing_is_sent_once_another_engine_may_have_the_book(foundation, tmp_path, when):
+    """It goes on with the liquidation there: orders of both would close everything twice."""
+    taken = []
+
+    class Slow(PaperBroker):
+        def positions(self):
+            if when == "while it looks":
+                taken.append(when)
+            return super().positions()
+
+        def submit(self, intent):
+            if when == "between two orders":
+                taken.append(when)
+            return super().submit(intent)
+
+    world = World(foundation, Slow, store=str(tmp_path / "book.db"))
+    world.hold(KO=100.0, SPY=50.0)
+    world.manager.liquidate("everything", "x", actor="ann")
+    taken[:] = ["before"] if when == "before" else []
+    world.manager.book.journal.may_be_taken = lambda: bool(taken)
+    world.runner.round()
+    assert len(world.sent()) == (when == "between two orders")
+    when = "over"
+    taken.clear()  # nobody took it
+    world.rounds(6)
+    assert not world.broker.positions()
+    world.manager.close()
 
 
 def test_the_same_plan_twice_is_one_liquidation(foundation):

@@ -120,6 +120,8 @@ class Wire:
         folder.mkdir(exist_ok=True)
         (theirs,) = Path(server.socket).glob(".s.PGSQL.*[0-9]")
         self.folder, self._theirs = folder, theirs
+        self.delay = 0.0
+        """Seconds that an answer takes."""
         self._ends: list[socket.socket] = []
         self._door = socket.socket(socket.AF_UNIX)
         self._door.bind(str(folder / theirs.name))
@@ -151,21 +153,21 @@ class Wire:
                 behind.connect(str(self._theirs))
                 self._ends += [caller, behind]
                 for source, target in ((caller, behind), (behind, caller)):
-                    self._started(_pass_on, source, target)
+                    self._started(self._pass_on, source, target)
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                time.sleep(self.delay / 2.0)  # one way
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def _started(self, task: Callable[..., None], *arguments: socket.socket) -> None:
         thread = Thread(target=task, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
-
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    for end in (source, target):
-        with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
 
 
 def _is_dead(pid: int | str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -9,15 +10,17 @@ from contextlib import contextmanager, suppress
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from risk_management.core import book
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.errors import ConfigurationError, StoreUnavailable
 from risk_management.model.access import Access
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import TradingMode
+from risk_management.model.portfolio import TAKEN_OVER, Scope, TradingMode
 from risk_management.model.trade import TradeDecision
-from risk_management.store import postgres
+from risk_management.store import lease, postgres
+from risk_management.store.database import QUICK
 from risk_management.store.lease import holder_of
 from risk_management.store.outbox import SqlOutbox
 from risk_management.store.place import place_of
@@ -39,8 +42,6 @@ PATIENCE = 0.5
 def _quick(monkeypatch, caplog):
     caplog.set_level("CRITICAL")
     monkeypatch.setattr(postgres._Limited, "patience", PATIENCE)
-    monkeypatch.setattr(postgres._Patient, "patience", PATIENCE)
-    monkeypatch.setitem(postgres.TIMEOUTS, "connect_timeout", 2)
 
 
 def holding(store: str) -> AdvancedRiskManager:
@@ -58,8 +59,9 @@ def asked(manager: AdvancedRiskManager, side: str, name: str | None = None) -> T
 # -- it stands still -------------------------------------------------------------------------------
 
 
-def test_a_server_that_stands_still_keeps_nobody_waiting(server, store):
+def test_a_server_that_stands_still_keeps_nobody_waiting(server, store, monkeypatch):
     """Everybody is answered, also those who came at once; what closes passes, what opens does not."""
+    monkeypatch.setattr(lease, "SECONDS", 60.0)
     manager = holding(store)
     with ThreadPoolExecutor(8) as callers, server.standing_still():
         answers = [callers.submit(asked, manager, side) for side in ("sell", "buy") * 4]
@@ -69,6 +71,67 @@ def test_a_server_that_stands_still_keeps_nobody_waiting(server, store):
         assert not asked(manager, "buy").approved
     wait_until(manager.mend_store)
     assert asked(manager, "buy").durable
+    assert_kept(manager, store)
+
+
+def test_a_slow_server_is_given_up_by_the_whole_act(server, store, tmp_path, monkeypatch):
+    """Each of its answers comes in time, and all of them together would take three times as long."""
+    monkeypatch.setattr(lease, "SECONDS", 60.0)
+    wire = Wire(tmp_path / "wire", server)
+    manager = holding(wire.through(store))
+    wire.delay = 0.8 * QUICK
+    begun = time.monotonic()
+    with ThreadPoolExecutor(4) as callers:
+        said = [answer.result() for answer in [callers.submit(asked, manager, "sell") for _ in range(4)]]
+        assert manager.emergency_stop("enough", actor="anna") is False
+    taken = time.monotonic() - begun
+    assert not any(decision.durable for decision in said)
+    assert "enough" in manager.book.journal.latched()["stopped"]
+    wire.delay = 0.0
+    assert taken < 60.0  # each act of its own would wait: ten transactions of five answers, 40 s and more
+    wait_until(manager.mend_store)
+    assert manager.state.mode is TradingMode.HALTED
+    manager.close()
+    wire.cut()
+
+
+def test_the_outbox_of_a_server_that_stands_still_refuses_at_once_after_the_first_wait(server, store):
+    manager = holding(store)
+    outbox = manager.book.journal.outbox
+    outbox.counts()
+    with server.standing_still():
+        refused = 0
+        for _ in range(50):
+            with pytest.raises(StoreUnavailable) as raised:
+                outbox.due("mail", 0.0, 1)
+            refused += "a moment ago" in str(raised.value)
+        assert refused == 49
+    wait_until(manager.mend_store)
+    manager.close()
+
+
+def test_a_long_outage_is_written_down_piece_by_piece(server, store, monkeypatch):
+    """Nobody waits for it meanwhile, and what fails on the way goes on from there."""
+    manager = holding(store)
+    monkeypatch.setattr(book, "PIECE", 20)
+    lose_answer(manager.book.journal)
+    for number in range(200):
+        with suppress(StoreUnavailable):
+            manager.update_prices({"AAA": 100.0 + number / 100.0})
+    journal, sizes = manager.book.journal, []
+    real = journal.write
+
+    def write(events, after) -> None:
+        sizes.append(len(events))
+        assert manager.book.lock.quiet.acquire(blocking=False) or after is not None
+        if len(sizes) == 3:
+            raise StoreUnavailable("once more")
+        real(events, after)
+
+    monkeypatch.setattr(journal, "write", write)
+    assert not manager.mend_store()
+    assert manager.mend_store()
+    assert max(sizes) <= 21
     assert_kept(manager, store)
 
 
@@ -133,6 +196,33 @@ def test_an_engine_without_its_server_closes_until_another_may_have_the_book(tmp
     assert asked(manager, "sell", "kept").approved
     assert_kept(manager, store)
     server.end()
+
+
+def test_a_book_that_another_machine_left_opens_nothing_before_a_person_looked(
+    server, store, tmp_path, monkeypatch
+):
+    """The stop of its last engine lies in a file there: nobody here can know of it."""
+    first = holding(store)
+    with server.standing_still():
+        assert first.emergency_stop("enough", actor="anna") is False
+    left(first.book.journal)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "another machine"))
+    second = opened(store)
+    assert second.state.mode is TradingMode.REDUCING
+    assert f"process {os.getpid()}" in second.state.holds[Scope.PORTFOLIO, "", TAKEN_OVER].reason
+    assert asked(second, "sell").approved
+    second.reconcile({"AAA": 9.0}, cash=second.state.accounts["main"].cash / SCALE, actor="anna")
+    assert not asked(second, "buy").approved
+    left(second.book.journal)
+    third = opened(store)  # the same machine once more: it is not forgotten
+    assert third.state.mode is TradingMode.REDUCING
+    third.release_emergency("anna", "looked")
+    assert third.state.mode is TradingMode.ACTIVE
+    third.close()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    again = opened(store)  # given back in order: there is nothing to look for
+    assert (Scope.PORTFOLIO, "", TAKEN_OVER) not in again.state.holds
+    again.close()
 
 
 def test_two_engines_never_close_the_same_position(server, store, tmp_path, monkeypatch):
