@@ -11,14 +11,15 @@ from typing import Final
 from sqlalchemy import func, select, text
 
 from risk_management.cli._findings import Found, failed, fine, warning
-from risk_management.errors import StoreError
-from risk_management.store.database import is_there
+from risk_management.errors import StoreError, StoreUnavailable
+from risk_management.store.database import clear_errors, is_there, known_version, look
 from risk_management.store.head import signed_head
 from risk_management.store.lease import holder_of
 from risk_management.store.lock import holder
 from risk_management.store.place import Place, place_of
 from risk_management.store.reader import BEGINNING, StoreReader
 from risk_management.store.schema import TOKENS
+from risk_management.store.verify import elsewhere
 
 __all__ = ["last_quote", "of_files", "of_store", "worker_of"]
 
@@ -27,6 +28,9 @@ WRITABLE_BY_OTHERS: Final = 0o022
 LITTLE: Final = 10**9
 TOO_LITTLE: Final = 10**8
 BESIDE: Final = ("", ".key", ".head")
+RIGHTS: Final = text(
+    "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), pg_is_in_recovery()"
+)
 DURABLE: Final = ("fsync", "full_page_writes")
 
 
@@ -36,7 +40,10 @@ def of_store(store: str) -> Iterator[Found]:
     yield from _disk(place.beside)
     try:
         if not is_there(place):
-            yield warning("store", f"there is none at {place} yet", "'risk serve' or 'risk import' makes it")
+            makes = "'risk serve' or 'risk import' makes it" if place.is_file else "'risk serve' makes it"
+            if place.is_file or (found := _empty_database(place)) is None:
+                found = warning("store", f"there is none at {place} yet", makes)
+            yield found
             return
         yield from of_files([place.with_end(end) for end in BESIDE], "store", OTHERS)
         worker = worker_of(store)
@@ -46,6 +53,8 @@ def of_store(store: str) -> Iterator[Found]:
                 yield from _server(reader)
             yield _end(reader, place)
             yield _tokens(reader)
+    except StoreUnavailable as problem:
+        yield failed("store", str(problem), "the text says what to do; what is stored was not looked at")
     except StoreError as problem:
         yield failed("store", str(problem), "restore a backup (risk restore), or start the engine on it once")
 
@@ -85,6 +94,19 @@ def of_files(paths: list[Path], area: str, mask: int = WRITABLE_BY_OTHERS) -> It
             yield failed(area, f"others may {may} {path} ({mode:03o})", f"chmod 600 {path}")
 
 
+def _empty_database(place: Place) -> Found | None:
+    """Why no store can be made in a database; None where it can."""
+    with clear_errors(place), look(place).connect() as connection:
+        known_version(connection)
+        may, is_copy = connection.execute(RIGHTS).one()
+    if is_copy:
+        return failed("store", f"{place} is a copy that follows another server", "name the primary server")
+    if not may:
+        said = f"its user may make no tables in {place}"
+        return failed("store", said, "let its user own the database: ALTER DATABASE ... OWNER TO ...")
+    return None
+
+
 def _server(reader: StoreReader) -> Iterator[Found]:
     number = reader.rows(text("SHOW server_version"))[0][0]
     unsafe = [name for name in DURABLE if reader.rows(text(f"SHOW {name}"))[0][0] != "on"]
@@ -99,6 +121,8 @@ def _end(reader: StoreReader, place: Place) -> Found:
     tail = reader.tail()
     if tail == BEGINNING:
         return fine("store", f"{place} is empty")
+    if note := elsewhere(reader):
+        return warning("store", f"{place}: {tail.seq + 1:,} entries; {note}", "look there")
     head = signed_head(place)
     if head.seq > tail.seq or reader.hash_of(head.seq) != head.hash:
         return failed(

@@ -155,8 +155,9 @@ def verify(
     else:
         for problem in verdict.problems:
             screen().print(Text(problem, style="red"))
-        whole = "whole, and signed to its end" if verdict.is_clean else "NOT what was written"
-        screen().print(f"{verdict.entries:,} entries follow one another; the journal is {whole}.")
+        whole = verdict.note or "the journal is whole, and signed to its end"
+        said = whole if verdict.is_clean else "the journal is NOT what was written"
+        screen().print(f"{verdict.entries:,} entries follow one another; {said}.")
         for one in otherwise:
             said = f"entry {one.seq}, {one.request_id}: {'; '.join(one.differences)}"
             screen().print(Text(said, style="red"))

@@ -92,7 +92,7 @@ def run(  # noqa: PLR0913, PLR0917 - one word a question
     if as_json:
         show_json({"file": str(file), "settings": tomllib.loads(text), "channels": chosen})
         return
-    _say(file, chosen)
+    _say(file, chosen, is_on_server="://" in str(settings["store"]))
 
 
 def _answers(
@@ -116,21 +116,22 @@ def _answers(
         market["path"] = str(ask("File or folder of closes", options.prices_path, "closes.csv"))
     if market["source"] == "exchange":
         market["exchange"] = ask("Exchange, in ccxt's words", exchange, "kraken")
-    found["store"] = ask("Store", store, str(file.absolute().with_name("risk.db")))
+    found["store"] = ask("Store", store, str(file.absolute().with_name("risk.db")), _store)
     found["market_data_config"] = market
     if _knows_brokers():
         name = ask(f"Broker ({', '.join(BROKERS)})", broker, "none", _one_of(BROKERS))
-        found |= {} if name == "none" else {"broker_config": _broker(name, found["store"])}
+        found |= {} if name == "none" else {"broker_config": _broker(name, found["store"], file)}
     elif broker is not None:
         raise WrongUsage("this version knows no broker; leave --broker out")
     return found
 
 
-def _broker(name: str, store: str) -> dict[str, Any]:
+def _broker(name: str, store: str, file: Path) -> dict[str, Any]:
     """A paper account lives as long as the book: one in memory would be empty at the next start."""
     if name != "paper":
         return {"name": name}
-    return {"name": name, "options": {"path": str(Path(store).with_name(f"{Path(store).stem}-paper.db"))}}
+    beside = file.absolute().with_name("risk.db") if "://" in store else Path(store)
+    return {"name": name, "options": {"path": str(beside.with_name(f"{beside.stem}-paper.db"))}}
 
 
 def _channels(ask: _Asker, given: list[str] | None) -> list[str]:
@@ -148,6 +149,13 @@ def _capital(text: str) -> float:
     if not 0.0 < value <= 1e13:
         raise WrongUsage(f"capital is money above 0, such as 25000; got {text!r}")
     return value
+
+
+def _store(text: str) -> str:
+    from risk_management.store.place import place_of  # noqa: PLC0415 - help must be quick
+
+    place_of(text)  # an address may hold a password, and this file is no place for one
+    return text
 
 
 def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
@@ -197,16 +205,19 @@ def _write(file: Path, text: str) -> None:
         raise WrongUsage(f"{file} can't be written ({problem.strerror}); name another file") from None
 
 
-def _say(file: Path, channels: list[str]) -> None:
+def _say(file: Path, channels: list[str], *, is_on_server: bool) -> None:
     out = screen()
     out.print(Text(f"Written: {file}", style="green"))
     for name in channels:
         out.print(f"Set for {name}: {CHANNELS[name]}")
     out.print("\nNext:")
     named = "" if file == Path(HERE) else f" --config {file}"  # the one of this folder is found
-    for command, why in (
+    steps = [
         (f"risk doctor{named}", "is all as it should be"),
         (f"risk import positions.csv{named}", "your account, and its room under every limit"),
         (f"risk serve{named}", "from now on every order asks first"),
-    ):
+    ]
+    if is_on_server:  # an account is imported into a file, and moved: docs/postgresql.md
+        del steps[1]
+    for command, why in steps:
         out.print(Text.assemble("  ", (command, "bold"), f"   # {why}"))

@@ -114,9 +114,7 @@ def _tokens(context: typer.Context, store: str | None) -> TokenStore:
 
     place = _place(context, store)
     if not is_there(place):
-        raise StoreUnavailable(
-            f"there is no store at {place}; 'risk serve' makes one, --store names the file of another"
-        )
+        raise StoreUnavailable(f"there is no store at {place}; 'risk serve' makes one, --store names another")
     return TokenStore(store_of(options_of(context), store))
 
 

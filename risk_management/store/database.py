@@ -46,6 +46,16 @@ PATIENCE: Final = 3.0
 """Seconds for a transaction of an engine on a server: bots wait behind it."""
 QUICK: Final = 1.0
 """For a look that stands before every decision or request."""
+ADVICE: Final = {
+    "password": "set PGPASSWORD, or write the password into ~/.pgpass",
+    "permission denied": "let its user own the database: ALTER DATABASE ... OWNER TO ...",
+    "no schema has been selected": "let its user own the database: ALTER DATABASE ... OWNER TO ...",
+    "read-only": "name the server that can be written, the primary",
+    "slots are reserved": "end other clients of the server, or raise its max_connections",
+    "too many": "end other clients of the server, or raise its max_connections",
+    "does not exist": "make it: createdb --owner USER NAME",
+}
+"""What to do, by words of what a server says."""
 MIGRATING: Final = 0x7269736B
 """Name of the lock under which the tables are made."""
 
@@ -76,10 +86,16 @@ def clear_errors(place: Place | Path) -> Iterator[None]:
         said = getattr(problem, "orig", None) or problem  # SQL and its parameters stay out of the text
         if str(getattr(said, "sqlite_errorname", "")).startswith(NO_STORE):
             raise StoreCorrupt(f"{place} can't be read: {said}; restore a backup") from None
-        check = "the file and its folder" if isinstance(said, sqlite3.Error) else "the server and the address"
-        raise StoreUnavailable(f"{place} can't be reached: {first_line(said)}; check {check}") from None
+        raise StoreUnavailable(f"{place} can't be used: {first_line(said)}; {_advice(said)}") from None
     except OSError as problem:
         raise StoreUnavailable(f"{place} can't be reached: {problem.strerror}; check the folder") from None
+
+
+def _advice(said: object) -> str:
+    if isinstance(said, sqlite3.Error):
+        return "check the file and its folder"
+    text = str(said)
+    return next((what for words, what in ADVICE.items() if words in text), "check the server and the address")
 
 
 def first_line(problem: object) -> str:
@@ -254,7 +270,8 @@ def known_version(connection: Connection) -> str | None:
     if not tables:
         return None
     if "alembic_version" not in tables:
-        raise StoreCorrupt("the database belongs to something else; name another")
+        name = connection.engine.url.database or ""
+        raise StoreCorrupt(f"the database {name} belongs to something else; name another".replace("  ", " "))
     row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
     revision: str | None = None if row is None else row[0]
     try:

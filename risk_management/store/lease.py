@@ -18,9 +18,10 @@ from risk_management.errors import StoreInUse, StoreTaken, StoreUnavailable
 from risk_management.store.chain import START
 from risk_management.store.database import clear_errors, first_line, known_version, look, writer
 from risk_management.store.place import Place
+from risk_management.store.reader import StoreReader
 from risk_management.store.schema import LEASE
 
-__all__ = ["Lease", "holder_of"]
+__all__ = ["Lease", "holder_of", "latch_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +125,8 @@ class Lease:
             holder, *turn = held
             if known not in (None, turn):
                 break
+            if known is None:
+                logger.warning("%s has %s: waiting for %.0f s whether it lives", holder, self._place, SECONDS)
             known = turn
             self._ended.wait(LOOK_EVERY)
         raise StoreInUse(f"{self._place} is served by {holder} already; stop it first, or ask it over HTTP")
@@ -240,3 +243,9 @@ def holder_of(place: Place) -> str | None:
             return None
         row = connection.execute(SEEN).first()
     return row.holder if row is not None and row.holds else None
+
+
+def latch_of(reader: StoreReader) -> str:
+    """Name of the latch file of whoever served a database last, empty where that is not known."""
+    found = reader.rows(text("SELECT latch FROM lease WHERE id = 1"))
+    return found[0][0] if found else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,7 @@ OPTIONS: Final = (
     "passfile",
 )
 """What may stand behind the question mark; the rest is ours to set, or would show a secret."""
+ADDRESS: Final = re.compile(r"(postgres|postgresql|sqlite)\w*:", re.IGNORECASE)
 FORMS: Final = "write a path, sqlite:///path or postgresql://user@host/database"
 
 
@@ -74,6 +76,8 @@ def place_of(store: str) -> Place:
     ConfigurationError
         It means nothing, or holds a password.
     """
+    if ADDRESS.match(store) and "://" not in store:  # its file name would show what it holds
+        raise ConfigurationError(f"store: an address has two slashes; {FORMS}")
     if "://" not in store:
         path = Path(store).expanduser().absolute()
         if path.name == ":memory:":
@@ -103,7 +107,9 @@ def store_file(store: str) -> Path:
     """
     place = place_of(store)
     if not place.is_file:
-        raise ConfigurationError(f"store: {place} is no file; name one")
+        raise ConfigurationError(
+            f"store: {place} is no file; name one: a book can be moved to a server (docs/postgresql.md)"
+        )
     return place.beside
 
 

@@ -154,7 +154,8 @@ class StoreReader:
         """A reader for anybody else, of a store that has to be there, with tables of this version."""
         place = place_of(store)
         if not is_there(place):
-            raise StoreUnavailable(f"there is no store at {place}; name its file, or start the engine on it")
+            other = "name its file, or " if place.is_file else ""
+            raise StoreUnavailable(f"there is no store at {place}; {other}start the engine on it")
         reader = cls(place, look(place))
         known, wanted = reader.version(), newest_version()
         if known != wanted:

@@ -97,7 +97,7 @@ class TokenStore:
         if len(self.tokens()) >= MOST:
             raise InvalidRequest("OUT_OF_RANGE", "name", f"there are {MOST} tokens already; revoke some")
         secret = PREFIX + secrets.token_urlsafe(32)
-        made = Token(secrets.token_hex(4), name, access, bot, self._clock.now(), actor)
+        made = Token(secrets.token_hex(4), name, access, bot, self._clock.now(), storable(actor))
         row = {
             "id": made.token_id,
             "name": name,
@@ -105,7 +105,7 @@ class TokenStore:
             "bot": bot,
             "hash": secret_hash(secret),
             "created_at": made.created_at.isoformat(),
-            "created_by": storable(actor),
+            "created_by": made.created_by,
         }
         self._write(insert(TOKENS).values(row))
         return made, secret

@@ -13,12 +13,14 @@ from risk_management.core.standing import Standing, folded
 from risk_management.errors import RiskError, StoreCorrupt
 from risk_management.model.events import AlertTold, Event, Filled, TradeDecided
 from risk_management.store.head import signed_head
+from risk_management.store.lease import latch_of
 from risk_management.store.outbox import SETTLED, alert_rows
 from risk_management.store.reader import BEGINNING, Entry, Snapshot, StoreReader, Tail, checked
 from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, OUTBOX, REQUESTS, SNAPSHOTS
+from risk_management.store.small_file import contents
 from risk_management.store.snapshot import snapshot_bytes, standing_from
 
-__all__ = ["Verdict", "verify"]
+__all__ = ["Verdict", "elsewhere", "verify"]
 
 MOST_SAID: Final = 20
 END: Final = select(func.coalesce(func.max(JOURNAL.c.seq), -1)).scalar_subquery()
@@ -43,11 +45,14 @@ class Verdict:
         The first entry that does not; None where all do.
     problems : tuple of str
         What is wrong, the first 20.
+    note : str
+        Why the end could not be held against a signature: another machine served the database last.
     """
 
     entries: int
     first_bad: int | None
     problems: tuple[str, ...]
+    note: str = ""
 
     @property
     def is_clean(self) -> bool:
@@ -66,18 +71,20 @@ def verify(reader: StoreReader) -> Verdict:
     """
     walk = _Walk(reader)
     problems: list[str] = []
+    note = ""
     try:
         problems += _of_the_file(reader)
         problems += walk.problems()
         if walk.first_bad is None:
-            problems += _of_the_head(reader, walk.tail)
+            note = elsewhere(reader)
+            problems += _of_the_head(reader, walk.tail) if not note else ()
             problems += _of_an_index(reader, REQUESTS, "request_id", walk.requests, walk.tail)
             problems += _of_an_index(reader, EXECUTIONS, "execution_id", walk.executions, walk.tail)
             problems += _of_the_outbox(reader, walk.messages, walk.tail)
             problems += _of_the_models(reader)
     except StoreCorrupt as problem:
         problems.append(str(problem))
-    return Verdict(walk.tail.seq + 1, walk.first_bad, tuple(problems[:MOST_SAID]))
+    return Verdict(walk.tail.seq + 1, walk.first_bad, tuple(problems[:MOST_SAID]), note)
 
 
 class _Walk:
@@ -142,6 +149,20 @@ def _of_a_snapshot(reader: StoreReader, kept: Snapshot, standing: Standing) -> I
         again = b""
     if again != snapshot_bytes(standing):
         yield f"the snapshot at entry {kept.seq} is not the state at that entry"
+
+
+def elsewhere(reader: StoreReader) -> str:
+    """Why there can be no signature of the end here, empty where there should be one."""
+    if reader.place.is_file:
+        return ""
+    last = latch_of(reader)
+    try:
+        own = contents(reader.place.with_end(".latch").read_bytes()).get("name", "")
+    except OSError:
+        own = ""
+    if not last or last == own:
+        return ""
+    return "another machine served it last: its end is signed there and can't be held against that here"
 
 
 def _of_the_head(reader: StoreReader, tail: Tail) -> Iterator[str]:

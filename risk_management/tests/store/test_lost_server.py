@@ -9,7 +9,9 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from sqlalchemy.exc import DBAPIError
+from typer.testing import CliRunner
 
+from risk_management.cli.main import app
 from risk_management.core import book
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
@@ -473,12 +475,72 @@ def test_the_longest_id_has_room_for_its_fills(either):
         "postgresql://anna@db/dbname=book password=swordfish",
         "postgresql://anna@db/postgresql://anna:swordfish@db/book",
         "postgresql://anna@db/book?options=-c%20synchronous_commit=off",
+        "postgresql:/anna:swordfish@db/book",
+        "Postgres:anna:swordfish@db/book",
     ],
 )
 def test_an_address_holds_no_password_and_no_setting_of_ours(address):
     with pytest.raises(ConfigurationError) as raised:
         place_of(address)
     assert "swordfish" not in str(raised.value)
+
+
+def test_no_address_with_a_password_is_written_into_settings(tmp_path):
+    file, address = tmp_path / "risk.toml", "postgresql://anna:swordfish@db/book"
+    words = ["init", str(file), "--yes", "--capital", "1000", "--store"]
+    refused = CliRunner().invoke(app, [*words, address])
+    assert refused.exit_code == 1
+    assert "PGPASSWORD" in refused.output
+    assert not file.exists()
+    assert "swordfish" not in refused.output
+    made = CliRunner().invoke(app, [*words, "postgresql://anna@db/book", "--broker", "paper"])
+    assert made.exit_code == 0
+    assert "risk import" not in made.output  # it works on files
+    assert str(tmp_path / "risk-paper.db") in file.read_text()
+
+
+def test_the_signed_end_of_another_machine_is_no_change_of_the_journal(store, tmp_path, monkeypatch):
+    holding(store).close()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "another machine"))
+    for look in (["audit", "verify"], ["doctor"]):
+        said = CliRunner().invoke(app, [*look, "--store", store])
+        assert "another machine served it last" in " ".join(said.output.split())
+        assert "NOT what was written" not in said.output
+    holding_again = opened(store)
+    holding_again.close()
+    with StoreReader.of_store(store) as reader:
+        assert verify(reader).is_clean
+        assert not verify(reader).note
+
+
+def test_doctor_says_where_no_store_can_be_made(server, tmp_path):
+    plain, foreign = server.database(), server.database()
+    server.ask("CREATE ROLE visitor LOGIN", autocommit=True)
+    server.ask("CREATE TABLE theirs (x int)", place_of(foreign).url.database)
+    visitor = plain.replace("postgres@", "visitor@")
+    for address, words in ((visitor, "OWNER TO"), (foreign, "belongs to something else")):
+        said = CliRunner().invoke(app, ["doctor", "--store", address])
+        assert said.exit_code == 1
+        assert words in " ".join(said.output.split())
+    with pytest.raises(StoreUnavailable, match="OWNER TO"):
+        SqlJournal(visitor)
+    with pytest.raises(StoreUnavailable, match="createdb --owner"):
+        SqlJournal(plain.replace("/book", "/nobody"))
+
+
+def test_a_token_that_was_never_used_is_known_when_the_server_stands_still(server, store):
+    manager = holding(store)
+    maker = TokenStore(store)
+    made, secret = maker.create("anna", Access.OPERATE, actor="a\0\ud800")
+    maker.close()
+    fresh = TokenStore(store)
+    with server.standing_still():
+        assert fresh.find(secret) == made  # of a person who presses the stop right after a start
+        with pytest.raises(StoreUnavailable, match="ask again"):
+            fresh.find("risk_another")
+    fresh.close()
+    wait_until(manager.mend_store)
+    manager.close()
 
 
 def test_what_lies_beside_a_database_is_found_by_whoever_reaches_it():
