@@ -158,7 +158,7 @@ def failed(problem: Exception) -> Response:
     elif isinstance(problem, StoreUnavailable):
         logger.error("a write was refused: %s", problem)
         status, headers = HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "1"}
-        said = (Code.STORE_UNAVAILABLE, "", "the store can't be written; nothing of it happened")
+        said = (Code.STORE_UNAVAILABLE, "", "the store can't be used now; nothing of it happened")
     elif isinstance(problem, RiskError):
         logger.error("an address can't be served: %s", problem, exc_info=problem)
         status = HTTPStatus.SERVICE_UNAVAILABLE

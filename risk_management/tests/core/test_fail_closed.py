@@ -291,7 +291,7 @@ def test_a_restart_out_of_an_outage_must_be_compared_with_the_broker(start):
     manager = start()
     manager.update_prices({"KO": 60.0})
     manager.add_position("KO", 600.0, 60.0, bot_name="a")
-    manager.book.journal._is_broken = True
+    manager.book.journal._broken = "the disk failed"
     manager.book.journal.reopen = lambda: (_ for _ in ()).throw(StoreUnavailable("still down"))
     assert manager.request_trade(OrderTicket("KO", "sell", 60.0, "", "a")).durable is False
     manager.emergency_stop("fire")
@@ -308,7 +308,7 @@ def test_a_store_that_contradicts_itself_stops_this_process_and_not_the_next(sta
     """The stop is on what this process may write: it is no stop by a person, whatever else is held."""
     manager = start()
     manager.update_prices({"KO": 60.0})
-    manager.book.journal._is_broken = True
+    manager.book.journal._broken = "the disk failed"
     manager.book.journal.reopen = lambda: (_ for _ in ()).throw(StoreCorrupt("it ends elsewhere"))
     with contextlib.suppress(StoreUnavailable):
         manager.update_prices({"KO": 61.0})
@@ -333,7 +333,7 @@ def test_an_answer_that_is_on_disk_and_was_reported_as_failed_opens_nothing(foun
     def kept_and_failed(events, after):
         known = journal._tail
         write(events, after)
-        journal._tail, journal._is_broken = known, True
+        journal._tail, journal._broken = known, "the disk failed"
         raise StoreUnavailable("input/output error")
 
     journal.write = kept_and_failed

@@ -111,11 +111,11 @@ def test_an_answer_that_can_not_be_read_is_not_called_another_one(open_manager):
     manager = open_manager()
     manager.request_trade(ticket(0))
     manager = open_manager()
-    manager.book.journal._is_broken = True
+    manager.book.journal._broken = "the disk failed"
     with pytest.raises(StoreUnavailable):
         manager.update_prices({"PG": 140.0})
     assert manager.request_trade(ticket(0)).recommended_size == 100.0
-    manager.book.journal.reader.decided = gone
+    manager.book.journal._gate.decided = gone
     with pytest.raises(StoreUnavailable, match="ask again"):
         manager.request_trade(ticket(0))
 
@@ -128,7 +128,7 @@ def test_what_was_answered_while_the_first_answer_could_not_be_read_gives_way_to
     manager = open_manager()
     journal = manager.book.journal
     read, journal.decided = journal.decided, lambda _name: None
-    journal._is_broken = True
+    journal._broken = "the disk failed"
     other = manager.request_trade(replace(asked, size=6.0))
     assert (other.requested_size, other.durable) == (6.0, False)
     journal.decided = read

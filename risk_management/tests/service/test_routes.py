@@ -721,7 +721,7 @@ def test_what_the_store_loses_is_not_acknowledged(fresh, monkeypatch):
     service = fresh()
     service.ask(request_id="before", size=200)
     monkeypatch.setattr(service.journal, "reopen", _still_away)
-    service.journal._is_broken = True
+    service.journal._broken = "the disk failed"
     lost = service.call("POST", "cash-flows", {"kind": "fee", "amount": -1})
     assert (lost.status, lost.code) == (503, "STORE_UNAVAILABLE")
     refused = service.ask(request_id="during").json
