@@ -8,6 +8,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
+from tokenize import TokenError
 from typing import Any, Final
 from zipfile import BadZipFile
 
@@ -42,6 +43,7 @@ DAMAGE: Final = (
     SyntaxError,
     TypeError,
     ValueError,
+    TokenError,  # from Python 3.12 on, by the reader of numpy's headers
     struct.error,
     zlib.error,
 )
