@@ -159,20 +159,15 @@ class Book:
             self._head = after
             return after.state
 
-    def apply_first(self, event: Event) -> None:
-        """Apply an event before anything that anyone else who waits for the lock may do.
+    def urge(self, event: Event) -> None:
+        """Have an event applied before anything that anyone else who waits for the lock may do.
 
-        Raises
-        ------
-        StoreUnavailable
-            It holds, in memory alone.
+        Whoever comes into the lock next applies it, the caller too, who is to do so at once.
         """
         if self.lock.is_mine:
             self.apply(event)
-            return
-        self._urgent.append(event)
-        with self.lock:
-            pass
+        else:
+            self._urgent.append(event)
 
     def afterwards(self, task: Callable[[], None]) -> None:
         """Do something once the lock is left and all that was seen in it is on disk; not if it was lost.

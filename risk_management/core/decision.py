@@ -85,6 +85,9 @@ def judge(
         reasons = tuple(dict.fromkeys((binding.code, *reasons)))
     if opening <= TOLERANCE and not may_close:
         opening = 0.0  # what rounding left of a close that is refused opens nothing
+        if not reasons:
+            binding = next(f for f in findings if f.check == "mode")
+            reasons = (binding.code,)
     if may_close:
         opening, binding, reasons, findings = _above_minimum(proposal, opening, binding, reasons, findings)
     size = closing + opening

@@ -199,10 +199,9 @@ class EmergencyProtocol:
         """
         now = self._clock.now()
         hold = Hold(Scope.PORTFOLIO, "", cause, TradingMode.HALTED, actor, reason, now, latched=True)
-        with suppress(StoreUnavailable):
-            self._book.apply_first(HoldSet(at=now, actor=actor, hold=hold))
         cancelled: tuple[Reservation, ...] = ()
-        with suppress(StoreUnavailable):
+        self._book.urge(HoldSet(at=now, actor=actor, hold=hold))
+        with suppress(StoreUnavailable), self._book.lock:  # both at once: a slow disk is waited for once
             cancelled = self._desk.cancel_all(reason, openings_only=True, actor=actor)
         return Stopped(not self._book.outage, cancelled)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from risk_management.clock import AnchoredClock, Clock, LaterClock
 from risk_management.config.carried import Carried, carried_over
-from risk_management.core.book import Book
+from risk_management.core.book import STORE, Book
 from risk_management.core.clock_watch import STEP
 from risk_management.core.commit import Journal
 from risk_management.core.foundation import Foundation
@@ -29,6 +29,7 @@ from risk_management.model.events import (
     ClockStepped,
     EngineStarted,
     Event,
+    HoldReleased,
     HoldSet,
     InstrumentDefined,
     ModelRefreshed,
@@ -173,6 +174,9 @@ def _latched(journal: Journal, standing: Standing, now: datetime) -> Iterator[Ev
     known = journal.latched()
     if "stopped" in known and not standing.state.is_stopped:  # no other stop takes its place
         yield _hold(EMERGENCY_STOP, TradingMode.HALTED, known["stopped"], now)
+    if (Scope.PORTFOLIO, "", STORE) in standing.state.holds:
+        said = "the process that could not write it has ended"
+        yield HoldReleased(now, SYSTEM, Scope.PORTFOLIO, "", STORE, said)
     if "in_memory" in known:
         text = (
             "the store does not hold all that happened: compare positions with the broker "

@@ -12,7 +12,7 @@ from typing import Final
 from risk_management.errors import StoreCorrupt, StoreError, StoreUnavailable
 from risk_management.model.events import HoldReleased, HoldSet
 from risk_management.model.portfolio import Hold, Scope, TradingMode
-from risk_management.store.database import clear_errors, connect, make_file, migrate
+from risk_management.store.database import clear_errors, connect, make_file, migrate, writer
 from risk_management.store.head import SignedHead, signed_head
 from risk_management.store.lease import Lease
 from risk_management.store.lock import StoreLock
@@ -124,7 +124,7 @@ def _into_database(file: Path, place: Place, store: str) -> None:
     with ExitStack() as after:
         lease = Lease(place, "")
         after.callback(lease.release)
-        engine = connect(store)
+        engine = writer(place)  # all rows in one transaction: it takes as long as it takes
         after.callback(engine.dispose)
         migrate(engine)
         with StoreReader.of_store(store) as there:

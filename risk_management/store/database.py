@@ -42,9 +42,9 @@ __all__ = [
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_MS: Final = 2000
 NO_STORE: Final = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
-PATIENCE: Final = 3.0
+PATIENCE: Final = 2.0
 """Seconds for a transaction of an engine on a server: bots wait behind it."""
-QUICK: Final = 1.0
+QUICK: Final = 0.5
 """For a look that stands before every decision or request."""
 ADVICE: Final = {
     "password": "set PGPASSWORD, or write the password into ~/.pgpass",
@@ -52,7 +52,8 @@ ADVICE: Final = {
     "no schema has been selected": "let its user own the database: ALTER DATABASE ... OWNER TO ...",
     "read-only": "name the server that can be written, the primary",
     "slots are reserved": "end other clients of the server, or raise its max_connections",
-    "too many": "end other clients of the server, or raise its max_connections",
+    "too many": "end other clients, or raise the limit (of the server, the role or the database)",
+    "not currently accepting": "ALTER DATABASE ... ALLOW_CONNECTIONS true",
     "does not exist": "make it: createdb --owner USER NAME",
 }
 """What to do, by words of what a server says."""
@@ -137,15 +138,17 @@ def look(place: Place) -> Engine:
     return engine
 
 
-def connect(store: str, *, reading: bool = False, patience: float = PATIENCE) -> Engine:
+def connect(store: str, *, reading: bool = False, patience: float = PATIENCE, alone: bool = False) -> Engine:
     """An engine whose every commit survives a power cut; in a file its transactions take the lock first.
 
     With `reading` it takes no lock, changes nothing and works beside the process that writes. A server is
-    waited for as many seconds as `patience`, from the beginning of a transaction to its end.
+    waited for as many seconds as `patience`, from the beginning of a transaction to its end; with `alone`
+    every question stands for itself, and takes one way to the server and back.
     """
     place = place_of(store)
     if not place.is_file:
-        return _server(place, reading=reading, patience=patience)
+        engine = _server(place, reading=reading, patience=patience)
+        return engine.execution_options(isolation_level="AUTOCOMMIT") if alone else engine
     engine = create_engine(
         place.url,
         poolclass=StaticPool,

@@ -7,27 +7,18 @@ import hmac
 import os
 import secrets
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from risk_management.errors import StoreCorrupt
 from risk_management.store.place import Place
 from risk_management.store.reader import StoreReader, Tail
 from risk_management.store.small_file import SmallFile, contents
 
-__all__ = ["SignedHead", "Unanswered", "hold_against", "signed_head"]
+__all__ = ["SignedHead", "hold_against", "signed_head"]
 
 
 KEY: Final = 32
 """Bytes of a key."""
-
-
-class Unanswered(NamedTuple):
-    """The last entry of a write that failed: whoever waited for it was told that it did not happen."""
-
-    seq: int
-    hash: bytes
-    turn: int
-    """Turn of the lease in which it was tried; 0 for a file."""
 
 
 class SignedHead:
@@ -47,18 +38,8 @@ class SignedHead:
 
     def write(self, seq: int, hash_: bytes) -> None:
         """Sign where the journal ends now. The disk may learn of it later than of the journal itself."""
-        self._write(seq, hash_, None, sync=False)
-
-    def note(self, end: Tail, unanswered: Unanswered | None) -> None:
-        """Sign the end, and a write behind it of which nobody knows whether it happened; None ends that."""
-        self._write(*end, unanswered, sync=True)
-
-    def _write(self, seq: int, hash_: bytes, unanswered: Unanswered | None, *, sync: bool) -> None:
-        values: dict[str, Any] = {"seq": seq, "hash": hash_.hex()}
-        if unanswered is not None:
-            values["unanswered"] = [unanswered.seq, unanswered.hash.hex(), unanswered.turn]
-        values["signature"] = _signature(self._key, seq, hash_, unanswered)
-        self._file.write(values, sync=sync)
+        signature = _signature(self._key, seq, hash_)
+        self._file.write({"seq": seq, "hash": hash_.hex(), "signature": signature}, sync=False)
 
     def read(self) -> Tail | None:
         """What was signed last, None where nothing was.
@@ -69,12 +50,7 @@ class SignedHead:
             The signature is not that of the key.
         """
         known = self._file.read()
-        return _believed(known, self._key)[0] if known else None
-
-    def unanswered(self) -> Unanswered | None:
-        """The write of unknown fate that was noted last; StoreCorrupt as by `read`."""
-        known = self._file.read()
-        return _believed(known, self._key)[1] if known else None
+        return _believed(known, self._key) if known else None
 
     def close(self) -> None:
         """Close the file."""
@@ -96,30 +72,22 @@ def signed_head(place: Place) -> Tail:
         raise StoreCorrupt(f"the end of the journal can't be held against its signature: {problem}") from None
     if not known:
         raise StoreCorrupt("the end of the journal is not signed: the head file is empty")
-    return _believed(known, key)[0]
+    return _believed(known, key)
 
 
-def _believed(known: dict[str, Any], key: bytes) -> tuple[Tail, Unanswered | None]:
+def _believed(known: dict[str, Any], key: bytes) -> Tail:
     try:
         seq, hash_ = int(known["seq"]), bytes.fromhex(known["hash"])
-        unanswered = _unanswered(*known["unanswered"]) if "unanswered" in known else None
         signature = str(known["signature"])
     except (KeyError, ValueError, TypeError):
         raise StoreCorrupt("the signed head of the journal can't be read") from None
-    if not hmac.compare_digest(signature.encode(), _signature(key, seq, hash_, unanswered).encode()):
+    if not hmac.compare_digest(signature.encode(), _signature(key, seq, hash_).encode()):
         raise StoreCorrupt("the signed head of the journal was not signed with the key beside the store")
-    return Tail(seq, hash_), unanswered
+    return Tail(seq, hash_)
 
 
-def _unanswered(seq: int, hash_: str, turn: int) -> Unanswered:
-    return Unanswered(int(seq), bytes.fromhex(hash_), int(turn))
-
-
-def _signature(key: bytes, seq: int, hash_: bytes, unanswered: Unanswered | None) -> str:
-    said = b"%d:" % seq + hash_
-    if unanswered is not None:
-        said += b"%d:%d:" % (unanswered.seq, unanswered.turn) + unanswered.hash
-    return hmac.new(key, said, hashlib.sha256).hexdigest()
+def _signature(key: bytes, seq: int, hash_: bytes) -> str:
+    return hmac.new(key, b"%d:" % seq + hash_, hashlib.sha256).hexdigest()
 
 
 def hold_against(head: Tail, reader: StoreReader) -> None:

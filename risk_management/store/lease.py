@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import time
 from contextlib import ExitStack
@@ -34,27 +35,29 @@ TICKS: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 PATIENCE: Final = 8.0
 """Seconds for one act: a taker waits for the end of what a frozen writer has begun."""
-FIRST: Final = text("INSERT INTO lease VALUES (1, '', 0, to_timestamp(0), '') ON CONFLICT DO NOTHING")
-LOCKED: Final = text("SELECT holder, epoch, latch FROM lease WHERE id = 1 FOR UPDATE")
+PATIENCE_AT_END: Final = 2.0
+FIRST: Final = text("INSERT INTO lease VALUES (1, '', 0, to_timestamp(0), '', '', 0) ON CONFLICT DO NOTHING")
+LOCKED: Final = text("SELECT holder, process, latch FROM lease WHERE id = 1 FOR UPDATE")
 TAKE: Final = text(
-    "UPDATE lease SET holder = :holder, epoch = epoch + 1, latch = :latch, "
+    "UPDATE lease SET holder = :holder, process = :process, epoch = epoch + 1, latch = :latch, "
+    "since = CASE WHEN :is_own THEN since ELSE epoch + 1 END, "
     "expires = clock_timestamp() + make_interval(secs => :seconds) "
-    "WHERE id = 1 AND (expires < clock_timestamp() OR epoch = :mine AND holder = :holder) RETURNING epoch"
+    "WHERE id = 1 AND (expires < clock_timestamp() OR process = :process) RETURNING epoch, since"
 )
 RENEW: Final = text(
     "UPDATE lease SET expires = clock_timestamp() + make_interval(secs => :seconds) "
-    "WHERE id = 1 AND epoch = :mine AND holder = :holder"
+    "WHERE id = 1 AND epoch = :mine AND process = :process"
 )
 SETTLE: Final = text("UPDATE lease SET latch = :latch WHERE id = 1")
 GIVE_BACK: Final = text(
-    "UPDATE lease SET expires = to_timestamp(0), holder = '' "
-    "WHERE id = 1 AND epoch = :mine AND holder = :holder"
+    "UPDATE lease SET expires = to_timestamp(0), holder = CASE WHEN :in_order THEN '' ELSE holder END "
+    "WHERE id = 1 AND epoch = :mine AND process = :process"
 )
 SEEN: Final = text(
     "SELECT holder, epoch, expires, expires > clock_timestamp() AS holds FROM lease WHERE id = 1"
 )
 HELD: Final = text(
-    "SELECT holder, epoch, expires > clock_timestamp() AS holds, "
+    "SELECT holder, process, epoch, expires > clock_timestamp() AS holds, "
     "(SELECT hash FROM journal ORDER BY seq DESC LIMIT 1) AS ending "
     "FROM lease WHERE id = 1 FOR SHARE OF lease"
 )
@@ -91,6 +94,7 @@ class Lease:
         self.is_own = False
         """Whether the last holder wrote the files that stand beside this engine."""
         self._since = 0
+        self._process = secrets.token_hex(8)
         self._turn = Lock()
         self._sure_until = 0.0
         self._holder = f"process {os.getpid()} on {socket.gethostname()}"
@@ -129,27 +133,27 @@ class Lease:
                 logger.warning("%s has %s: waiting for %.0f s whether it lives", holder, self._place, SECONDS)
             known = turn
             self._ended.wait(LOOK_EVERY)
+        if self._epoch >= 0:  # it was ours
+            raise StoreInUse(f"{holder} has taken {self._place} over: stop this process")
         raise StoreInUse(f"{self._place} is served by {holder} already; stop it first, or ask it over HTTP")
 
     def _tried(self) -> tuple[str, int, datetime] | None:
         """Take it if it is free; else who holds it, since which turn and until when."""
-        values: dict[str, Any] = {"holder": self._holder, "seconds": SECONDS, "mine": self._epoch}
+        values: dict[str, Any] = {"holder": self._holder, "seconds": SECONDS, "process": self._process}
         with clear_errors(self._place), self._turn, self._engine.begin() as connection:
             LEASE.create(connection, checkfirst=True)
             connection.execute(FIRST)
             before = connection.execute(LOCKED).one()  # it may have to wait for a frozen writer, so first
-            asked, is_new = _now(), before.epoch != self._epoch
+            asked, is_new = _now(), before.process != self._process
             is_own = before.latch == self._latch if is_new else self.is_own
             left_by = (before.holder if not is_own else "") if is_new else self.left_by
-            values["latch"] = before.latch if left_by else self._latch
-            epoch = connection.scalar(TAKE, values)
-            if epoch is None:
+            values |= {"latch": before.latch if left_by else self._latch, "is_own": is_own or not is_new}
+            taken = connection.execute(TAKE, values).first()
+            if taken is None:
                 row = connection.execute(SEEN).one()
                 return row.holder, row.epoch, row.expires
-        if is_new:
-            self._since = epoch
-        self.is_own, self.left_by = is_own, left_by
-        self._epoch, self._sure_until = epoch, asked + SECONDS
+        self._epoch, self._since = taken
+        self.is_own, self.left_by, self._sure_until = is_own, left_by, asked + SECONDS
         return None
 
     @property
@@ -158,12 +162,18 @@ class Lease:
         return self._epoch
 
     def follows(self, turn: int) -> bool:
-        """Whether nobody else had it since an earlier turn, which was this machine's."""
-        return turn >= self._since or (self.is_own and turn == self._since - 1)
+        """Whether no other machine had it since an earlier turn, which was this machine's."""
+        return turn >= self._since
 
     def settle(self, connection: Connection) -> None:
         """Note, in the transaction that says what `left_by` means, that this latch file is the one now."""
         connection.execute(SETTLE, {"latch": self._latch})
+
+    def unsettle(self, connection: Connection, left_by: str) -> None:
+        """Take back what `settle` noted: the transaction that said it is taken out."""
+        self.left_by = left_by
+        if left_by:
+            connection.execute(SETTLE, {"latch": ""})
 
     @property
     def may_be_over(self) -> bool:
@@ -187,7 +197,7 @@ class Lease:
             Its time was over, it can be taken anew; or the journal ends elsewhere.
         """
         row = connection.execute(HELD).first()
-        if row is None or (row.epoch, row.holder) != (self._epoch, self._holder):
+        if row is None or (row.epoch, row.process) != (self._epoch, self._process):
             said = "another engine" if row is None or not row.holder else row.holder
             raise StoreTaken(f"{said} has taken {self._place} over: stop this process")
         if not row.holds:
@@ -196,16 +206,25 @@ class Lease:
         if ending is not None and bytes(row.ending or START) != ending:
             raise StoreUnavailable(f"the journal of {self._place} was replaced under the running engine")
 
-    def release(self) -> None:
-        """Give it back, so that another needn't wait; a second call changes nothing."""
+    def release(self, *, in_order: bool = True) -> None:
+        """Give it back, so that another needn't wait; a second call changes nothing.
+
+        Without `in_order`, or where what another machine left was not settled, the next holder on another
+        machine still learns of it.
+        """
         self._ended.set()
-        self._thread.join()  # it waits for no answer longer than a connection does
+        self._thread.join(PATIENCE_AT_END)
+        if not (self._thread.is_alive() or self.may_be_over):  # else it runs out by itself, or has
+            self._give_back(in_order=in_order and not self.left_by)
+        self._engine.dispose()
+
+    def _give_back(self, *, in_order: bool) -> None:
+        values = {"mine": self._epoch, "process": self._process, "in_order": in_order}
         try:
             with self._turn, self._engine.begin() as connection:
-                connection.execute(GIVE_BACK, {"mine": self._epoch, "holder": self._holder})
-        except SQLAlchemyError as problem:  # it runs out by itself
+                connection.execute(GIVE_BACK, values)
+        except SQLAlchemyError as problem:
             logger.warning("the lease could not be given back: %s", first_line(problem))
-        self._engine.dispose()
 
     def _renewing(self) -> None:
         while not self._ended.wait(RENEWED_EVERY):
@@ -216,7 +235,7 @@ class Lease:
                 logger.warning("the lease was not renewed: %s", first_line(problem))
 
     def _renew(self) -> None:
-        values = {"seconds": SECONDS, "mine": self._epoch, "holder": self._holder}
+        values = {"seconds": SECONDS, "mine": self._epoch, "process": self._process}
         asked = _now()
         with self._engine.begin() as connection:
             done = connection.execute(RENEW, values)

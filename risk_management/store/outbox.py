@@ -228,7 +228,7 @@ class SqlOutbox:
 
     def _engine(self, *, reading: bool) -> Engine:
         if reading not in self._engines:
-            self._engines[reading] = connect(self._store, reading=reading, patience=QUICK)
+            self._engines[reading] = connect(self._store, reading=reading, patience=QUICK, alone=reading)
         return self._engines[reading]
 
     @contextmanager

@@ -35,7 +35,9 @@ OPTIONS: Final = (
     "passfile",
 )
 """What may stand behind the question mark; the rest is ours to set, or would show a secret."""
-ADDRESS: Final = re.compile(r"(postgres|postgresql|sqlite)\w*:", re.IGNORECASE)
+LIKE_AN_ADDRESS: Final = re.compile(
+    r"^(//|\w+:/|postgres\w*[:/]|sqlite:)|^[^/]*@|:\d+/|\b(host|dbname|user|password)\s*=", re.IGNORECASE
+)
 FORMS: Final = "write a path, sqlite:///path or postgresql://user@host/database"
 
 
@@ -76,8 +78,8 @@ def place_of(store: str) -> Place:
     ConfigurationError
         It means nothing, or holds a password.
     """
-    if ADDRESS.match(store) and "://" not in store:  # its file name would show what it holds
-        raise ConfigurationError(f"store: an address has two slashes; {FORMS}")
+    if "://" not in store and LIKE_AN_ADDRESS.search(store):  # its file name would show what it holds
+        raise ConfigurationError(f"store: it looks like an address and is none; {FORMS}")
     if "://" not in store:
         path = Path(store).expanduser().absolute()
         if path.name == ":memory:":
@@ -118,11 +120,8 @@ def _of_a_server(url: URL) -> Place:
         raise ConfigurationError(  # an address stands in logs, answers and lists of processes
             "store: leave the password out of the address; PGPASSWORD or ~/.pgpass holds it"
         )
-    strange = sorted(set(url.query) - set(OPTIONS))
-    if strange:
-        raise ConfigurationError(
-            f"store: {strange[0]!r:.40} can't stand in an address; {', '.join(OPTIONS)} can"
-        )
+    if set(url.query) - set(OPTIONS):  # unnamed: it may be a secret itself
+        raise ConfigurationError(f"store: behind the ? of an address stand only {', '.join(OPTIONS)}")
     if not url.database:
         raise ConfigurationError("store: name the database, as in postgresql://user@host/database")
     if "=" in url.database or "://" in url.database:  # the driver would read settings out of it

@@ -145,9 +145,9 @@ class StoreReader:
         self._lock = Lock()
 
     @classmethod
-    def beside_writer(cls, store: str, patience: float = PATIENCE) -> Self:
-        """A reader for the engine that writes the store: one connection, kept open."""
-        return cls(place_of(store), connect(store, reading=True, patience=patience))
+    def beside_writer(cls, store: str, patience: float = PATIENCE, *, alone: bool = False) -> Self:
+        """A reader for the engine that writes the store: one connection, kept open; see `connect`."""
+        return cls(place_of(store), connect(store, reading=True, patience=patience, alone=alone))
 
     @classmethod
     def of_store(cls, store: str) -> Self:

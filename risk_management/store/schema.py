@@ -129,9 +129,12 @@ LEASE: Final = Table(
     Column("holder", Text, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("expires", DateTime(timezone=True), nullable=False),
+    Column("process", Text, nullable=False),
     Column("latch", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
 )
-"""One row: who may write, since which turn, until when on the database's clock; see `lease`.
+"""One row: who may write, in which turn, until when on the database's clock; see `lease`.
 
-`latch` names the latch file that holds what its last holder could not write here.
+`process` is the holder's own, drawn at its start. `latch` names the latch file that holds what the last
+holders could not write here, and `since` the first of their turns.
 """

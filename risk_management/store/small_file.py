@@ -10,7 +10,7 @@ from typing import Any, Final
 __all__ = ["LONGEST_NOTE", "SmallFile", "contents"]
 
 SIZE: Final = 4096
-LONGEST_NOTE: Final = 160
+LONGEST_NOTE: Final = 140
 """Characters of a note; there is room for two, whatever they are written in."""
 
 

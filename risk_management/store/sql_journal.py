@@ -27,8 +27,10 @@ from risk_management.store.database import (
     first_line,
     make_file,
     migrate,
+    newest_version,
+    writer,
 )
-from risk_management.store.head import SignedHead, Unanswered, hold_against
+from risk_management.store.head import SignedHead, hold_against
 from risk_management.store.lease import Lease
 from risk_management.store.lock import StoreLock
 from risk_management.store.model_codec import model_bytes
@@ -40,6 +42,7 @@ from risk_management.store.rows import append, into, storable
 from risk_management.store.schema import EXECUTIONS, JOURNAL, MODELS, OUTBOX, REQUESTS, SNAPSHOTS
 from risk_management.store.small_file import LONGEST_NOTE, SmallFile
 from risk_management.store.snapshot import snapshot_bytes
+from risk_management.store.unanswered import Unanswered
 
 __all__ = ["SqlJournal"]
 
@@ -54,6 +57,7 @@ BOOKED: Final = into(EXECUTIONS, known_stays=True)
 TROUBLE: Final = (SQLAlchemyError, sqlite3.Error, OSError, PydanticSerializationError, MemoryError)
 BEHIND: Final = (OUTBOX, REQUESTS, EXECUTIONS, SNAPSHOTS, JOURNAL)
 """The tables that name entries, in the order in which entries can be taken out."""
+LATCHED: Final = ("stopped", "in_memory")
 UNANSWERED: Final = text("SET LOCAL risk_management.unanswered = 'on'")
 """Tells the guard of a server's journal that what is taken out was never answered."""
 GUARD: Final = text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'journal_no_delete'")
@@ -76,7 +80,7 @@ class SqlJournal:
     def __init__(self, store: str) -> None:
         self._store = store
         self.place = place_of(store)
-        self._turn = Lock()
+        self._turn, self._latching = Lock(), Lock()
         self.outbox = SqlOutbox(store, self._turn if self.place.is_file else None)
         """What is still to be sent of what was told."""
         self._lock = StoreLock(self.place)
@@ -103,16 +107,25 @@ class SqlJournal:
         with ExitStack() as failed:
             self.reader = StoreReader.beside_writer(self._store)
             failed.callback(self.reader.close)
-            self._gate = StoreReader.beside_writer(self._store, QUICK)
+            self._gate = StoreReader.beside_writer(self._store, QUICK, alone=True)
             failed.callback(self._gate.close)
             self.reader.version()  # before anything is written: it may be a file of somebody else
             self._engine = connect(self._store)
             failed.callback(self._engine.dispose)
-            migrate(self._engine)
+            if self.reader.version() != newest_version():
+                self._migrate()
             self._connection = self._engine.connect()
             failed.pop_all()
         self._identity = _identity(self.place)
         self._broken = ""
+
+    def _migrate(self) -> None:
+        if self.place.is_file:
+            migrate(self._engine)
+            return
+        engine = writer(self.place)  # it may take longer than bots wait
+        migrate(engine)
+        engine.dispose()
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -141,7 +154,7 @@ class SqlJournal:
                     _keep_snapshot(connection, after, rows[-1])
         except (*TROUBLE, StoreUnavailable) as problem:
             self._broken = _said(problem)  # what a connection says after it failed is not to be believed
-            self._note_unanswered(rows)
+            self._note_or_say(rows)
             if isinstance(problem, StoreTaken):
                 raise
             raise StoreUnavailable(self._broken) from problem
@@ -193,27 +206,37 @@ class SqlJournal:
             found = self._settled(self.reader.tail())
         except StoreInUse as problem:
             raise StoreCorrupt(str(problem)) from problem
-        except (*TROUBLE, StoreUnavailable) as problem:
+        except (*TROUBLE, ValueError, StoreUnavailable) as problem:
             raise StoreUnavailable(_said(problem)) from problem
         if found != self._tail:
             self._broken = f"the journal ends at entry {found.seq} and not at {self._tail.seq}"
             if self._lease is not None:
-                self._lease.release()  # it is for one that knows the whole journal
+                self._lease.release(in_order=False)  # it is for one that knows the whole journal
             raise StoreCorrupt(f"{self._broken}, which was the last one written")
+
+    def _note_or_say(self, rows: Sequence[dict[str, Any]]) -> None:
+        try:
+            self._note_unanswered(rows)
+        except (OSError, ValueError) as problem:
+            logger.critical("what was not answered can't be noted: %s", problem)
 
     def _note_unanswered(self, rows: Sequence[dict[str, Any]]) -> None:
         """Whoever waits for them is told that they did not happen; a server may have them all the same."""
         if not rows or self._tail == BEGINNING:
             return
-        turn = 0 if self._lease is None else self._lease.turn
-        self._note(Unanswered(rows[-1]["seq"], rows[-1]["hash"], turn))
+        turn, left_by = (0, "") if self._lease is None else (self._lease.turn, self._lease.left_by)
+        end = Tail(rows[-1]["seq"], rows[-1]["hash"])
+        self._note(Unanswered(self._tail, end, turn, left_by))
 
     def _note(self, unanswered: Unanswered | None) -> None:
+        """Beside the store, on disk when it returns: a kill must not make it forgotten."""
         self._unanswered = unanswered
-        try:
-            self._head.note(self._tail, unanswered)
-        except OSError as problem:
-            logger.critical("what was not answered can't be noted: %s", problem)
+        with self._latching:
+            known = self._latch.read()
+            known.pop("unanswered", None)
+            if unanswered is not None:
+                known["unanswered"] = unanswered.as_text()
+            self._latch.write(known, sync=True)
 
     def _settled(self, found: Tail) -> Tail:
         """Where the journal ends once a write of unknown fate is settled: it happened nowhere.
@@ -221,16 +244,16 @@ class SqlJournal:
         Its note is gone before anything is written: the same may be written again, and answered.
         """
         known = self._unanswered
-        if known is None:
+        if known is None or known.after != self._tail:
             return found
         is_ours = self._lease is None or self._lease.follows(known.turn)
-        if is_ours and found == Tail(known.seq, known.hash):
-            found = self._without_unanswered()
+        if is_ours and found == known.end:
+            found = self._without_unanswered(known)
         if found == self._tail:
             self._note(None)
         return found
 
-    def _without_unanswered(self) -> Tail:
+    def _without_unanswered(self, known: Unanswered) -> Tail:
         """Take out what was committed without our hearing of it, and say where the journal ends now.
 
         Whoever waited for it was told that it did not happen, and it may have happened anew since. Where it
@@ -239,6 +262,7 @@ class SqlJournal:
         with self._turn, self._connection.begin():
             if self._lease is not None:
                 self._lease.fence(self._connection)
+                self._lease.unsettle(self._connection, known.left_by)
             guard = self._connection.scalar(GUARD) if self.place.is_file else None
             self._connection.execute(UNANSWERED if guard is None else text("DROP TRIGGER journal_no_delete"))
             for table in BEHIND:
@@ -260,10 +284,11 @@ class SqlJournal:
     def latch(self, *, stopped: str | None = None, in_memory: str | None = None) -> None:
         """Note what must outlive the process; see `Journal.latch`."""
         try:
-            known = self._latch.read()
-            said = {"stopped": stopped, "in_memory": in_memory}
-            known.update({name: text[:LONGEST_NOTE] for name, text in said.items() if text is not None})
-            self._latch.write(known, sync=True)
+            with self._latching:
+                known = self._latch.read()
+                said = {"stopped": stopped, "in_memory": in_memory}
+                known.update({name: text[:LONGEST_NOTE] for name, text in said.items() if text is not None})
+                self._latch.write(known, sync=True)
         except (OSError, ValueError) as problem:
             logger.critical("the latch file can't be written: %s", problem)
 
@@ -273,7 +298,7 @@ class SqlJournal:
 
     def latched(self) -> dict[str, str]:
         """What was noted, and what the lease says of the last holder."""
-        known = {name: str(text) for name, text in self._latch.read().items() if text}
+        known = {name: str(text) for name, text in self._latch.read().items() if text and name in LATCHED}
         if self._lease is not None and self._lease.left_by:
             known["left_by"] = self._lease.left_by
         return known
@@ -298,7 +323,7 @@ class SqlJournal:
                 logger.warning("no snapshot was kept: %s", _said(problem))
         self._disconnect()
         if self._lease is not None:
-            self._lease.release()
+            self._lease.release(in_order=not (self._broken or self.latched()))
         self._latch.close()
         self._head.close()
         self._lock.release()
@@ -344,10 +369,13 @@ class SqlJournal:
         known = self._head.read()
         if known is not None:
             hold_against(known, self.reader)
-            self._unanswered = self._head.unanswered()
-            found, self._tail = self._tail, known
+        self._unanswered = Unanswered.from_text(self._latch.read().get("unanswered", ""))
+        if self._unanswered is not None and (known is None or known.seq <= self._unanswered.after.seq):
+            # what was answered last is signed, or was noted when the next write failed
+            found, self._tail = self._tail, self._unanswered.after
             self._tail = self._settled(found)
-            self._unanswered = None
+        if self._unanswered is not None:  # the journal is taken as it stands
+            self._note(None)
         if self._tail not in {known, BEGINNING}:
             if self._lease is None or self._lease.is_own:
                 logger.warning(

@@ -65,6 +65,8 @@ class TokenStore:
         with ExitStack() as failed, clear_errors(place):
             self._engine = connect(store, patience=QUICK)
             failed.callback(self._engine.dispose)
+            single = {} if place.is_file else {"isolation_level": "AUTOCOMMIT"}  # one way there and back
+            self._reads = self._engine.execution_options(**single)
             try:
                 if held is not None and (place.is_file or holder_of(place) is None):
                     migrate(self._engine)
@@ -204,7 +206,7 @@ class TokenStore:
                 connection.execute(one.values(last_used_at=used.isoformat()))
 
     def _rows(self) -> list[tuple[bytes, Token]]:
-        with self._engine.connect() as connection:
+        with self._reads.connect() as connection:
             rows = connection.execute(select(TOKENS).order_by(TOKENS.c.created_at)).all()
         return [(bytes(row.hash), _token(row)) for row in rows]
 

@@ -34,6 +34,7 @@ from risk_management.store.verify import verify
 from risk_management.tests.store.server import Postgres, Wire
 from risk_management.tests.store.test_kills import wait_until
 from risk_management.tests.store.test_postgres import assert_kept, opened, traded
+from risk_management.tests.store.world import small_foundation
 
 pytestmark = pytest.mark.usefixtures("_at_home")
 
@@ -224,6 +225,51 @@ def test_a_book_that_another_machine_left_opens_nothing_before_a_person_looked(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     again = opened(store)  # given back in order: there is nothing to look for
     assert (Scope.PORTFOLIO, "", TAKEN_OVER) not in again.state.holds
+    again.close()
+
+
+def test_what_an_engine_could_not_write_is_not_given_back_in_order(server, store, tmp_path, monkeypatch):
+    """It ends in an outage of the journal alone: its stop and its closes are known to its machine only."""
+    first = holding(store)
+    with server.connected(place_of(store).url.database) as other:
+        other.execute("LOCK TABLE journal IN SHARE MODE")
+        assert first.emergency_stop("enough", actor="anna") is False
+        first.close()
+        other.rollback()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "another machine"))
+    refused = SqlJournal(store)  # its start fails behind the lease
+    refused.close()
+    second = opened(store)
+    assert (Scope.PORTFOLIO, "", TAKEN_OVER) in second.state.holds
+    second.close()
+
+
+def test_a_takeover_whose_first_write_was_not_heard_of_is_still_one(store, tmp_path, monkeypatch):
+    left(holding(store).book.journal)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "another machine"))
+    journal = SqlJournal(store)
+    lose_answer(journal)
+    with pytest.raises(StoreUnavailable):
+        AdvancedRiskManager.on(small_foundation(), journal=journal)
+    left(journal)
+    second = opened(store)
+    assert (Scope.PORTFOLIO, "", TAKEN_OVER) in second.state.holds
+    second.close()
+
+
+def test_a_kill_between_two_pieces_leaves_no_hold_that_nobody_can_end(either, monkeypatch):
+    manager = holding(either)
+    monkeypatch.setattr(book, "PIECE", 5)
+    lose_answer(manager.book.journal)
+    for number in range(20):
+        with suppress(StoreUnavailable):
+            manager.update_prices({"AAA": 100.0 + number / 100.0})
+    manager.book.journal.reopen()
+    manager.book.journal.write(manager.book._backlog[:5], None)
+    left(manager.book.journal)
+    again = opened(either)
+    assert (Scope.PORTFOLIO, "", "store") not in again.state.holds
+    assert again.state.mode is TradingMode.REDUCING  # until positions were compared
     again.close()
 
 

@@ -388,7 +388,7 @@ def test_an_engine_that_was_passed_over_closes_nothing_and_says_who_has_it(store
     with writer(place_of(store)).begin() as connection:
         connection.execute(
             text(
-                "UPDATE lease SET epoch = epoch + 1, holder = 'process 7 on another', "
+                "UPDATE lease SET epoch = epoch + 1, holder = 'process 7 on another', process = 'x', "
                 "expires = now() + interval '1 hour'"
             )
         )
