@@ -26,7 +26,7 @@ from risk_management.errors import (
 from risk_management.store.database import connect
 from risk_management.store.lock import StoreLock
 from risk_management.store.place import place_of
-from risk_management.store.small_file import SIZE, SmallFile
+from risk_management.store.small_file import LONGEST_NOTE, SIZE, SmallFile
 from risk_management.store.sql_journal import SqlJournal
 
 
@@ -267,8 +267,8 @@ def test_the_latch_outlives_the_process(tmp_path):
 def test_whatever_is_said_a_stop_is_latched(tmp_path, text):
     journal = SqlJournal(str(tmp_path / "s.db"))
     journal.latch(stopped=text, in_memory=text)
-    assert journal.latched()["stopped"] == text[:160]
-    assert journal.latched()["in_memory"] == text[:160]
+    assert journal.latched()["stopped"] == text[:LONGEST_NOTE]
+    assert journal.latched()["in_memory"] == text[:LONGEST_NOTE]
     journal.close()
 
 
