@@ -7,11 +7,12 @@ Money is in the base currency; every limit that is a share is a fraction (0.15 i
 from __future__ import annotations
 
 import hashlib
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from risk_management.config._alerting import AlertConfig
 from risk_management.config._base import (
@@ -117,6 +118,10 @@ class PortfolioLimits(Settings):
     """Never opened."""
 
 
+PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|password\s*=", re.IGNORECASE)
+"""A password in the address of a store."""
+
+
 class RiskManagementConfig(Settings):
     """All settings. `check()` holds them against each other; `digest()` names this set of them."""
 
@@ -148,6 +153,14 @@ class RiskManagementConfig(Settings):
     broker_config: BrokerConfig = Field(default_factory=BrokerConfig)
     extensions: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Settings of third-party parts, by name."""
+
+    @field_validator("store")
+    @classmethod
+    def _no_password(cls, store: str | None) -> str | None:
+        """Settings are shown and written down."""
+        if store is not None and PASSWORD.search(store):
+            raise ValueError("leave the password out of the address; PGPASSWORD or ~/.pgpass holds it")
+        return store
 
     def model_post_init(self, _context: Any) -> None:
         """Apply the level to everything that was not given."""

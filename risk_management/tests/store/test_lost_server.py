@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
 from risk_management.cli.main import app
+from risk_management.config.risk_config import load_risk_config
 from risk_management.core import book
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
@@ -528,6 +529,16 @@ def test_the_longest_id_has_room_for_its_fills(either):
 def test_an_address_holds_no_password_and_no_setting_of_ours(address):
     with pytest.raises(ConfigurationError) as raised:
         place_of(address)
+    assert "swordfish" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://a:swordfish@db/b", "postgresql://a@db/b?PASSWORD=swordfish"]
+)
+def test_settings_hold_no_password_of_a_store(monkeypatch, address):
+    monkeypatch.setenv("RISK_STORE", address)
+    with pytest.raises(ConfigurationError, match="PGPASSWORD") as raised:
+        load_risk_config()
     assert "swordfish" not in str(raised.value)
 
 
