@@ -112,8 +112,7 @@ class SqlJournal:
             self.reader.version()  # before anything is written: it may be a file of somebody else
             self._engine = connect(self._store)
             failed.callback(self._engine.dispose)
-            if self.reader.version() != newest_version():
-                self._migrate()
+            self._migrate()
             self._connection = self._engine.connect()
             failed.pop_all()
         self._identity = _identity(self.place)
@@ -123,9 +122,10 @@ class SqlJournal:
         if self.place.is_file:
             migrate(self._engine)
             return
-        engine = writer(self.place)  # it may take longer than bots wait
-        migrate(engine)
-        engine.dispose()
+        if self.reader.version() != newest_version():
+            engine = writer(self.place)  # it may take longer than bots wait
+            migrate(engine)
+            engine.dispose()
 
     # -- writing ------------------------------------------------------------------------------------
 
