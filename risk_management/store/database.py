@@ -147,8 +147,7 @@ def connect(store: str, *, reading: bool = False, patience: float = PATIENCE, al
     """
     place = place_of(store)
     if not place.is_file:
-        engine = _server(place, reading=reading, patience=patience)
-        return engine.execution_options(isolation_level="AUTOCOMMIT") if alone else engine
+        return _server(place, reading=reading, patience=patience, alone=alone)
     engine = create_engine(
         place.url,
         poolclass=StaticPool,
@@ -161,14 +160,14 @@ def connect(store: str, *, reading: bool = False, patience: float = PATIENCE, al
     return engine
 
 
-def _server(place: Place, *, reading: bool, patience: float | None) -> Engine:
+def _server(place: Place, *, reading: bool, patience: float | None, alone: bool = False) -> Engine:
     try:
         from risk_management.store.postgres import server_engine  # noqa: PLC0415 - its driver is an extra
     except ImportError:
         raise ConfigurationError(
             "store: PostgreSQL needs an extra: pip install 'risk-management[postgres]'"
         ) from None
-    return server_engine(place, reading=reading, patience=patience)
+    return server_engine(place, reading=reading, patience=patience, alone=alone)
 
 
 def writer(place: Place, patience: float | None = None) -> Engine:
@@ -219,8 +218,10 @@ def _as_text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def migrate(engine: Engine) -> None:
+def migrate(engine: Engine, place: Place | None = None) -> None:
     """Bring the tables up to date; each migration is one transaction.
+
+    Those of a server (`place`) go through a connection of their own, which may take longer than bots wait.
 
     Raises
     ------
@@ -234,6 +235,8 @@ def migrate(engine: Engine) -> None:
     if known == newest_version():
         return
     config = _alembic()
+    if place is not None and not place.is_file:
+        engine = writer(place)
     with engine.connect() as connection, _alone(connection):
         config.attributes["connection"] = connection
         try:

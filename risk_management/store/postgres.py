@@ -65,7 +65,7 @@ class _Limited(psycopg.Connection[Any]):
             raise NoAnswer(f"the server gave no answer in {self.patience:g} s") from None
 
 
-def server_engine(place: Place, *, reading: bool, patience: float | None) -> Engine:
+def server_engine(place: Place, *, reading: bool, patience: float | None, alone: bool) -> Engine:
     """An engine on a server.
 
     Parameters
@@ -76,11 +76,14 @@ def server_engine(place: Place, *, reading: bool, patience: float | None) -> Eng
     patience : float or None
         Seconds for a transaction through one connection that stays open, for those whom bots wait for; with
         None every act opens a connection of its own.
+    alone : bool
+        Every question stands for itself, without a transaction around it.
     """
     settings = SETTINGS | READING if reading else SETTINGS
     engine = create_engine(
         place.url,
         poolclass=NullPool if patience is None else StaticPool,
+        **({"isolation_level": "AUTOCOMMIT"} if alone else {}),
         connect_args={
             **TIMEOUTS,
             "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),

@@ -27,8 +27,6 @@ from risk_management.store.database import (
     first_line,
     make_file,
     migrate,
-    newest_version,
-    writer,
 )
 from risk_management.store.head import SignedHead, hold_against
 from risk_management.store.lease import Lease
@@ -112,20 +110,11 @@ class SqlJournal:
             self.reader.version()  # before anything is written: it may be a file of somebody else
             self._engine = connect(self._store)
             failed.callback(self._engine.dispose)
-            self._migrate()
+            migrate(self._engine, self.place)
             self._connection = self._engine.connect()
             failed.pop_all()
         self._identity = _identity(self.place)
         self._broken = ""
-
-    def _migrate(self) -> None:
-        if self.place.is_file:
-            migrate(self._engine)
-            return
-        if self.reader.version() != newest_version():
-            engine = writer(self.place)  # it may take longer than bots wait
-            migrate(engine)
-            engine.dispose()
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -154,7 +143,7 @@ class SqlJournal:
                     _keep_snapshot(connection, after, rows[-1])
         except (*TROUBLE, StoreUnavailable) as problem:
             self._broken = _said(problem)  # what a connection says after it failed is not to be believed
-            self._note_or_say(rows)
+            self._note_unanswered(rows)
             if isinstance(problem, StoreTaken):
                 raise
             raise StoreUnavailable(self._broken) from problem
@@ -214,29 +203,27 @@ class SqlJournal:
                 self._lease.release(in_order=False)  # it is for one that knows the whole journal
             raise StoreCorrupt(f"{self._broken}, which was the last one written")
 
-    def _note_or_say(self, rows: Sequence[dict[str, Any]]) -> None:
-        try:
-            self._note_unanswered(rows)
-        except (OSError, ValueError) as problem:
-            logger.critical("what was not answered can't be noted: %s", problem)
-
     def _note_unanswered(self, rows: Sequence[dict[str, Any]]) -> None:
         """Whoever waits for them is told that they did not happen; a server may have them all the same."""
         if not rows or self._tail == BEGINNING:
             return
         turn, left_by = (0, "") if self._lease is None else (self._lease.turn, self._lease.left_by)
         end = Tail(rows[-1]["seq"], rows[-1]["hash"])
-        self._note(Unanswered(self._tail, end, turn, left_by))
+        self._unanswered = Unanswered(self._tail, end, turn, left_by)
+        try:
+            self._note(self._unanswered)
+        except (OSError, ValueError) as problem:
+            logger.critical("what was not answered can't be noted: %s", problem)
 
     def _note(self, unanswered: Unanswered | None) -> None:
         """Beside the store, on disk when it returns: a kill must not make it forgotten."""
-        self._unanswered = unanswered
         with self._latching:
             known = self._latch.read()
             known.pop("unanswered", None)
             if unanswered is not None:
                 known["unanswered"] = unanswered.as_text()
             self._latch.write(known, sync=True)
+        self._unanswered = unanswered
 
     def _settled(self, found: Tail) -> Tail:
         """Where the journal ends once a write of unknown fate is settled: it happened nowhere.

@@ -69,7 +69,7 @@ class TokenStore:
             self._reads = self._engine.execution_options(**single)
             try:
                 if held is not None and (place.is_file or holder_of(place) is None):
-                    migrate(self._engine)
+                    migrate(self._engine, place)
                     if place.is_file:
                         place.beside.chmod(0o600)
             finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
@@ -84,15 +83,12 @@ def test_a_slow_server_is_given_up_by_the_whole_act(server, store, tmp_path, mon
     wire = Wire(tmp_path / "wire", server)
     manager = holding(wire.through(store))
     wire.delay = 0.8 * QUICK
-    begun = time.monotonic()
     with ThreadPoolExecutor(4) as callers:
         said = [answer.result() for answer in [callers.submit(asked, manager, "sell") for _ in range(4)]]
         assert manager.emergency_stop("enough", actor="anna") is False
-    taken = time.monotonic() - begun
     assert not any(decision.durable for decision in said)
     assert "enough" in manager.book.journal.latched()["stopped"]
     wire.delay = 0.0
-    assert taken < 60.0  # each act of its own would wait: ten transactions of five answers, 40 s and more
     wait_until(manager.mend_store)
     assert manager.state.mode is TradingMode.HALTED
     manager.close()
@@ -614,14 +610,3 @@ def test_what_lies_beside_a_database_is_found_by_whoever_reaches_it():
     assert len(places) == 1
     others = ("db.example/book2", "db.example:5433/book", "db2.example/book")
     assert len({place_of(f"postgresql://{one}").beside for one in others} | places) == 4
-
-
-def test_a_hung_look_waits_no_longer_than_its_limit(server, store):
-    """The limit is ours: the server's own limits need a server that runs."""
-    manager = holding(store)
-    begun = time.monotonic()
-    with server.standing_still(), suppress(StoreUnavailable):
-        manager.book.journal.reader.tail()
-    assert time.monotonic() - begun >= PATIENCE  # it did wait
-    wait_until(manager.mend_store)
-    manager.close()
