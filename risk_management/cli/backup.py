@@ -34,6 +34,8 @@ def backup(context: typer.Context, file: File, store: Store = None, as_json: Jso
     else:
         for problem in verdict.problems:
             screen().print(Text(problem, style="red"))
+        if verdict.note:
+            screen().print(Text(verdict.note, style="yellow"))
         whole = (
             "looked through and whole" if verdict.is_clean else "NOT what was written, as the store itself"
         )

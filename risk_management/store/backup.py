@@ -6,7 +6,9 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from risk_management.errors import StoreCorrupt, StoreError, StoreUnavailable
@@ -17,10 +19,10 @@ from risk_management.store.head import SignedHead, signed_head
 from risk_management.store.lease import Lease
 from risk_management.store.lock import StoreLock
 from risk_management.store.place import Place, place_of
-from risk_management.store.reader import BEGINNING, StoreReader
+from risk_management.store.reader import BEGINNING, StoreReader, Tail
 from risk_management.store.small_file import LONGEST_NOTE, SmallFile
 from risk_management.store.transfer import transfer
-from risk_management.store.verify import Verdict, verify
+from risk_management.store.verify import Verdict, elsewhere, verify
 
 __all__ = ["back_up", "restore"]
 
@@ -34,7 +36,8 @@ def back_up(store: str, file: Path) -> Verdict:
     """Copy a store into a file, also while an engine works on it, and look through the copy.
 
     Beside `file` stand its ``.head`` and ``.key``. The copy is signed where the store was; a store that is
-    not what was written gives a copy that is not either, and its verdict says so.
+    not what was written gives a copy that is not either, and its verdict says so. On a machine that was not
+    the last to serve a database it is signed as it was found, and the verdict's note says that.
 
     Parameters
     ----------
@@ -47,19 +50,25 @@ def back_up(store: str, file: Path) -> Verdict:
     ------
     StoreUnavailable, StoreCorrupt, StoreTooNew
         Nothing was left behind.
+
+    Notes
+    -----
+    Killed on the way, it leaves a folder ``<file>.making-...`` that nobody takes for a store.
     """
-    with StoreReader.of_store(store) as reader, _made_whole(file), clear_errors(file):
-        place = reader.place
-        if not place.with_end(".key").exists():
+    with StoreReader.of_store(store) as reader, clear_errors(file), _made_whole(file) as made:
+        place, has_key = reader.place, reader.place.with_end(".key").exists()
+        note = elsewhere(reader)
+        if not (has_key or note):
             raise StoreUnavailable(f"the key of {place} is missing: put your copy of it back")
         if place.is_file:
-            _copy(place.beside, file)
+            _copy(place.beside, made)
         else:
-            _copy_rows(reader, file)
-        _carry(place.beside, file, ".key")
-        with StoreReader.of_store(str(file)) as copy:
-            _sign(reader, copy)
-            return verify(copy)
+            _copy_rows(reader, made)
+        if has_key:
+            _carry(place.beside, made, ".key")
+        with StoreReader.of_store(str(made)) as copy:
+            _sign(copy, copy.tail() if note else _signed_end(reader, copy.tail()))
+            return replace(verify(copy), note=note)
 
 
 def restore(file: Path, store: str, *, force: bool = False) -> Path | None:
@@ -132,12 +141,12 @@ def _into_database(file: Path, place: Place, store: str) -> None:
                 raise StoreUnavailable(f"{place} holds a book already; name an empty database")
         fresh = place.with_end(RESTORING)
         last = after.enter_context(_staged(file, fresh))
-        _note(place.beside, f"restored from a backup that ends at entry {last}", "")
-        for end in SIGNED:  # first: until its journal is there too, a start is refused
-            _with(fresh, end).replace(place.with_end(end))
         with StoreReader.of_store(str(fresh)) as reader, engine.begin() as connection:
             lease.fence(connection)
             transfer(reader, connection)
+            _note(place.beside, f"restored from a backup that ends at entry {last}", "")
+            for end in SIGNED:  # before its journal is there for others: until then a start is refused
+                _with(fresh, end).replace(place.with_end(end))
 
 
 @contextmanager
@@ -145,35 +154,43 @@ def _staged(file: Path, fresh: Path) -> Iterator[int]:
     """A backup copied to where it is restored from, and looked through: its last entry. Nothing stays."""
     _remove(fresh)
     try:
-        _copy(file, fresh)
-        for end in SIGNED:
-            _carry(file, fresh, end)
-        yield _looked_through(fresh, file)
+        yield _looked_through(file, fresh)
     finally:
         _remove(fresh)
 
 
-def _looked_through(fresh: Path, file: Path) -> int:
+def _looked_through(file: Path, fresh: Path) -> int:
     """The last entry of a backup's copy, brought up to date; StoreCorrupt where it is not whole."""
-    engine = connect(str(fresh))
-    migrate(engine)
-    engine.dispose()
-    with StoreReader.of_store(str(fresh)) as reader:
-        verdict = verify(reader)
+    for end in SIGNED:
+        if not _with(file, end).is_file():
+            raise StoreUnavailable(f"{_with(file, end)} is missing: keep a backup's three files together")
+    with clear_errors(file):
+        _copy(file, fresh)
+        for end in SIGNED:
+            _carry(file, fresh, end)
+        engine = connect(str(fresh))
+        migrate(engine)
+        engine.dispose()
+        with StoreReader.of_store(str(fresh)) as reader:
+            verdict = verify(reader)
     if not verdict.is_clean:
         raise StoreCorrupt(f"{file} is not what was written and was not restored: {verdict.problems[0]}")
     return verdict.entries - 1
 
 
-def _sign(reader: StoreReader, copy: StoreReader) -> None:
-    """Sign the copy's end where the store's own signature covers it; else carry the store's over as it is."""
-    tail = copy.tail()
+def _sign(copy: StoreReader, end: Tail) -> None:
+    if end != BEGINNING:
+        with closing(SignedHead(copy.place)) as signed:
+            signed.write(*end)
+
+
+def _signed_end(reader: StoreReader, tail: Tail) -> Tail:
+    """The copy's own end where the store's signature covers it; else that signature's, as it is."""
     if tail == BEGINNING:
-        return
+        return tail
     head = signed_head(reader.place)
     covers = head.seq >= tail.seq and reader.hash_of(head.seq) == head.hash
-    with closing(SignedHead(copy.place)) as signed:
-        signed.write(*(tail if covers and reader.hash_of(tail.seq) == tail.hash else head))
+    return tail if covers and reader.hash_of(tail.seq) == tail.hash else head
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -210,16 +227,24 @@ def _carry(source: Path, target: Path, end: str) -> None:
 
 
 @contextmanager
-def _made_whole(file: Path) -> Iterator[None]:
-    """Nothing stands at a file before, and nothing half after."""
+def _made_whole(file: Path) -> Iterator[Path]:
+    """Where a copy is made that takes its name when it is whole: without its end an engine is refused."""
+    _name_is_free(file)
+    file.absolute().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f"{file.name}.making-", dir=file.absolute().parent) as folder:
+        made = Path(folder, file.name)
+        yield made
+        _name_is_free(file)
+        for end in (*SIGNED, ""):
+            if _with(made, end).exists():  # an empty book has no signed end
+                _with(made, end).rename(_with(file, end))
+        _sync_folder(file)
+
+
+def _name_is_free(file: Path) -> None:
     for end in OF_A_STORE:
         if _with(file, end).exists():
             raise StoreUnavailable(f"{_with(file, end)} exists; name another file")
-    with ExitStack() as failed:
-        failed.callback(_remove, file)
-        yield
-        failed.pop_all()
-        _sync_folder(file)
 
 
 def _kept_aside(place: Path) -> Path | None:

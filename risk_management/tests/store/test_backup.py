@@ -187,9 +187,6 @@ def test_cut_short_a_restore_leaves_the_old_store_or_none_that_starts(lived, tmp
     manager.book.journal.close()
     left = [step]
 
-    class Cut(BaseException):
-        """The power goes."""
-
     def counted(real):
         def call(*args, **words):
             left[0] -= 1
@@ -208,6 +205,39 @@ def test_cut_short_a_restore_leaves_the_old_store_or_none_that_starts(lived, tmp
     assert left_behind(lived.path) in {later, lived.state, b"refuses to start"}
     restore(tmp_path / "b.db", str(lived.path), force=True)
     assert state_of(lived.path) == lived.state
+
+
+class Cut(BaseException):
+    """The power goes."""
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_cut_short_a_backup_leaves_nothing_that_an_engine_begins_a_book_on(
+    lived, tmp_path, monkeypatch, step
+):
+    folder, moved, real = tmp_path / "backups", [], Path.rename
+
+    def rename(path, target):
+        if len(moved) == step:
+            raise Cut
+        moved.append(target)
+        real(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename)
+        with pytest.raises(Cut):
+            back_up(str(lived.path), folder / "b.db")
+    assert sorted(folder.iterdir()) == sorted(moved)
+    if moved:
+        with pytest.raises(StoreCorrupt):
+            SqlJournal(str(folder / "b.db"))
+
+
+def test_a_restore_names_the_backup_that_it_could_not_read(lived, tmp_path):
+    back_up(str(lived.path), tmp_path / "b.db")
+    (tmp_path / "b.db").write_bytes(b"rot" * 10_000)
+    with pytest.raises(StoreCorrupt, match=r"b\.db can't be read"):
+        restore(tmp_path / "b.db", str(tmp_path / "new.db"))
 
 
 def test_a_backup_of_an_older_version_is_brought_up_to_date(lived, tmp_path):

@@ -22,6 +22,7 @@ from risk_management.model.money import SCALE
 from risk_management.model.portfolio import TAKEN_OVER, Scope, TradingMode
 from risk_management.model.trade import TradeDecision
 from risk_management.store import lease, postgres
+from risk_management.store.backup import restore
 from risk_management.store.database import QUICK
 from risk_management.store.lease import holder_of
 from risk_management.store.outbox import SqlOutbox
@@ -552,13 +553,21 @@ def test_no_address_with_a_password_is_written_into_settings(tmp_path):
     assert str(tmp_path / "risk-paper.db") in file.read_text()
 
 
-def test_the_signed_end_of_another_machine_is_no_change_of_the_journal(store, tmp_path, monkeypatch):
+def test_the_signed_end_of_another_machine_is_no_change_of_the_journal(server, store, tmp_path, monkeypatch):
     holding(store).close()
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "another machine"))
     for look in (["audit", "verify"], ["doctor"]):
         said = CliRunner().invoke(app, [*look, "--store", store])
         assert "another machine served it last" in " ".join(said.output.split())
         assert "NOT what was written" not in said.output
+    made = CliRunner().invoke(app, ["backup", str(tmp_path / "copy.db"), "--store", store])
+    assert made.exit_code == 0, made.output
+    assert "another machine served it last" in " ".join(made.output.split())
+    moved = server.database()
+    restore(tmp_path / "copy.db", moved)
+    with StoreReader.of_store(store) as reader, StoreReader.of_store(moved) as there:
+        assert list(reader.entries()) == list(there.entries())
+        assert verify(there).is_clean
     holding_again = opened(store)
     holding_again.close()
     with StoreReader.of_store(store) as reader:
