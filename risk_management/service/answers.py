@@ -319,6 +319,8 @@ class StopAnswer(Closed):
 
     durable: bool
     """Whether it will be known after a power cut."""
+    outage: str
+    """Why it is known to this engine alone, such as another that has taken the book over; empty else."""
     cancelled: list[dict[str, str | float]]
     """Approved entries that were cancelled: request_id, symbol, side, amount."""
 

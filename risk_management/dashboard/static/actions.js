@@ -23,7 +23,7 @@ function Ask({ does, still, word, label, danger, reasonless, extra, run, done })
       if (unnamed && name.trim()) await callMe(name.trim());
       const said = await run(reason.trim());
       leave();
-      const kept = said?.durable === false ? " It holds in memory; the store can't be written." : "";
+      const kept = said?.durable === false ? ` It holds in this engine's memory alone: ${said.outage || "the store can't be written"}.` : "";
       toast((typeof done === "function" ? done(said) : done) + kept, said?.durable === false ? "bad" : "good");
     } catch (refused) { set(refused); setBusy(false); }
   };

@@ -34,7 +34,7 @@ def stop(call: Call) -> Answer:
         }
         for one in done.cancelled
     ]
-    return Answer({"durable": done.durable, "cancelled": cancelled})
+    return Answer({"durable": done.durable, "outage": call.manager.book.outage, "cancelled": cancelled})
 
 
 def release(call: Call) -> Answer:

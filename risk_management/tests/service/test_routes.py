@@ -730,7 +730,9 @@ def test_what_the_store_loses_is_not_acknowledged(fresh, monkeypatch):
     assert service.call("POST", "trades/before/executions", words, "trade").json["durable"] is False
     ready = service.call("GET", "/readyz", scope=None)
     assert (ready.status, ready.json["why"]) == (503, ["STORE_UNAVAILABLE"])
-    assert service.call("POST", "emergency-stop", {"reason": "x"}, "operate").json["durable"] is False
+    stopped = service.call("POST", "emergency-stop", {"reason": "x"}, "operate").json
+    assert stopped["durable"] is False
+    assert stopped["outage"] == service.call("GET", "state").json["outage"] != ""
 
 
 def _still_away():
