@@ -55,6 +55,8 @@ BOOKED: Final = into(EXECUTIONS, known_stays=True)
 TROUBLE: Final = (SQLAlchemyError, sqlite3.Error, OSError, PydanticSerializationError, MemoryError)
 BEHIND: Final = (OUTBOX, REQUESTS, EXECUTIONS, SNAPSHOTS, JOURNAL)
 """The tables that name entries, in the order in which entries can be taken out."""
+UNSIGNED: Final = "the signed end of the journal is missing: what came last may be cut off"
+FIRST_HERE: Final = "this machine serves the book for the first time and can't tell whether its end is missing"
 LATCHED: Final = ("stopped", "in_memory")
 UNANSWERED: Final = text("SET LOCAL risk_management.unanswered = 'on'")
 """Tells the guard of a server's journal that what is taken out was never answered."""
@@ -373,7 +375,8 @@ class SqlJournal:
                 )
             self._head.write(*self._tail)
         if known is None and self._tail.seq > 0:  # with its tail cut it would look the same
-            self.latch(in_memory="the signed end of the journal is missing: what came last may be cut off")
+            is_new = self._lease is not None and not self._lease.is_own
+            self.latch(in_memory=FIRST_HERE if is_new else UNSIGNED)
 
 
 class _Batch:
