@@ -56,7 +56,7 @@ TROUBLE: Final = (SQLAlchemyError, sqlite3.Error, OSError, PydanticSerialization
 BEHIND: Final = (OUTBOX, REQUESTS, EXECUTIONS, SNAPSHOTS, JOURNAL)
 """The tables that name entries, in the order in which entries can be taken out."""
 UNSIGNED: Final = "the signed end of the journal is missing: what came last may be cut off"
-FIRST_HERE: Final = "this machine serves the book for the first time and can't tell whether its end is missing"
+FIRST_HERE: Final = "this machine serves the book for the first time: its end may be cut off unseen"
 LATCHED: Final = ("stopped", "in_memory")
 UNANSWERED: Final = text("SET LOCAL risk_management.unanswered = 'on'")
 """Tells the guard of a server's journal that what is taken out was never answered."""
