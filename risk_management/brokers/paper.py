@@ -181,7 +181,7 @@ class PaperBroker:
         if intent.quantity < market.lot or money < market.min_notional:
             raise OrderRejected(
                 "ORDER_TOO_SMALL",
-                f"{intent.units:g} {intent.symbol} is less than {market.lot / SCALE:g} units "
+                f"{intent.units:,.12g} {intent.symbol} is less than {market.lot / SCALE:,.12g} units "
                 f"or {market.min_notional:g} in money",
             )
         if self._happens("reject", f"{intent.client_order_id}-{self._refused}", self._options.reject_rate):
@@ -197,7 +197,7 @@ class PaperBroker:
         closes = min(intent.quantity, max(0, -intent.side * mine))
         if intent.reduce_only:
             if closes == 0:
-                said = f"{intent.symbol}: {mine / SCALE:g} units are held, there is nothing to reduce"
+                said = f"{intent.symbol}: {mine / SCALE:,.12g} units are held, there is nothing to reduce"
                 raise OrderRejected("NOT_REDUCING", said)
             return
         opens = (intent.quantity - closes) / SCALE * each

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 
@@ -67,5 +69,10 @@ class SetAside:
             if len(self._known) >= KEPT:
                 self._known.clear()
             self._known.add(report)
-        self._book.apply(Noted(at=now, actor=SYSTEM, code=code, text=f"{text}; {report}"))
+        self._book.apply(Noted(at=now, actor=SYSTEM, code=code, text=f"{text}: {_as_told(report)}"))
         self._alarm(code, text)
+
+
+def _as_told(report: FillReport) -> str:
+    """All that was said, for a person who books it elsewhere."""
+    return json.dumps({name: value for name, value in asdict(report).items() if value not in {None, ""}})

@@ -219,4 +219,4 @@ class LiquidationOrders:
 def said(order: SentOrder) -> str:
     """An order in a few words."""
     side = "buy" if order.quantity > 0 else "sell"
-    return f"order {order.client_order_id} ({side} {abs(order.quantity) / SCALE:g} {order.symbol})"
+    return f"order {order.client_order_id} ({side} {abs(order.quantity) / SCALE:,.12g} {order.symbol})"

@@ -166,7 +166,7 @@ class LiquidationRunner:
         ours = self._units(symbol)
         if abs(ours - held.get(symbol, 0)) > SAME:
             there = held.get(symbol, 0) / SCALE
-            return f"{symbol} waits: the book holds {ours / SCALE:g}, the broker {there:g}"
+            return f"{symbol} waits: the book holds {ours / SCALE:,.12g}, the broker {there:,.12g}"
         tries = known.failed(symbol)
         if tries == 0:
             return ""
@@ -319,5 +319,5 @@ def _opens(order: BrokerOrder, positions: Mapping[str, int]) -> bool:
 
 def _kept(known: Liquidation) -> str:
     """What hedges of it stay behind."""
-    hedges = ", ".join(f"{units / SCALE:g} {key.symbol}" for key, units in known.hedged().items())
+    hedges = ", ".join(f"{units / SCALE:,.12g} {key.symbol}" for key, units in known.hedged().items())
     return f"; its hedge stays: {hedges}" if hedges else ""

@@ -62,15 +62,14 @@ class Break:
         """One sentence with both numbers."""
         if self.kind == "order":
             return f"the broker works on order {self.subject!r}, which nobody asked for here"
+        theirs, ours = (f"{amount / SCALE:,.12g}" for amount in (self.broker, self.ours))
         if self.kind == "name":
             return (
-                f"the broker holds {self.broker / SCALE:g} of {self.subject}, which is no symbol here: it is "
+                f"the broker holds {theirs} of {self.subject}, which is no symbol here: it is "
                 "neither counted nor closed, and nothing opens beside it; close it there"
             )
         unit = "units of" if self.kind == "position" else "in cash of"
-        return (
-            f"the broker holds {self.broker / SCALE:g} {unit} {self.subject}, we hold {self.ours / SCALE:g}"
-        )
+        return f"the broker holds {theirs} {unit} {self.subject}, we hold {ours}"
 
 
 @dataclass(frozen=True, slots=True)

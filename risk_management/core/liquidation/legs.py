@@ -249,9 +249,11 @@ def _to_lots(leg: Leg, state: PortfolioState, market: MarketState | None) -> tup
         return leg, None
     is_part = any(abs(units) < abs(state.positions[key].quantity) for key, units in leg.parts)
     reason = (
-        f"the smallest order there is {least:g}" if too_small and whole else f"lots are {leg.lot / SCALE:g}"
+        f"the smallest order there is {least:g}"
+        if too_small and whole
+        else f"lots are {leg.lot / SCALE:,.12g}"
     )
-    text = f"{leg.symbol}: {abs(rest) / SCALE:g} units can't be traded, {reason}; they stay as dust"
+    text = f"{leg.symbol}: {abs(rest) / SCALE:,.12g} units can't be traded, {reason}; they stay as dust"
     # what rounding leaves of a cut stays part of a position that stays anyway
     dust = None if is_part else Remainder(leg.symbol, -rest, "dust", text)
     if too_small:
