@@ -188,7 +188,7 @@ def test_a_fill_of_an_unknown_request_is_recorded(service):
     assert (answer.json["recorded"], answer.json["booked"]) == (True, 0.0)
     assert answer.json["flags"] == ["UNKNOWN_REQUEST"]
     assert any("nobody" in alert.message for alert in service.manager.alert_manager.active)
-    noted = str(service.call("GET", "audit/search?kind=Noted&text=nobody").json)
+    noted = str(service.call("GET", "audit/search?kinds=Noted&text=nobody", None, "read").json)
     assert all(word in noted for word in ("request_id", "nobody", "price", "1.0"))
     assert "FillReport" not in noted
 
