@@ -84,7 +84,7 @@ def test_the_stop_says_what_it_cancelled(fresh):
     service.ask(request_id="entry", size=100)
     said = service.call("POST", "emergency-stop", {"reason": "storm"}, "operate").json
     entry = {"request_id": "entry", "symbol": "KO", "side": "buy", "amount": pytest.approx(100.0)}
-    assert said == {"durable": True, "cancelled": [entry]}
+    assert said == {"durable": True, "outage": "", "cancelled": [entry]}
     (alert,) = [a for a in service.manager.alert_manager.active if "storm" in a.message]
     assert "cancelled buy 100.00 KO (entry)" in alert.message
 
