@@ -130,7 +130,7 @@ def _of_a_server(url: URL) -> Place:
     port = url.query.get("port") or url.port or os.environ.get("PGPORT") or "5432"
     digest = hashlib.sha256(f"{host} {port} {url.database}".encode()).hexdigest()[:8]
     folder = Path(user_data_path("risk_management", appauthor=False)) / POSTGRESQL
-    name = "".join(letter if letter.isalnum() else "-" for letter in f"{url.database}-{host}")
+    name = re.sub(r"[^0-9A-Za-z]", "-", f"{url.database}-{host}")
     return Place(url.set(drivername=DRIVER), folder / f"{name[:80]}-{digest}")
 
 

@@ -20,6 +20,7 @@ SETTINGS: Final = {
     "lock_timeout": "8s",
     "idle_in_transaction_session_timeout": "5s",
     "timezone": "UTC",
+    "default_transaction_isolation": "read\\ committed",
 }
 """What every connection is set to."""
 READING: Final = {
