@@ -15,7 +15,8 @@
     ├── AlreadyInitialized      the process-wide instance exists with another configuration
     ├── StoreError              the durable store can't serve
     │   ├── StoreUnavailable    a write did not reach the disk: nothing of it happened, ask again
-    │   │   └── StoreTaken      another engine has taken the store over: stop this process
+    │   │   └── StoreTaken      another engine has taken the store over: end this one
+    │   ├── EngineEnded         this engine gave the book back: ask the one that serves it now
     │   ├── StoreInUse          another process works on it; the text names it
     │   ├── StoreCorrupt        what is stored contradicts itself; the text names the first bad entry
     │   └── StoreTooNew         written by a newer version of this package
@@ -140,6 +141,10 @@ class StoreUnavailable(StoreError):
 
 class StoreTaken(StoreUnavailable):
     """Another engine has taken the store over while this one could not be heard: this one is out of it."""
+
+
+class EngineEnded(StoreError):
+    """The engine gave the book back and decides nothing more. Ask the one that serves it now."""
 
 
 class StoreInUse(StoreError):

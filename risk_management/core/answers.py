@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import Final
 
 from risk_management.core.commit import Journal
-from risk_management.errors import InvalidRequest
+from risk_management.errors import InvalidRequest, StoreUnavailable
 from risk_management.model.amend import amended
 from risk_management.model.events import TradeDecided
 from risk_management.model.portfolio import PortfolioState
@@ -32,7 +33,13 @@ class Answers:
         self._order: deque[str] = deque()
 
     def find(self, request_id: str) -> TradeDecided | None:
-        """What an id was answered, None for one that was never given out."""
+        """What an id was answered, None for one that was never given out.
+
+        Raises
+        ------
+        StoreUnavailable
+            It was given out, and the journal that knows the answer can't be read.
+        """
         known = self._known.get(request_id)
         if known is None and self._journal is not None:
             return self._journal.decided(request_id)
@@ -53,7 +60,8 @@ class Answers:
         """The journal can be read again: what it answered first is the answer, whatever was said since."""
         for name, known in tuple(self._known.items()):
             if self._journal is not None and not known.decision.durable:
-                self._known[name] = self._journal.decided(name) or known
+                with suppress(StoreUnavailable):
+                    self._known[name] = self._journal.decided(name) or known
 
     def go_back(self, version: int) -> None:
         """Forget the answers of a state that was lost."""

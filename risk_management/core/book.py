@@ -7,21 +7,24 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from threading import Lock
 from typing import Final, Self
 
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.commit import GroupCommit, Journal, Transaction, Unit
 from risk_management.core.initial_state import initial_state
 from risk_management.core.standing import Standing
-from risk_management.errors import StoreCorrupt, StoreTaken, StoreUnavailable
+from risk_management.errors import EngineEnded, StoreCorrupt, StoreTaken, StoreUnavailable
 from risk_management.model.events import (
     BookOpened,
     ConfigChanged,
     Event,
+    Filled,
     HoldReleased,
     HoldSet,
 )
 from risk_management.model.instrument import Instrument
+from risk_management.model.money import SCALE
 from risk_management.model.portfolio import SYSTEM, Hold, PortfolioState, Scope, TradingMode
 from risk_management.model.risk_model import RiskModel
 
@@ -97,8 +100,10 @@ class Book:
         self._newest: Unit | None = None
         self._tasks: list[Callable[[], None]] = []
         self._outage = ""
+        self._is_closed = False
         self._backlog: list[Event] = []
         self._urgent: deque[Event] = deque()
+        self._latching = Lock()
 
     @property
     def state(self) -> PortfolioState:
@@ -131,7 +136,7 @@ class Book:
 
         What the system would close by itself is the other's to close then; a person may here too.
         """
-        if self._commit is not None and self._commit.journal.may_be_taken():
+        if self._is_closed or (self._commit is not None and self._commit.journal.may_be_taken()):
             return True
         own = self._own_hold
         return bool(self._outage) and own is not None and own.mode is TradingMode.HALTED
@@ -205,6 +210,8 @@ class Book:
 
         Not to be called while holding `lock`.
         """
+        if self._is_closed:
+            return False
         if not self._outage or self._commit is None:
             return True
         with self._commit.turn:
@@ -226,6 +233,24 @@ class Book:
         logger.warning("the store can be written again")
         return True
 
+    def close(self) -> None:
+        """Keep the state for a fast start and let another process have the store.
+
+        What was begun is written; from then on nothing is taken: whoever comes is told by `EngineEnded`. A
+        second call changes nothing. Not to be called while holding `lock`.
+        """
+        if self._commit is None or self._is_closed:
+            return
+        self.mend()
+        with self._commit.turn, self.lock.quiet:
+            self._commit.finish()
+            self._is_closed = True
+            for event in self._backlog:
+                if isinstance(event, Filled):  # the rest is for people or comes again, this only if told
+                    said = f"{event.quantity / SCALE:,.12g} {event.key.symbol} ({event.execution_id})"
+                    logger.critical("the fill of %s was not written: report it again after the start", said)
+            self._commit.journal.close(self._head)
+
     def _write_down(self, journal: Journal) -> None:
         """Most of what happened in memory, piece by piece: nobody waits meanwhile."""
         while len(self._backlog) > PIECE:
@@ -245,13 +270,16 @@ class Book:
         )
         after = self._head.after(over)
         journal.write([*self._backlog, over], after)
-        journal.latch(in_memory="", stopped="")
-        self._head = self._durable = after
-        self._backlog, self._outage = [], ""
+        with self._latching:
+            journal.latch(in_memory="", stopped="")
+            self._head = self._durable = after
+            self._backlog, self._outage = [], ""
         for told in self.mended:
             told()
 
     def _enter(self) -> None:
+        if self._is_closed:
+            raise EngineEnded("this engine has ended and gave the book back: ask the one that serves it now")
         if self._outage:
             self._give_way()
         while self._urgent:
@@ -270,16 +298,20 @@ class Book:
             self._durable = self._head
             self._backlog += events if self._outage else ()
             stops = self._outage and any(isinstance(event, HoldSet) for event in events)
-            return self._latch if stops else None
+            return self.latch if stops else None
         if events:
             self._newest = Unit(events, self._head)
             self._commit.add(self._newest)
         newest = self._newest
         return None if newest is None or newest.is_settled else partial(self._commit.wait, newest)
 
-    def _latch(self) -> None:
+    def latch(self) -> None:
         """Note beside the store what must outlive this process although the store can't be written."""
-        if self._commit is not None:
+        if self._commit is None:
+            return
+        with self._latching:  # who writes last has looked last
+            if not self._outage:
+                return
             holds = self._durable.state.holds
             unkept = [event.hold for event in tuple(self._backlog) if isinstance(event, HoldSet)]
             halts = [h for h in unkept if h.mode is TradingMode.HALTED and holds.get(h.key) == h]
@@ -311,7 +343,7 @@ class Book:
             self._newest = None
             for told in self.lost:
                 told(version)
-        self._latch()
+        self.latch()
 
     def _give_way(self) -> None:
         """Close nothing more once another engine may have the store: two would sell more than is held."""

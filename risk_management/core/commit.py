@@ -39,11 +39,23 @@ class Journal(Protocol):
         ...
 
     def decided(self, request_id: str) -> TradeDecided | None:
-        """What a request was answered, None where it is not known or can't be read."""
+        """What a request was answered, None for one that never was.
+
+        Raises
+        ------
+        StoreUnavailable
+            It was answered and can't be read.
+        """
         ...
 
     def filled(self, execution_id: str) -> Filled | None:
-        """What an execution id booked, None where it is not known or can't be read."""
+        """What an execution id booked, None for one that never was.
+
+        Raises
+        ------
+        StoreUnavailable
+            It was booked and can't be read.
+        """
         ...
 
     def recover(self) -> Standing | None:
@@ -160,6 +172,11 @@ class GroupCommit:
         if unit.problem is not None:
             raise StoreUnavailable(str(unit.problem)) from unit.problem
 
+    def finish(self) -> None:
+        """Write all that is queued; to be called with the `turn`."""
+        while self._queue:
+            self._write()
+
     def _write(self) -> None:
         units = [self._queue.popleft() for _ in range(min(MOST_UNITS, len(self._queue)))]
         problem: StoreUnavailable | None = StoreUnavailable("the journal failed in an unexpected way")
@@ -184,7 +201,7 @@ class Transaction:
     Parameters
     ----------
     enter : callable
-        Called when a thread has come in, under the lock.
+        Called when a thread has come in, under the lock; one that raises keeps it out.
     leave : callable
         Called when a thread leaves for good, still under the lock; returns what is to be done after the
         lock is free again, such as waiting for the disk.
@@ -211,7 +228,12 @@ class Transaction:
         self._owner = get_ident()
         self._depth += 1
         if self._depth == 1:
-            self._enter()
+            try:
+                self._enter()
+            except BaseException:
+                self._depth = self._owner = 0
+                self._lock.release()
+                raise
 
     def __exit__(
         self,

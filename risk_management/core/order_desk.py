@@ -214,9 +214,10 @@ class OrderDesk:
             raise InvalidRequest("WRONG_TYPE", "report", f"a FillReport is needed; got {shown(report)}")
         report = report.checked()
         try:
-            return self._execute_once(report)
+            done = self._execute_once(report)
         except StoreUnavailable:  # lost whole; from now on fills are booked in memory
-            return self._execute_once(report)
+            done = self._execute_once(report)
+        return amended(done, durable=False) if self._book.outage else done
 
     def _execute_once(self, report: FillReport) -> Execution:
         with self._book.lock:
@@ -257,8 +258,7 @@ class OrderDesk:
                 self._only_reduce(reservation)
             for flag in booking.flags:
                 self._alarm(flag, flag_text(flag, reservation, booking.event, report.price))
-            done = booking.execution(after)
-            return amended(done, durable=False) if self._book.outage else done
+            return booking.execution(after)
 
     def executed(self, execution_id: str) -> Executed | None:
         """What an execution id booked, however long ago; None for a new one."""

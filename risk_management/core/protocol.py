@@ -203,6 +203,7 @@ class EmergencyProtocol:
         self._book.urge(HoldSet(at=now, actor=actor, hold=hold))
         with suppress(StoreUnavailable), self._book.lock:  # both at once: a slow disk is waited for once
             cancelled = self._desk.cancel_all(reason, openings_only=True, actor=actor)
+        self._book.latch()  # whoever applied it may not have come to that
         return Stopped(not self._book.outage, cancelled)
 
     def release(self, actor: str, reason: str) -> tuple[str, ...]:

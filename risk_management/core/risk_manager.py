@@ -307,9 +307,7 @@ class AdvancedRiskManager(AccountFacts, BotsAndModes, Budgets, Emergencies):
 
     def close(self) -> None:
         """Keep the state for a fast start and let another process have the store."""
-        if self.book.journal is not None:
-            self.book.mend()
-            self.book.journal.close(self.book.standing)
+        self.book.close()
 
     def __enter__(self) -> Self:
         return self

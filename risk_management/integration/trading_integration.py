@@ -17,7 +17,13 @@ from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.protocol import Executor
 from risk_management.core.risk_manager import AdvancedRiskManager
-from risk_management.errors import AlreadyInitialized, ConfigurationError, InvalidRequest, StoreUnavailable
+from risk_management.errors import (
+    AlreadyInitialized,
+    ConfigurationError,
+    EngineEnded,
+    InvalidRequest,
+    StoreUnavailable,
+)
 from risk_management.integration.alerting import Alerting
 from risk_management.integration.broker_link import BrokerLink, broker_of
 from risk_management.integration.client import RiskClient
@@ -425,7 +431,7 @@ def request_trade_approval(
     except InvalidRequest as problem:
         logger.warning("malformed request of %.60r: %s", bot_name, problem)
         return TradeResponse.not_judged(size, problem.code, problem.message)
-    except StoreUnavailable as problem:
+    except (StoreUnavailable, EngineEnded) as problem:
         logger.critical("a request of %.60r could not be kept: %s", bot_name, problem)
         return TradeResponse.not_judged(size, "STORE_UNAVAILABLE", str(problem))
 

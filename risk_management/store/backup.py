@@ -14,9 +14,9 @@ from typing import Final
 from risk_management.errors import StoreCorrupt, StoreError, StoreUnavailable
 from risk_management.model.events import HoldReleased, HoldSet
 from risk_management.model.portfolio import Hold, Scope, TradingMode
-from risk_management.store.database import clear_errors, connect, make_file, migrate, writer
+from risk_management.store.database import clear_errors, connect, is_there, make_file, migrate, writer
 from risk_management.store.head import SignedHead, signed_head
-from risk_management.store.lease import Lease
+from risk_management.store.lease import RESTORE, Lease, name_of_latch
 from risk_management.store.lock import StoreLock
 from risk_management.store.place import Place, place_of
 from risk_management.store.reader import BEGINNING, StoreReader, Tail
@@ -131,22 +131,29 @@ def _into_file(file: Path, place: Path, *, force: bool) -> Path | None:
 
 def _into_database(file: Path, place: Place, store: str) -> None:
     with ExitStack() as after:
-        lease = Lease(place, "")
+        if is_there(place):
+            _is_empty(place, store)  # before the lease is taken: of a book nothing changes
+        with closing(SmallFile(place.with_end(".latch"))) as latch:
+            lease = Lease(place, name_of_latch(latch), RESTORE)
         after.callback(lease.release)
         engine = writer(place)  # all rows in one transaction: it takes as long as it takes
         after.callback(engine.dispose)
         migrate(engine)
-        with StoreReader.of_store(store) as there:
-            if there.tail() != BEGINNING:
-                raise StoreUnavailable(f"{place} holds a book already; name an empty database")
+        _is_empty(place, store)
         fresh = place.with_end(RESTORING)
-        last = after.enter_context(_staged(file, fresh))
+        after.enter_context(_staged(file, fresh))
         with StoreReader.of_store(str(fresh)) as reader, engine.begin() as connection:
             lease.fence(connection)
             transfer(reader, connection)
-            _note(place.beside, f"restored from a backup that ends at entry {last}", "")
             for end in SIGNED:  # before its journal is there for others: until then a start is refused
                 _with(fresh, end).replace(place.with_end(end))
+        lease.release(in_order=False)  # whoever serves next is to learn of it, on any machine
+
+
+def _is_empty(place: Place, store: str) -> None:
+    with StoreReader.of_store(store) as there:
+        if there.tail() != BEGINNING:
+            raise StoreUnavailable(f"{place} holds a book already; name an empty database")
 
 
 @contextmanager

@@ -21,8 +21,9 @@ from risk_management.store.database import clear_errors, first_line, known_versi
 from risk_management.store.place import Place
 from risk_management.store.reader import StoreReader
 from risk_management.store.schema import LEASE
+from risk_management.store.small_file import SmallFile
 
-__all__ = ["Lease", "holder_of", "latch_of"]
+__all__ = ["RESTORE", "Lease", "holder_of", "latch_of", "name_of_latch"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ LOOK_EVERY: Final = 0.25
 TICKS: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Goes on while the machine sleeps, where there is such a clock."""
 
+RESTORE: Final = "a restore of a backup"
+"""A holder that is no engine: whoever serves next only closes, or is refused where it was not finished."""
 PATIENCE: Final = 8.0
 """Seconds for one act: a taker waits for the end of what a frozen writer has begun."""
 PATIENCE_AT_END: Final = 2.0
@@ -71,6 +74,8 @@ class Lease:
     place : Place
     latch : str
         Names the latch file of this machine.
+    holder : str, optional
+        How it is called; by default by its process and machine.
 
     Raises
     ------
@@ -86,7 +91,7 @@ class Lease:
     was asked, and so is never later than the database's own.
     """
 
-    def __init__(self, place: Place, latch: str) -> None:
+    def __init__(self, place: Place, latch: str, holder: str = "") -> None:
         self._place, self._latch = place, latch
         self._engine = writer(place, PATIENCE)
         self.left_by = ""
@@ -97,7 +102,7 @@ class Lease:
         self._process = secrets.token_hex(8)
         self._turn = Lock()
         self._sure_until = 0.0
-        self._holder = f"process {os.getpid()} on {socket.gethostname()}"
+        self._holder = holder or f"process {os.getpid()} on {socket.gethostname()}"
         self._epoch = -1
         self._ended = Event()
         with ExitStack() as failed:
@@ -120,7 +125,7 @@ class Lease:
         StoreInUse, StoreUnavailable
         """
         if self._ended.is_set():
-            raise StoreInUse(f"{self._place} was given up by this engine: stop this process")
+            raise StoreInUse(f"{self._place} was given up by this engine: end it")
         holder, known = "another engine", None
         for _ in range(int(SECONDS / LOOK_EVERY) + 2):
             held = self._tried()
@@ -133,8 +138,6 @@ class Lease:
                 logger.warning("%s has %s: waiting for %.0f s whether it lives", holder, self._place, SECONDS)
             known = turn
             self._ended.wait(LOOK_EVERY)
-        if self._epoch >= 0:  # it was ours
-            raise StoreInUse(f"{holder} has taken {self._place} over: stop this process")
         raise StoreInUse(f"{self._place} is served by {holder} already; stop it first, or ask it over HTTP")
 
     def _tried(self) -> tuple[str, int, datetime] | None:
@@ -145,8 +148,11 @@ class Lease:
             connection.execute(FIRST)
             before = connection.execute(LOCKED).one()  # it may have to wait for a frozen writer, so first
             asked, is_new = _now(), before.process != self._process
+            if is_new and before.process and self._epoch >= 0:  # it was ours, and another had a turn since
+                raise StoreInUse(self._passed_over(before.holder or "another engine"))
             is_own = before.latch == self._latch if is_new else self.is_own
-            left_by = (before.holder if not is_own else "") if is_new else self.left_by
+            is_left = not is_own or before.holder == RESTORE
+            left_by = (before.holder if is_left else "") if is_new else self.left_by
             values |= {"latch": before.latch if left_by else self._latch, "is_own": is_own or not is_new}
             taken = connection.execute(TAKE, values).first()
             if taken is None:
@@ -199,7 +205,7 @@ class Lease:
         row = connection.execute(HELD).first()
         if row is None or (row.epoch, row.process) != (self._epoch, self._process):
             said = "another engine" if row is None or not row.holder else row.holder
-            raise StoreTaken(f"{said} has taken {self._place} over: stop this process")
+            raise StoreTaken(self._passed_over(said))
         if not row.holds:
             said = "this process, or the server, stood still"
             raise StoreUnavailable(f"the lease of {self._place} ran out: {said}")
@@ -212,6 +218,8 @@ class Lease:
         Without `in_order`, or where what another machine left was not settled, the next holder on another
         machine still learns of it.
         """
+        if self._ended.is_set():
+            return
         self._ended.set()
         self._thread.join(PATIENCE_AT_END)
         if not (self._thread.is_alive() or self.may_be_over):  # else it runs out by itself, or has
@@ -241,13 +249,25 @@ class Lease:
             done = connection.execute(RENEW, values)
         if done.rowcount:
             self._sure_until = asked + SECONDS
-        else:
+        elif self._sure_until > 0.0:
             self._sure_until = 0.0
-            logger.critical("another engine has taken %s over: stop this process", self._place)
+            logger.critical("%s", self._passed_over("another engine"))
+
+    def _passed_over(self, holder: str) -> str:
+        return f"{holder} has taken {self._place} over: end this engine"
 
 
 def _now() -> float:
     return time.clock_gettime(TICKS)
+
+
+def name_of_latch(latch: SmallFile) -> str:
+    """Tells a latch file from those of other machines; made once."""
+    known = latch.read()
+    if not known.get("name"):
+        known["name"] = secrets.token_hex(8)
+        latch.write(known, sync=True)
+    return str(known["name"])
 
 
 def holder_of(place: Place) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -29,7 +28,8 @@ from risk_management.store.database import (
     migrate,
 )
 from risk_management.store.head import SignedHead, hold_against
-from risk_management.store.lease import Lease
+from risk_management.store.known_ids import KnownIds
+from risk_management.store.lease import RESTORE, Lease, name_of_latch
 from risk_management.store.lock import StoreLock
 from risk_management.store.model_codec import model_bytes
 from risk_management.store.outbox import PUT, SqlOutbox, alert_rows
@@ -94,13 +94,17 @@ class SqlJournal:
             if self.place.is_file:
                 make_file(self.place.beside)
             else:
-                self._lease = Lease(self.place, self._name_of_latch())
+                self._lease = Lease(self.place, name_of_latch(self._latch))
                 failed.callback(self._lease.release)
             self._open()
             failed.callback(self._disconnect)
             self._head = SignedHead(self.place)
             self._tail = self.reader.tail()
+            if self._tail == BEGINNING and self._lease is not None and self._lease.left_by == RESTORE:
+                raise StoreCorrupt(f"{RESTORE} into {self.place} did not come to its end: do it again")
             self._check_head()
+            self._requests = KnownIds(self.reader, REQUESTS.c.request_id)
+            self._executions = KnownIds(self.reader, EXECUTIONS.c.execution_id)
             failed.pop_all()
 
     def _open(self) -> None:
@@ -151,6 +155,8 @@ class SqlJournal:
             raise StoreUnavailable(self._broken) from problem
         self._tail = Tail(rows[-1]["seq"], rows[-1]["hash"])
         self._models |= models.keys()
+        self._requests.add(row["request_id"] for row in batch.requests)
+        self._executions.add(row["execution_id"] for row in batch.executions)
         if self._lease is not None:
             self._lease.left_by = ""
         try:
@@ -288,17 +294,12 @@ class SqlJournal:
     def latched(self) -> dict[str, str]:
         """What was noted, and what the lease says of the last holder."""
         known = {name: str(text) for name, text in self._latch.read().items() if text and name in LATCHED}
-        if self._lease is not None and self._lease.left_by:
-            known["left_by"] = self._lease.left_by
+        left_by = "" if self._lease is None else self._lease.left_by
+        if left_by == RESTORE:
+            known["in_memory"] = "it was restored from a backup"
+        elif left_by:
+            known["left_by"] = left_by
         return known
-
-    def _name_of_latch(self) -> str:
-        """Tells this file from those of other machines; made once."""
-        known = self._latch.read()
-        if not known.get("name"):
-            known["name"] = secrets.token_hex(8)
-            self._latch.write(known, sync=True)
-        return str(known["name"])
 
     def close(self, last: Standing | None = None) -> None:
         """Keep a snapshot for a fast start, close the store, and let another process have it."""
@@ -321,23 +322,30 @@ class SqlJournal:
 
     def decided(self, request_id: str) -> TradeDecided | None:
         """What a request was answered; see `Journal.decided`."""
-        found = self._event(self._gate.decided, request_id)
+        found = self._event(self._gate.decided, self._requests, request_id)
         return found if isinstance(found, TradeDecided) else None
 
     def filled(self, execution_id: str) -> Filled | None:
         """What an execution id booked; see `Journal.filled`."""
-        found = self._event(self._gate.filled, execution_id)
+        found = self._event(self._gate.filled, self._executions, execution_id)
         return found if isinstance(found, Filled) else None
 
-    def _event(self, find: Callable[[str], Entry | None], name: str) -> Event | None:
-        if self._broken and not self.place.is_file:  # everybody waits while a server is asked
+    def _event(self, find: Callable[[str], Entry | None], ids: KnownIds, name: str) -> Event | None:
+        if ids.is_whole and name not in ids:
             return None
         try:
+            if self._broken and not self.place.is_file:  # everybody waits while a server is asked
+                raise StoreUnavailable(self._broken)
             entry = find(name)
         except StoreUnavailable as problem:
-            logger.warning("the journal could not be read: %s", problem)
-            if not self.place.is_file:  # nobody else waits for it, and nothing is written either
+            if not (self._broken or self.place.is_file):  # nobody else waits for it, and nothing is written
+                logger.warning("the journal could not be read: %s", problem)
                 self._broken = str(problem)
+            if name in ids:
+                raise StoreUnavailable(
+                    f"{name!r} was answered before, and the store that holds the answer can't be read "
+                    f"({problem}); ask again with the same id"
+                ) from problem
             return None
         if entry is None or entry.seq > self._tail.seq:
             return None  # what stands behind the end that is known was lost for the engine: it was told so

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -49,6 +50,15 @@ from risk_management.tests.store.workload import Act, Bot, missing, run
 from risk_management.tests.store.world import small_foundation
 
 pytestmark = pytest.mark.usefixtures("_at_home")
+
+
+KILLED = """
+import os, pathlib, sys
+from risk_management.store import backup, lease
+lease.SECONDS = 1.0
+backup.transfer = lambda *_: os._exit(9)
+backup.restore(pathlib.Path(sys.argv[1]), sys.argv[2])
+"""
 
 
 def opened(store: str) -> AdvancedRiskManager:
@@ -135,6 +145,36 @@ def test_a_book_that_moved_only_closes_until_its_positions_were_compared(server,
     manager = opened(moved)
     assert manager.state.mode is not TradingMode.ACTIVE
     manager.close()
+
+
+def test_a_book_that_was_restored_only_closes_on_any_machine(server, store, tmp_path, monkeypatch):
+    """Another machine had served the same database: its own signed end is one of the backup's."""
+    lived(store, 20)
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path / "another machine"))
+        opened(store).close()
+        back_up(store, tmp_path / "copy.db")
+        name = place_of(store).url.database
+        server.ask(f"DROP DATABASE {name} WITH (FORCE)", autocommit=True)
+        server.ask(f"CREATE DATABASE {name}", autocommit=True)
+        restore(tmp_path / "copy.db", store)
+    manager = opened(store)
+    assert (Scope.PORTFOLIO, "", "unreconciled") in manager.state.holds
+    manager.close()
+
+
+def test_a_restore_that_was_killed_is_done_again_before_an_engine_begins(server, tmp_path):
+    file = str(tmp_path / "small.db")
+    _, state = lived(file, 20)
+    back_up(file, tmp_path / "copy.db")
+    moved = server.database()
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "copy.db"), moved], check=False)
+    assert killed.returncode == 9
+    wait_until(lambda: holder_of(place_of(moved)) is None)
+    with pytest.raises(StoreCorrupt, match="did not come to its end: do it again"):
+        opened(moved)
+    restore(tmp_path / "copy.db", moved)
+    assert state_of(moved) == state
 
 
 def test_a_database_that_holds_a_book_is_not_written_over(store, tmp_path):

@@ -1,0 +1,214 @@
+"""An engine that ended, or was passed over, is out of it; what it answered in its life stays answered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from threading import Event, Thread
+
+import pytest
+
+from risk_management.core.fill_report import FillReport
+from risk_management.core.order_desk import OrderTicket
+from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.core.standing import Standing
+from risk_management.errors import EngineEnded, StoreUnavailable
+from risk_management.model.money import SCALE
+from risk_management.model.portfolio import TradingMode
+from risk_management.store import known_ids
+from risk_management.store.lease import holder_of
+from risk_management.store.place import place_of
+from risk_management.store.reader import StoreReader
+from risk_management.store.sql_journal import SqlJournal
+from risk_management.store.verify import verify
+from risk_management.tests.store.test_kills import wait_until
+from risk_management.tests.store.test_lost_server import asked, holding
+from risk_management.tests.store.test_postgres import held, opened
+
+pytestmark = pytest.mark.usefixtures("_at_home")
+
+
+@pytest.fixture(params=["file", "server"])
+def place(request, server, tmp_path) -> str:
+    return str(tmp_path / "book.db") if request.param == "file" else server.database()
+
+
+def lose(manager: AdvancedRiskManager, patch: pytest.MonkeyPatch) -> None:
+    """The store fails from now on, for reading too."""
+
+    def away(*_, **__):
+        raise StoreUnavailable("it is away")
+
+    patch.setattr(SqlJournal, "reopen", away)
+    patch.setattr(StoreReader, "_named", away)
+    manager.book.journal._broken = "it is away"
+    with pytest.raises(StoreUnavailable):
+        manager.update_prices({"AAA": 100.0})
+
+
+def test_who_ended_decides_nothing_more(place):
+    """A bot of a process that lives on must not sell what another engine sells by now."""
+    manager = holding(place)
+    manager.close()
+    manager.close()
+    for act in (
+        lambda: asked(manager, "sell"),
+        lambda: manager.emergency_stop("late", actor="anna"),
+        lambda: manager.execute_trade(FillReport("first", 100.0, 100.0, execution_id="late")),
+        lambda: manager.update_prices({"AAA": 99.0}),
+    ):
+        with pytest.raises(EngineEnded, match="gave the book back"):
+            act()
+    assert manager.book.may_be_taken
+    assert manager.mend_store() is False
+    second = opened(place)
+    assert second.state.mode is TradingMode.ACTIVE
+    second.close()
+
+
+def test_what_was_begun_when_it_ended_is_written_or_refused(place):
+    """Bots and a person go on while it ends: whoever was answered is in the store, which is whole."""
+    manager, answered, go_on = holding(place), [], Event()
+
+    def bot(number: int) -> None:
+        go_on.wait()
+        for turn in range(1000):
+            try:
+                answered.append(asked(manager, "sell", f"{number}-{turn}"))
+            except EngineEnded:
+                return
+
+    threads = [Thread(target=bot, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    go_on.set()
+    wait_until(lambda: len(answered) > 20)
+    manager.close()
+    for thread in threads:
+        thread.join()
+    assert all(decision.durable for decision in answered)
+    with StoreReader.of_store(place) as reader:
+        assert verify(reader).is_clean
+        assert all(reader.decided(decision.request_id) for decision in answered)
+
+
+def test_fills_that_were_never_written_are_named_at_the_end(tmp_path, monkeypatch, caplog):
+    manager = holding(str(tmp_path / "book.db"))
+    lose(manager, monkeypatch)
+    sold = asked(manager, "sell", "out")
+    assert not manager.execute_trade(FillReport(sold.request_id, 100.0, 100.0, execution_id="e9")).durable
+    manager.close()
+    assert "the fill of -1 AAA (e9) was not written" in caplog.text
+
+
+def test_who_was_passed_over_never_takes_it_again(store, tmp_path, monkeypatch):
+    """The other one gave it back in order: who starts next goes on from there, and is told nothing else."""
+    first = holding(store)
+    first.book.journal._lease._ended.set()  # it renews nothing, as if it were frozen
+    wait_until(lambda: holder_of(place_of(store)) is None)
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path / "another machine"))
+        second = opened(store)
+        second.release_emergency("anna", "compared")
+        second.close()
+        first.book.journal._lease._ended.clear()
+        with pytest.raises(StoreUnavailable):
+            first.update_prices({"AAA": 101.0})
+        assert not first.mend_store()
+        assert first.state.mode is TradingMode.HALTED
+        third = opened(store)
+        assert third.state.mode is TradingMode.ACTIVE
+        third.close()
+    first.close()
+
+
+# -- the same id -----------------------------------------------------------------------------------
+
+
+def test_an_earlier_life_s_ids_are_nothing_new_while_the_store_can_t_be_read(place, monkeypatch):
+    manager = holding(place)
+    held(manager, TradingMode.HALTED, "wait")
+    assert asked(manager, "sell", "refused").durable
+    held(manager, TradingMode.ACTIVE, "go on")
+    manager.close()
+    manager = opened(place)
+    with monkeypatch.context() as patch:
+        lose(manager, patch)
+        for name in ("first", "refused"):
+            with pytest.raises(StoreUnavailable, match="was answered before"):
+                manager.request_trade(OrderTicket("AAA", "sell", 100.0, "s", "a", request_id=name))
+        with pytest.raises(StoreUnavailable, match="was answered before"):
+            manager.desk.decision("refused")
+        assert asked(manager, "sell", "new").approved  # what closes passes
+    wait_until(manager.mend_store)
+    assert not asked(manager, "sell", "refused").approved
+    manager.close()
+
+
+def test_an_execution_that_the_state_forgot_is_not_booked_twice(place, monkeypatch):
+    manager = holding(place)
+    held = manager.state.positions
+    lose(manager, monkeypatch)
+    standing = manager.book.standing
+    state = replace(standing.state, executions=type(standing.state.executions)())  # as after many others
+    manager.book._head = manager.book._durable = Standing.of(state, standing.config, standing.given)
+    report = FillReport("first", 1000.0, 100.0, execution_id="e1")
+    with pytest.raises(StoreUnavailable, match="was answered before"):
+        manager.execute_trade(report)
+    assert manager.state.positions == held
+    manager.close()
+
+
+def test_a_fill_told_again_in_an_outage_is_as_little_on_disk_as_before(tmp_path, monkeypatch):
+    manager = holding(str(tmp_path / "book.db"))
+    lose(manager, monkeypatch)
+    sold = asked(manager, "sell", "out")
+    report = FillReport(sold.request_id, 50.0, 100.0, execution_id="e2", final=False)
+    again = [manager.execute_trade(report) for _ in range(2)]
+    assert [(done.duplicate, done.durable) for done in again] == [(False, False), (True, False)]
+    nothing = FillReport(sold.request_id, 0.0, 0.0, success=False)
+    assert not manager.execute_trade(nothing).durable
+    assert sum(p.quantity for p in manager.state.positions.values()) == round(9.5 * SCALE)
+    manager.close()
+
+
+def test_only_so_many_ids_are_kept_and_older_ones_are_looked_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(known_ids, "MOST", 10)
+    manager = holding(str(tmp_path / "book.db"))
+    for turn in range(15):
+        asked(manager, "sell", f"n{turn}")
+    ids = manager.book.journal._requests
+    assert not ids.is_whole
+    assert "n14" in ids
+    assert "first" not in ids
+    manager.desk._answers._known.clear()
+    assert manager.desk.decision("first").approved
+    manager.close()
+    again = opened(str(tmp_path / "book.db"))
+    assert not again.book.journal._requests.is_whole
+    assert again.desk.decision("n0") is not None
+    assert again.desk.decision("never") is None
+    again.close()
+
+
+# -- the stop --------------------------------------------------------------------------------------
+
+
+def test_a_stop_is_noted_when_it_is_answered_whoever_applied_it(tmp_path, monkeypatch):
+    """Others come into the lock all the time, and may apply the hold of a stop in its caller's place."""
+    manager, ended = holding(str(tmp_path / "book.db")), Event()
+    lose(manager, monkeypatch)
+
+    def bot() -> None:
+        while not ended.is_set():
+            asked(manager, "sell")
+
+    others = [Thread(target=bot) for _ in range(3)]
+    for thread in others:
+        thread.start()
+    for number in range(100):
+        assert not manager.emergency_stop(f"fire {number}", actor="anna")
+        assert manager.book.journal.latched()["stopped"].endswith(f"fire {number}")
+    ended.set()
+    for thread in others:
+        thread.join()
+    manager.close()
