@@ -115,8 +115,9 @@ class ServiceWatched:
             raise Unanswered(
                 "UNANSWERED", f"{self._url} does not answer; is 'risk serve' there? See 'risk doctor'"
             ) from None
-        if answer.status_code == httpx.codes.NOT_FOUND and path.startswith("audit"):
-            return {}  # it keeps no journal
+        unread = (httpx.codes.NOT_FOUND, httpx.codes.SERVICE_UNAVAILABLE)
+        if answer.status_code in unread and path.startswith("audit"):
+            return {}  # it keeps no journal, or can't read it now: the rest is needed all the more
         if answer.status_code != httpx.codes.OK or not isinstance(said, dict):
             problem = said.get("error", {}) if isinstance(said, dict) else {}
             code = problem.get("code", str(answer.status_code))

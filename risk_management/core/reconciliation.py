@@ -200,6 +200,9 @@ class _Comparison:
         found = self._break("cash", self.account_id, ours, theirs)
         moved = CashMoved(self.now, self.actor, self.account_id, CashKind.ADJUSTMENT, theirs - ours)
         if not self.settle and is_tolerated(self.state, self.config, moved):
+            if any(differs.kind == "position" for differs in self.breaks):
+                self._keep("cash")  # it may be what a fill moved that we know nothing of: booked with it
+                return
             self.tolerated.append(found)
             self.events.append(Noted(self.now, self.actor, "CASH_TOLERATED", found.explain()))
             self.events.append(amended(moved, tolerated=True))

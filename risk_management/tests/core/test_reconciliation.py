@@ -185,6 +185,18 @@ def test_cash_that_fees_took_is_booked_at_once_without_a_hold(held):
     assert manager.state.high_water_mark == pytest.approx(10_000.0)  # a loss, no withdrawal
 
 
+def test_the_cash_of_a_fill_that_was_lost_is_booked_once_with_its_units(held):
+    """The broker sold 0.1 at 60, which nobody told: 6 money are within the tolerance."""
+    manager, _ = held
+    first = manager.reconcile({"KO": 9.9}, cash=9406.0)
+    assert ([b.kind for b in first.breaks], first.tolerated) == (["position"], ())
+    assert manager.state.cash == 9400.0
+    assert manager.reconcile({"KO": 9.9}, cash=9406.0).is_clean
+    assert manager.state.cash == pytest.approx(9406.0)
+    assert manager.state.equity == pytest.approx(10_000.0)
+    assert not manager.state.holds
+
+
 def test_many_small_differences_of_a_day_are_a_leak(held):
     """0.1 % of 10,000 is 10 money: three of 3 each pass, the fourth does not, whatever its sign."""
     manager, clock = held
