@@ -23,6 +23,8 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.errors import StoreUnavailable
+from risk_management.store.reader import StoreReader
 from risk_management.tests.service.conftest import Service
 
 RISK = str(Path(sys.executable).with_name("risk"))
@@ -90,7 +92,11 @@ def test_json_and_the_exit_code_of_a_breach(risk, store):
     assert [one["body"]["request"]["request_id"] for one in found["decisions"]] == ["r-2", "r-1"]
 
 
-def test_the_service_and_its_store_show_the_same(risk, foundation, tmp_path):
+def unreadable(*_, **__):
+    raise StoreUnavailable("the server is away")
+
+
+def test_the_service_and_its_store_show_the_same(risk, foundation, tmp_path, monkeypatch):
     service = Service(foundation, tmp_path / "risk.db")
     try:
         service.manager.register_bot("alpha")
@@ -107,6 +113,10 @@ def test_the_service_and_its_store_show_the_same(risk, foundation, tmp_path):
         wrong = risk("--once", RISK_URL=url, RISK_TOKEN="risk_" + "x" * 43)
         assert wrong.exit_code == 1
         assert "not known here, or was revoked" in wrong.output
+        with monkeypatch.context() as patch:
+            patch.setattr(StoreReader, "search", unreadable)
+            blind = json.loads(risk("--json", RISK_URL=url, RISK_TOKEN=service.secrets["read"]).stdout)
+        assert (blind["positions"], blind["decisions"]) == (one["positions"], [])
     finally:
         service.close()
     gone = risk("--once", RISK_URL=url, RISK_TOKEN="risk_" + "x" * 43)
