@@ -237,19 +237,20 @@ class Book:
         """Keep the state for a fast start and let another process have the store.
 
         What was begun is written; from then on nothing is taken: whoever comes is told by `EngineEnded`. A
-        second call changes nothing. Not to be called while holding `lock`.
+        second call changes nothing, nor does the first in a book without a store. Not to be called while
+        holding `lock`.
         """
         if self._commit is None or self._is_closed:
             return
         self.mend()
         with self._commit.turn, self.lock.quiet:
             self._commit.finish()
-            self._is_closed = True
             for event in self._backlog:
                 if isinstance(event, Filled):  # the rest is for people or comes again, this only if told
                     said = f"{event.quantity / SCALE:,.12g} {event.key.symbol} ({event.execution_id})"
                     logger.critical("the fill of %s was not written: report it again after the start", said)
             self._commit.journal.close(self._head)
+            self._is_closed = self._commit.journal.may_be_taken()
 
     def _write_down(self, journal: Journal) -> None:
         """Most of what happened in memory, piece by piece: nobody waits meanwhile."""

@@ -228,12 +228,14 @@ class Transaction:
         self._owner = get_ident()
         self._depth += 1
         if self._depth == 1:
+            is_in = False
             try:
                 self._enter()
-            except BaseException:
-                self._depth = self._owner = 0
-                self._lock.release()
-                raise
+                is_in = True
+            finally:
+                if not is_in:
+                    self._depth = self._owner = 0
+                    self._lock.release()
 
     def __exit__(
         self,

@@ -86,6 +86,7 @@ class SqlJournal:
         self._lock = StoreLock(self.place)
         self._lease: Lease | None = None
         self._unanswered: Unanswered | None = None
+        self._is_closed = False
         with ExitStack() as failed, clear_errors(self.place):
             failed.callback(self._lock.release)
             self._models: set[str] = set()
@@ -289,7 +290,7 @@ class SqlJournal:
 
     def may_be_taken(self) -> bool:
         """Whether another engine may have it by now; see `Journal.may_be_taken`."""
-        return self._lease is not None and self._lease.may_be_over
+        return self._is_closed or (self._lease is not None and self._lease.may_be_over)
 
     def latched(self) -> dict[str, str]:
         """What was noted, and what the lease says of the last holder."""
@@ -316,6 +317,7 @@ class SqlJournal:
             self._lease.release(in_order=not (self._broken or self.latched()))
         self._latch.close()
         self._head.close()
+        self._is_closed = True
         self._lock.release()
 
     # -- reading ------------------------------------------------------------------------------------
