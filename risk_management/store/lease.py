@@ -53,7 +53,7 @@ RENEW: Final = text(
 )
 SETTLE: Final = text("UPDATE lease SET latch = :latch WHERE id = 1")
 GIVE_BACK: Final = text(
-    "UPDATE lease SET expires = to_timestamp(0), holder = CASE WHEN :in_order THEN '' ELSE holder END "
+    "UPDATE lease SET expires = to_timestamp(0), holder = CASE WHEN :in_order THEN '' ELSE :left_by END "
     "WHERE id = 1 AND epoch = :mine AND process = :process"
 )
 SEEN: Final = text(
@@ -153,7 +153,8 @@ class Lease:
             is_own = before.latch == self._latch if is_new else self.is_own
             is_left = not is_own or before.holder == RESTORE
             left_by = (before.holder if is_left else "") if is_new else self.left_by
-            values |= {"latch": before.latch if left_by else self._latch, "is_own": is_own or not is_new}
+            theirs = "" if left_by == RESTORE else before.latch  # that one is nobody's until it is settled
+            values |= {"latch": theirs if left_by else self._latch, "is_own": is_own or not is_new}
             taken = connection.execute(TAKE, values).first()
             if taken is None:
                 row = connection.execute(SEEN).one()
@@ -227,7 +228,8 @@ class Lease:
         self._engine.dispose()
 
     def _give_back(self, *, in_order: bool) -> None:
-        values = {"mine": self._epoch, "process": self._process, "in_order": in_order}
+        left_by = self.left_by or self._holder  # who could not settle it leaves it as it was
+        values = {"mine": self._epoch, "process": self._process, "in_order": in_order, "left_by": left_by}
         try:
             with self._turn, self._engine.begin() as connection:
                 connection.execute(GIVE_BACK, values)

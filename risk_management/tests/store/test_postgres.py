@@ -158,6 +158,7 @@ def test_a_book_that_was_restored_only_closes_on_any_machine(server, store, tmp_
         server.ask(f"DROP DATABASE {name} WITH (FORCE)", autocommit=True)
         server.ask(f"CREATE DATABASE {name}", autocommit=True)
         restore(tmp_path / "copy.db", store)
+        SqlJournal(store).close()  # a start that fails behind the lease
     manager = opened(store)
     assert (Scope.PORTFOLIO, "", "unreconciled") in manager.state.holds
     manager.close()
@@ -171,8 +172,9 @@ def test_a_restore_that_was_killed_is_done_again_before_an_engine_begins(server,
     killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "copy.db"), moved], check=False)
     assert killed.returncode == 9
     wait_until(lambda: holder_of(place_of(moved)) is None)
-    with pytest.raises(StoreCorrupt, match="did not come to its end: do it again"):
-        opened(moved)
+    for _ in range(2):
+        with pytest.raises(StoreCorrupt, match="did not come to its end: do it again"):
+            opened(moved)
     restore(tmp_path / "copy.db", moved)
     assert state_of(moved) == state
 
