@@ -240,11 +240,14 @@ class Book:
         second call changes nothing, nor does the first in a book without a store. Not to be called while
         holding `lock`.
         """
-        if self._commit is None or self._is_closed:
+        if self._commit is None:
             return
         self.mend()
         with self._commit.turn, self.lock.quiet:
+            if self._is_closed:
+                return
             self._commit.finish()
+            self.latch()  # whoever set a stop may not have come to that
             for event in self._backlog:
                 if isinstance(event, Filled):  # the rest is for people or comes again, this only if told
                     said = f"{event.quantity / SCALE:,.12g} {event.key.symbol} ({event.execution_id})"

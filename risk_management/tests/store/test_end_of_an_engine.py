@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Event, Thread
 
@@ -63,6 +64,14 @@ def test_who_ended_decides_nothing_more(place):
     second = opened(place)
     assert second.state.mode is TradingMode.ACTIVE
     second.close()
+
+
+def test_two_may_end_it_at_once(place):
+    manager = holding(place)
+    with ThreadPoolExecutor(4) as callers:
+        for ended in [callers.submit(manager.close) for _ in range(4)]:
+            assert ended.result(timeout=30) is None
+    opened(place).close()
 
 
 def test_what_was_begun_when_it_ended_is_written_or_refused(place):

@@ -234,6 +234,7 @@ def test_what_an_engine_could_not_write_is_not_given_back_in_order(server, store
         assert first.emergency_stop("enough", actor="anna") is False
         first.close()
         other.rollback()
+    monkeypatch.setitem(postgres.TIMEOUTS, "connect_timeout", 30)  # a busy machine is no server that is gone
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "another machine"))
     refused = SqlJournal(store)  # its start fails behind the lease
     refused.close()
