@@ -136,7 +136,7 @@ class Book:
 
         What the system would close by itself is the other's to close then; a person may here too.
         """
-        if self._is_closed or (self._commit is not None and self._commit.journal.may_be_taken()):
+        if self._commit is not None and self._commit.journal.may_be_taken():
             return True
         own = self._own_hold
         return bool(self._outage) and own is not None and own.mode is TradingMode.HALTED

@@ -16,7 +16,7 @@ MOST: Final = 100_000
 
 
 class KnownIds:
-    """The newest ids of an index, by their hash: one that is not there may be taken for known, never new.
+    """The newest ids of an index, by their hash: a new one may be taken for known, no known one for new.
 
     Parameters
     ----------
