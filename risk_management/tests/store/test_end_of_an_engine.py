@@ -8,6 +8,7 @@ from threading import Event, Thread
 
 import pytest
 
+from risk_management.core.commit import GroupCommit, Unit
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
@@ -98,6 +99,28 @@ def test_what_was_begun_when_it_ended_is_written_or_refused(place):
     with StoreReader.of_store(place) as reader:
         assert verify(reader).is_clean
         assert all(reader.decided(decision.request_id) for decision in answered)
+
+
+def test_what_waits_for_the_disk_when_it_ends_is_written_by_who_ends_it(place, monkeypatch):
+    """A bot is decided and has not come to its turn at the disk: the end must not leave it behind."""
+    manager, is_decided, may_wait = holding(place), Event(), Event()
+    wait = GroupCommit.wait
+
+    def held_up(commit: GroupCommit, unit: Unit) -> None:
+        is_decided.set()
+        assert may_wait.wait(30)
+        wait(commit, unit)
+
+    monkeypatch.setattr(GroupCommit, "wait", held_up)
+    with ThreadPoolExecutor(1) as bots:
+        bot = bots.submit(asked, manager, "sell", "late")
+        assert is_decided.wait(30)
+        manager.close()
+        with StoreReader.of_store(place) as reader:
+            assert reader.decided("late") is not None
+            assert verify(reader).is_clean
+        may_wait.set()
+        assert bot.result(timeout=30).durable
 
 
 def test_fills_that_were_never_written_are_named_at_the_end(tmp_path, monkeypatch, caplog):
