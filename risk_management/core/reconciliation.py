@@ -138,6 +138,7 @@ def compared(
         tuple(work.awaited),
         tuple(work.settled),
         tuple(work.tolerated),
+        work.lacking(),
     )
 
 
@@ -229,15 +230,28 @@ class _Comparison:
             yield HoldSet(self.now, self.actor, hold)
         for scope, name in sorted(ours - wanted):
             yield HoldReleased(self.now, self.actor, scope, name, RECONCILIATION, "the broker says the same")
-        is_held = (Scope.PORTFOLIO, "", UNRECONCILED) in self.state.holds
-        if is_held and self._is_whole() and not (self.breaks or others):
+        is_held = self._is_awaited()
+        if is_held and not (self.lacking() or self.breaks or others):
             said = "positions, cash and prices were compared with the broker"
             yield HoldReleased(self.now, self.actor, Scope.PORTFOLIO, "", UNRECONCILED, said)
 
-    def _is_whole(self) -> bool:
-        """Whether all was compared that a book waits for, in the account that it waits for."""
-        is_awaited = self.account_id == broker_account(self.config)
-        return self.has_compared_cash and is_awaited and not self._unpriced()
+    def _is_awaited(self) -> bool:
+        return (Scope.PORTFOLIO, "", UNRECONCILED) in self.state.holds
+
+    def lacking(self) -> tuple[str, ...]:
+        """What was not compared of all that a book waits for, in words; nothing where none waits."""
+        if not self._is_awaited():
+            return ()
+        found = []
+        wanted = broker_account(self.config)
+        if self.account_id != wanted:
+            found.append(f"a report of account {wanted}: this one is of {self.account_id}")
+        if self.report.cash is None:
+            found.append("the cash of the account")
+        elif not self.has_compared_cash:
+            found.append(f"the fills of {', '.join(sorted({*self.awaited}))}: cash is compared after them")
+        found += [f"a price of {symbol}, from a feed or the broker" for symbol in self._unpriced()]
+        return tuple(found)
 
     # -- a symbol -----------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from risk_management.clock import AnchoredClock, Clock, LaterClock
-from risk_management.config.carried import Carried, carried_over
+from risk_management.config.carried import Carried, carried_over, changed
 from risk_management.core.book import STORE, Book
 from risk_management.core.clock_watch import STEP
 from risk_management.core.commit import Journal
@@ -22,7 +22,7 @@ from risk_management.core.foundation import Foundation
 from risk_management.core.reconciliation import UNRECONCILED
 from risk_management.core.risk_model import with_stable_labels
 from risk_management.core.standing import Standing
-from risk_management.errors import ConfigurationError
+from risk_management.errors import ConfigurationError, shown
 from risk_management.model.alert import Alert
 from risk_management.model.events import (
     AlertTold,
@@ -105,7 +105,7 @@ def take_up(foundation: Foundation, journal: Journal | None) -> tuple[Foundation
         ):
             book.apply(event)
         if (standing.digest, standing.given) != (foundation.config.digest(), given):
-            logger.warning("the settings are not those of the last run: %s", foundation.config.digest())
+            _say_given_anew(standing, carried)
             book.reconfigure(foundation.config, now, SYSTEM, given)
         else:
             book.adopt(foundation.config)
@@ -136,6 +136,14 @@ def _say(carried: Carried) -> None:
         logger.warning("%s is %s and not %s as given: it was changed while the system ran", name, used, given)
     for name, (used, given) in carried.overruled.items():
         logger.warning("%s is %s as given anew, and no longer %s", name, given, used)
+
+
+def _say_given_anew(standing: Standing, carried: Carried) -> None:
+    """Name every other setting that the last run did not use in the end."""
+    differs = changed(standing.config.as_text(), carried.config.as_text())
+    for name, (was, now) in differs.items():
+        if name not in carried.overruled:
+            logger.warning("%s is %s; the last run used %s", name, shown(now), shown(was))
 
 
 def _conflict(carried: Carried, now: datetime) -> Iterator[Event]:

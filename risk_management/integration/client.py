@@ -371,6 +371,7 @@ class RiskClient:
             tuple(said["awaited"]),
             tuple(said["settled"]),
             _breaks(said["tolerated"]),
+            tuple(said["lacking"]),
         )
 
     def state(self) -> dict[str, Any]:

@@ -108,6 +108,8 @@ class Reconciliation:
         Ids of approvals past their time whose fate is known now.
     tolerated : tuple of Break
         Small differences of cash that were booked at once, without a hold.
+    lacking : tuple of str
+        What a book that waits for its first whole comparison lacks beside what differs, in words.
     """
 
     account_id: str
@@ -116,6 +118,7 @@ class Reconciliation:
     awaited: tuple[str, ...]
     settled: tuple[str, ...]
     tolerated: tuple[Break, ...] = ()
+    lacking: tuple[str, ...] = ()
 
     @property
     def is_clean(self) -> bool:

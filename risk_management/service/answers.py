@@ -440,6 +440,8 @@ class ReconciliationAnswer(Open):
     """Which account."""
     is_clean: bool
     """Nothing differs."""
+    lacking: list[str]
+    """What a book that waits for its first whole comparison lacks beside what differs, in words."""
     durable: bool
     """Whether it will be known after a power cut."""
 

@@ -38,6 +38,7 @@ def reconcile(call: Call) -> Answer:
             "awaited": found.awaited,
             "settled": found.settled,
             "tolerated": [_told(difference) for difference in found.tolerated],
+            "lacking": found.lacking,
             "durable": call.durable,
         }
     )

@@ -179,6 +179,16 @@ def test_a_limit_that_was_tightened_binds_after_a_restart(tmp_path, killed):
     assert run(killed=killed)[:2] == (0.15, 150_000)
 
 
+def test_a_start_names_what_the_last_run_did_not_use(tmp_path, caplog):
+    run = Runs(tmp_path / "s.db")
+    run(max_single_position=0.15)
+    run(max_single_position=0.12)
+    assert f"{SINGLE} is 0.12; the last run used 0.15" in caplog.text
+    caplog.clear()
+    run(max_single_position=0.12)
+    assert SINGLE not in caplog.text
+
+
 def test_what_is_taken_back_is_gone(tmp_path):
     run = Runs(tmp_path / "s.db")
     run({"max_single_position": 0.05})

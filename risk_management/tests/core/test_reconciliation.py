@@ -10,6 +10,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
+from risk_management.core.taking_up import hold_until_reconciled
 from risk_management.errors import InvalidRequest
 from risk_management.model.instrument import ContractKind, Instrument
 from risk_management.model.portfolio import EXTERNAL, Scope, TradingMode
@@ -250,6 +251,22 @@ def test_what_has_no_price_holds_the_book(held):
     assert manager.state.mode is TradingMode.REDUCING
     assert manager.reconcile({"KO": 10.0, "NEW": 5.0}, prices={"NEW": 20.0}).is_clean
     assert units(manager, "NEW") == 5.0
+    assert manager.state.mode is TradingMode.ACTIVE
+
+
+def test_a_book_that_was_never_compared_says_what_it_still_waits_for(held):
+    manager, clock = held
+    hold_until_reconciled(manager.book, clock.now(), "it was restored")
+    assert manager.reconcile({"KO": 10.0}).lacking == ("the cash of the account",)
+    manager.add_position("PG", 300.0, 150.0, "s", bot_name="a")
+    both, cash = {"KO": 10.0, "PG": 2.0}, 9100.0
+    assert manager.reconcile(both, cash=cash).lacking == ("a price of PG, from a feed or the broker",)
+    order = manager.request_trade(OrderTicket("KO", "sell", 600.0, "s", "a"))
+    gone = manager.reconcile({"PG": 2.0}, cash=cash + 600.0, prices={"PG": 150.0})
+    assert gone.lacking == ("the fills of KO: cash is compared after them",)
+    assert manager.state.mode is TradingMode.REDUCING
+    manager.execute_trade(FillReport(order.request_id, 600.0, 60.0, execution_id="e1"))
+    assert manager.reconcile({"PG": 2.0}, cash=cash + 600.0, prices={"PG": 150.0}).lacking == ()
     assert manager.state.mode is TradingMode.ACTIVE
 
 
