@@ -271,6 +271,18 @@ RAISED = {
         "the broker says otherwise than the book; the symbol is held",
         "compare with the broker's statement, then settle",
     ),
+    "equity": (
+        "a report of equity is not believed: nothing opens, what closes passes",
+        "if it is right report it again, else report what the book says; tell cash that moved as a cash flow",
+    ),
+    "bot_off:*": (
+        "a bot lost too much, or keeps failing, and was switched off; its exits pass",
+        "look at what it did, then enable it: its losses are counted anew",
+    ),
+    "strategy_drawdown:*": (
+        "a strategy lost too much and only closes; without a name: orders for no strategy",
+        "decide whether it still works, then set its mode to ACTIVE: its losses are counted anew",
+    ),
 }
 
 PAGES = {

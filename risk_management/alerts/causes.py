@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from risk_management.model.portfolio import PortfolioState, TradingMode
+from risk_management.model.portfolio import Hold, PortfolioState, TradingMode
 
-__all__ = ["standing_cause"]
+__all__ = ["alerts_of", "standing_cause"]
+
+
+def alerts_of(hold: Hold) -> tuple[str, ...]:
+    """Keys that an alert to a hold may have been raised under."""
+    return hold.cause, f"emergency:{hold.cause}", f"{hold.cause}:{hold.name}"
 
 
 def standing_cause(state: PortfolioState, key: str) -> str:
@@ -25,9 +30,8 @@ def standing_cause(state: PortfolioState, key: str) -> str:
         return "" if bot is None or bot.enabled else f"{rest} is still switched off; enable it first"
     if key == "RECONCILIATION_BREAK" and state.breaks:
         return "the account still differs from its broker; settle that first"
-    cause = rest if kind == "emergency" else key
     for hold in state.holds.values():
-        is_its = hold.cause == cause or (key == "heartbeat" and hold.cause.startswith("heartbeat:"))
+        is_its = key in alerts_of(hold) or (key == "heartbeat" and hold.cause.startswith("heartbeat:"))
         if is_its and hold.mode is not TradingMode.ACTIVE:
             whom = f"{hold.scope.value} {hold.name}".strip()
             return f"{whom} is still {hold.mode.value} by {hold.cause}: {hold.reason}"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2s
+from typing import Final
 
 from risk_management.alerts.keeping import Keeper
 from risk_management.alerts.records import one_line
@@ -23,6 +24,9 @@ from risk_management.model.events import AlertNoted, AlertTold
 from risk_management.model.portfolio import SYSTEM
 
 __all__ = ["Lives", "Saying", "Subject"]
+
+_LATE: Final = 5.0
+"""Seconds from a look at the clock until what was seen then is told, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,5 +355,9 @@ def _new_id(key: str, episode: int, now: datetime) -> str:
 
 
 def _passed(since: datetime, now: datetime, seconds: float) -> bool:
-    """Whether the span is over; a clock that was set back ends it, so that nothing stays silent."""
-    return not 0.0 <= (now - since).total_seconds() < seconds
+    """Whether the span is over; a clock that was set back ends it, so that nothing stays silent.
+
+    Who comes a moment later may have looked at the clock a moment earlier: that is no step of it.
+    """
+    elapsed = (now - since).total_seconds()
+    return not 0.0 <= (0.0 if -_LATE <= elapsed < 0.0 else elapsed) < seconds

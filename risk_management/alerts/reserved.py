@@ -11,13 +11,17 @@ from risk_management.model.codes import Code
 __all__ = ["reserved"]
 
 _FAMILIES: Final = frozenset(
-    {"bot_off", "channel", "emergency", "heartbeat", "liquidation", STORM.removesuffix(":")}
+    {
+        *("bot_off", "channel", "emergency", "heartbeat", "liquidation", "strategy_drawdown"),
+        STORM.removesuffix(":"),
+    }
 )
 """What stands before the colon in a key that names somebody."""
 _WORDS: Final = frozenset(
     {
         *(BLIND, CROWDED, UNJUDGED),
-        *("broker", "broker_entries", "emergency_stop", "feed", "ledger", "monitoring_behind", "store"),
+        *("broker", "broker_entries", "emergency_stop", "equity", "feed", "ledger"),
+        *("monitoring_behind", "store"),
         *("summary", "system_error", "telegram_commands"),
     }
 )

@@ -217,7 +217,9 @@ def _closing_part(
     if abs(wanted - left) * price <= 0.01 * SCALE:
         wanted = left
     units = min(wanted, left)
-    return min(request.size, units / SCALE * price), units
+    value = units / SCALE * price
+    # what rounding to units left of the money opens nothing
+    return (value if request.size > value + price / SCALE else request.size), units
 
 
 def _equity(state: PortfolioState) -> float:

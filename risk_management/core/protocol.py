@@ -362,9 +362,8 @@ class EmergencyProtocol:
             sent = self.execute(close_all(self._book.state, row.name))
         if not sent and not is_new:
             return []
-        text = f"{said}: {len(sent)} positions closed, all trading stopped"
-        if row.scope is not Scope.PORTFOLIO:
-            text = f"{said}: {len(sent)} positions closed, {row.scope.value} {row.subject} stopped"
+        whom = "all trading" if row.scope is Scope.PORTFOLIO else f"{row.scope.value} {row.subject}"
+        text = f"{said}: {len(sent)} positions closed, {whom} stopped{self._where(sent)}"
         return [EmergencyReport(row.name, text, is_emergency=True)]
 
     def _liquidate_at_broker(self, row: EmergencyRow, said: str, *, is_new: bool) -> list[EmergencyReport]:
@@ -401,16 +400,28 @@ class EmergencyProtocol:
             return []
         self._told.add(row.name)
         names = ", ".join(sorted({i.key.symbol for i in sent}))
-        return [EmergencyReport(row.name, f"{said}: trimmed {names}", is_emergency=True)]
+        text = f"{said}: trimmed {names}{self._where(sent)}"
+        return [EmergencyReport(row.name, text, is_emergency=True)]
+
+    def _where(self, sent: Sequence[CloseIntent]) -> str:
+        """What people have to know of closes that no broker was told of."""
+        state = self._book.state
+        if not sent or self.closing.has_broker or state.environment == "replay":
+            return ""
+        if self._executor != self.book_at_marks:
+            return ""
+        return "; no broker is set, it is booked at the marks: close the same where it is held"
 
     def _reduce_pair(self, row: EmergencyRow, measured: Measured, *, is_new: bool) -> list[EmergencyReport]:
         """Close the smaller contributor; a high average lasts for weeks and acts once, when it comes up."""
         spike = measured.correlation.spike
         if spike is None or not spike.cut or (spike.kind == "average" and not is_new):
             return []
-        if not self.execute(cut_symbol(self._book.state, spike.cut, 1.0, row.name)):
+        sent = self.execute(cut_symbol(self._book.state, spike.cut, 1.0, row.name))
+        if not sent:
             return []
-        return [EmergencyReport(row.name, f"{spike.explain()}: {spike.cut} closed", is_emergency=True)]
+        text = f"{spike.explain()}: {spike.cut} closed{self._where(sent)}"
+        return [EmergencyReport(row.name, text, is_emergency=True)]
 
     def _release(self, row: EmergencyRow) -> list[EmergencyReport]:
         if row.action is EmergencyAction.HALT_NEW_RISK:

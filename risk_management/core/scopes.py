@@ -27,7 +27,8 @@ def checked_scope(state: PortfolioState, scope: Scope, name: str) -> None:
         return
     if scope is Scope.SYMBOL:
         checked_symbol(name)
-    checked_name(name, "name")
+    if not (scope is Scope.STRATEGY and name == ""):  # of those that trade for no strategy
+        checked_name(name, "name")
     if any((hold.scope, hold.name) == (scope, name) for hold in state.holds.values()):
         return  # what is held can always be held otherwise, or let go
     known = _known(state, scope)

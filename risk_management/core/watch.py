@@ -22,8 +22,8 @@ from risk_management.core.quotes import doubted_names
 from risk_management.core.var_record import rolled
 from risk_management.errors import LedgerError
 from risk_management.model.amend import amended
-from risk_management.model.events import BotChanged, Marked, VarRecorded
-from risk_management.model.portfolio import SYSTEM, Bot, PortfolioState, Scope, TradingMode
+from risk_management.model.events import BotChanged, HoldSet, Marked, VarRecorded
+from risk_management.model.portfolio import SYSTEM, Bot, Hold, PortfolioState, Scope, TradingMode
 
 __all__ = ["Watch", "look_at"]
 
@@ -84,13 +84,16 @@ class Watch:
                 self._book.apply(event)
                 if isinstance(event, BotChanged) and not event.bot.enabled:
                     self._switched_off(event.bot, now)
+                if isinstance(event, HoldSet):
+                    self._tell_of_a_hold(event.hold, now)
             self._budget(now)
             measured = self._measure()
             is_sure = self._book.state.environment == "replay" if confirmed is None else confirmed
             reports = self._protect(measured, confirmed=is_sure)
             if reports:
                 measured = self._measure()
-            fired = self._alerts.evaluate(measured.metrics, now)
+            self._tell_of_equity(now)
+            fired = self._alerts.evaluate(measured.metrics, self._clock.now())
             self._last = self._book.state
             return self._said(measured, reports, [alert.message for alert in fired])
 
@@ -107,6 +110,27 @@ class Watch:
         logger.warning("bot %s: %s", bot.name, bot.disabled_reason)
         text, key = f"bot {bot.name}: {bot.disabled_reason}", f"bot_off:{bot.name}"
         self._alerts.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key=key)
+
+    def _tell_of_a_hold(self, hold: Hold, now: datetime) -> None:
+        """A strategy lost too much: a person ends that."""
+        whom = f"{hold.scope.value} {hold.name}" if hold.name else "what trades for no strategy"
+        text = f"{whom}: {hold.reason}; it only closes until it is set ACTIVE"
+        self._alerts.raise_alert(
+            AlertType.DRAWDOWN, AlertSeverity.CRITICAL, text, now, key=f"{hold.cause}:{hold.name}"
+        )
+
+    def _tell_of_equity(self, now: datetime) -> None:
+        """A report of equity that is not believed stops all opening until somebody does something."""
+        drawdown = self._book.state.drawdown
+        if drawdown.quarantined is None:
+            self._alerts.resolve("equity", now)
+            return
+        text = (
+            f"equity was reported as {drawdown.quarantined:,.2f} and the book comes to "
+            f"{drawdown.value * drawdown.units:,.2f}: it is not believed and nothing opens, until a second "
+            "report says about the same, or one that is near the book"
+        )
+        self._alerts.raise_alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, now, key="equity")
 
     def _check_ledger(self, now: datetime) -> None:
         """Every few hundred events the carried sums are made anew; a difference stops all trading."""
@@ -175,7 +199,8 @@ class Watch:
             logger.warning("emergency %s: %s", report.row, report.text)
             severity = AlertSeverity.EMERGENCY if report.is_emergency else AlertSeverity.WARNING
             kind = KINDS.get(report.row, AlertType.DRAWDOWN)
-            self._alerts.raise_alert(kind, severity, report.text, self._clock.now(), key=key)
+            about = report.text if report.is_emergency else ""  # what was done is news, each time
+            self._alerts.raise_alert(kind, severity, report.text, self._clock.now(), key=key, about=about)
         return reports
 
 

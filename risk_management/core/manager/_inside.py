@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from risk_management.alerts.causes import alerts_of, standing_cause
 from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAlertManager
 from risk_management.calculators.risk_budget import RiskBudgetAllocator
 from risk_management.clock import Clock
@@ -19,7 +20,7 @@ from risk_management.core.protocol import EmergencyProtocol
 from risk_management.errors import InvalidRequest, shown
 from risk_management.model.broker import MarketState
 from risk_management.model.events import Event
-from risk_management.model.portfolio import OPERATOR, PortfolioState
+from risk_management.model.portfolio import OPERATOR, Hold, PortfolioState
 from risk_management.model.trade import PaperTrade
 
 if TYPE_CHECKING:
@@ -80,6 +81,12 @@ class Inside:
     def _alarm(self, code: str, text: str, about: str = "") -> None:
         # one alert a code: a storm of the same kind is folded and counted
         self._alert(AlertType.SYSTEM_ERROR, AlertSeverity.CRITICAL, text, code, about or text)
+
+    def _end_alerts(self, hold: Hold) -> None:
+        """End what people were told of a hold that is released, unless it still stands elsewhere."""
+        for key in alerts_of(hold):
+            if not standing_cause(self.state, key):
+                self.alert_manager.resolve(key, self.clock.now())
 
     def _alert(self, kind: AlertType, severity: AlertSeverity, text: str, key: str, about: str = "") -> None:
         self.alert_manager.raise_alert(kind, severity, text, self.clock.now(), key=key, about=about)

@@ -170,5 +170,6 @@ class BotsAndModes(Inside):
                     self._apply_now(
                         HoldReleased, actor=actor, scope=scope, name=name, cause=hold.cause, reason=reason
                     )
+                    self._end_alerts(hold)
             if scope is Scope.STRATEGY:
                 self.book.apply(fresh_start(self.state, self.clock.now(), actor, strategy=name))

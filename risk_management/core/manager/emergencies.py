@@ -76,10 +76,14 @@ class Emergencies(Inside):
         """
         checked_name(actor, "actor")
         checked_name(reason, "reason")
+        before = self.state.holds
         said = self.protocol.release(actor, reason)
         self.desk.failed_in_a_row = 0
         for text in said:
             logger.warning("released by %s (%s): %s", actor, reason, text)
+        for held, hold in before.items():
+            if held not in self.state.holds:
+                self._end_alerts(hold)
         for key in RELEASED:
             self.alert_manager.resolve(key, self.clock.now())
         return said

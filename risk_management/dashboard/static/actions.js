@@ -57,6 +57,7 @@ export function Act({ route, run, kind = "quiet", children, small }) {
 const NOUNS = { halted: "halt", reducing: "reduce-only" };
 const STILL = ["Stops and other protective orders that stand at the broker stay there.", "Fills are booked, prices are taken, alerts are sent, this page goes on."];
 const pulse = () => live().pulse;
+const UNNAMED = "what trades for no strategy";
 const scopeHolds = (scope, name = "") => (pulse()?.holds ?? []).filter((hold) => hold.scope === scope && hold.name === name);
 
 export const dangers = {
@@ -85,8 +86,8 @@ export const dangers = {
       run: (reason) => send("POST", "emergency-release", { reason }),
     });
   },
-  scope: (scope, name) => act("POST /mode", `Let ${name} trade again`, {
-    word: name, label: "Let it trade", done: `${name} may open again.`,
+  scope: (scope, name) => act("POST /mode", `Let ${name || UNNAMED} trade again`, {
+    word: name || "no strategy", label: "Let it trade", done: `${name || UNNAMED} may open again.`,
     does: scopeHolds(scope, name).map((hold) => `End the ${NOUNS[hold.mode] ?? hold.mode} set by ${hold.actor} (${words(hold.cause)}): “${hold.reason}”.`),
     still: ["Every limit stays; holds of the whole portfolio stay."],
     run: (reason) => send("POST", "mode", { mode: "active", scope, name, reason }),

@@ -210,6 +210,21 @@ def test_refused_requests_count_for_the_rate_and_closes_are_never_throttled(make
     assert request(desk, "PG", "buy", 101.0).approved
 
 
+def test_a_close_that_rounding_cut_is_no_request_to_open(make_desk):
+    """Units are whole parts of 1e-8, and lots: what they leave of the money asked counts as nothing."""
+    desk = make_desk(order_config={"max_orders_per_minute": 3, "min_trade_size": 10.0})
+    hold(desk, "KO", 1000.0, bot="a")
+    quote(desk, "KO", 71.3)
+    closes = [request(desk, "KO", "sell", 33.3) for _ in range(6)]
+    assert round(33.3 / 71.3, 8) * 71.3 < 33.3
+    assert [(close.closing_size, close.opening_size) for close in closes] == [(33.3, 0.0)] * 6
+    assert desk.state.requests == {}
+    assert desk.state.intents == {}
+    assert request(desk, "PG", "buy", 100.0).approved
+    assert request(desk, "KO", "sell", 5000.0).approved  # closes, and opens a short
+    assert len(desk.state.requests["a"]) == 2
+
+
 def test_a_limit_price_is_held_against_our_own_price(desk):
     quote(desk, "KO", 63.0)
     assert ask(desk, "KO", "buy", 500.0, price=1.0).rejection_reasons == ("PRICE_COLLAR",)

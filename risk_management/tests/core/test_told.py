@@ -1,0 +1,116 @@
+"""What people are told when the system acts by itself: once, at once, in what it did; and when it is over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from risk_management.alerts.records import AlertChannel
+from risk_management.errors import InvalidRequest
+from risk_management.model.alert import AlertState
+from risk_management.model.portfolio import Scope, TradingMode
+
+
+@pytest.fixture
+def book(make_manager):
+    """A manager with bots and a million in it, what it told, and its clock."""
+
+    def made(**changes):
+        manager, clock = make_manager(portfolio_value=100_000.0, **changes)
+        told = []
+        manager.alert_manager.attach(AlertChannel("memory"), told.append)
+        manager.register_bot("a", "trend", 100_000.0)
+        return manager, clock, told
+
+    return made
+
+
+def hold(manager, size, strategy="trend", bot="a"):
+    manager.add_position("AAPL", size, 100.0, strategy, bot_name=bot)
+    manager.update_prices({"AAPL": 100.0})
+
+
+def said_of(told, key):
+    return [(alert.state, alert.message) for alert in told if alert.rule_id == key]
+
+
+def test_a_liquidation_is_told_when_it_waits_and_again_when_it_is_done(book):
+    rows = [
+        {"name": "floor", "metric": "drawdown", "threshold": 0.1, "action": "liquidate", "confirmations": 2}
+    ]
+    manager, clock, told = book(emergency_config={"rows": rows})
+    hold(manager, 95_000.0)
+    for price in (97.0, 94.0, 91.0, 88.5, 88.4):
+        clock.advance(5.0)
+        manager.update_prices({"AAPL": price})
+        manager.assess_overall_risk()
+    assert not manager.state.positions
+    said = said_of(told, "emergency:floor")
+    assert [state for state, _ in said] == [AlertState.FIRING, AlertState.REPEATED]
+    assert said[0][1].endswith("closing only, until it is confirmed")
+    assert "1 positions closed, all trading stopped; no broker is set" in said[1][1]
+    manager.release_emergency("ann", "looked at")
+    assert said_of(told, "emergency:floor")[2][0] is AlertState.RESOLVED
+
+
+def test_what_an_assessment_did_is_told_once_however_long_it_took(book, monkeypatch):
+    """Its rules are judged after its protocols: by then it is later, and that is no step of the clock."""
+    rows = [{"name": "floor", "metric": "drawdown", "threshold": 0.1, "action": "halt"}]
+    manager, clock, told = book(emergency_config={"rows": rows})
+    hold(manager, 95_000.0)
+    for price in (97.0, 94.0, 91.0, 88.5):
+        manager.update_prices({"AAPL": price})
+    step = manager.protocol.step
+
+    def slow(*given, **named):
+        clock.advance(1.0)
+        return step(*given, **named)
+
+    monkeypatch.setattr(manager.protocol, "step", slow)
+    manager.assess_overall_risk()
+    manager.alert_manager.evaluate({}, clock.now() - timedelta(seconds=1))  # who looked at the clock before
+    assert [state for state, _ in said_of(told, "emergency:floor")] == [AlertState.FIRING]
+
+
+@pytest.mark.parametrize("strategy", ["trend", ""])
+def test_a_strategy_that_lost_too_much_is_told_and_let_go_on(book, strategy):
+    """Orders for no strategy are one as well: a person must be able to end what holds them."""
+    manager, clock, told = book(drawdown_config={"max_strategy_drawdown": 0.05})
+    hold(manager, 38_000.0, strategy, "")
+    for price in (97.0, 94.0, 91.0, 88.0, 85.0, 82.0, 80.0):
+        clock.advance(5.0)
+        manager.update_prices({"AAPL": price})
+    manager.assess_overall_risk()
+    assert manager.state.mode_of(Scope.STRATEGY, strategy) is TradingMode.REDUCING
+    key = f"strategy_drawdown:{strategy}"
+    ((state, message),) = said_of(told, key)
+    assert state is AlertState.FIRING
+    assert message.startswith("strategy trend: lost" if strategy else "what trades for no strategy: lost")
+    assert message.endswith("it only closes until it is set ACTIVE")
+    manager.set_mode(TradingMode.ACTIVE, "looked at", scope=Scope.STRATEGY, name=strategy, actor="ann")
+    assert manager.state.mode_of(Scope.STRATEGY, strategy) is TradingMode.ACTIVE
+    assert said_of(told, key)[1][0] is AlertState.RESOLVED
+    assert (Scope.STRATEGY, strategy, "strategy_drawdown") not in manager.state.holds
+
+
+def test_no_other_scope_is_without_a_name(book):
+    manager, _, _ = book()
+    for scope in (Scope.BOT, Scope.SYMBOL):
+        with pytest.raises(InvalidRequest):
+            manager.set_mode(TradingMode.REDUCING, "x", scope=scope, name="", actor="ann")
+
+
+def test_equity_that_is_not_believed_is_told_until_it_is_settled(book):
+    manager, clock, told = book()
+    hold(manager, 10_000.0)
+    assert not manager.report_equity(60_000.0)
+    manager.assess_overall_risk()
+    clock.advance(30.0)
+    manager.assess_overall_risk()
+    ((state, message),) = said_of(told, "equity")
+    assert state is AlertState.FIRING
+    assert "reported as 60,000.00 and the book comes to 100,000.00" in message
+    assert manager.report_equity(100_000.0)
+    manager.assess_overall_risk()
+    assert said_of(told, "equity")[1][0] is AlertState.RESOLVED
