@@ -215,6 +215,10 @@ class Book:
         if not self._outage or self._commit is None:
             return True
         with self._commit.turn:
+            if self._is_closed:  # another had the turn before
+                return False
+            if not self._outage:
+                return True
             try:
                 self._commit.journal.reopen()
                 self._write_down(self._commit.journal)

@@ -129,7 +129,7 @@ class SqlJournal:
         """Append events in one transaction; see `Journal.write`."""
         if self._broken:
             raise StoreUnavailable(self._broken)
-        batch = _Batch()
+        batch, before, is_written = _Batch(), self._tail, False
         rows, models, connection = batch.rows, batch.models, self._connection
         try:
             if _identity(self.place) != self._identity:
@@ -148,18 +148,25 @@ class SqlJournal:
                     self._lease.settle(connection)
                 if after is not None and rows[-1]["seq"] // SNAPSHOT_EVERY > self._tail.seq // SNAPSHOT_EVERY:
                     _keep_snapshot(connection, after, rows[-1])
+            self._tail = Tail(rows[-1]["seq"], rows[-1]["hash"])
+            self._sign()
+            is_written = True
         except (*TROUBLE, StoreUnavailable) as problem:
             self._broken = _said(problem)  # what a connection says after it failed is not to be believed
-            self._note_unanswered(rows)
             if isinstance(problem, StoreTaken):
                 raise
             raise StoreUnavailable(self._broken) from problem
-        self._tail = Tail(rows[-1]["seq"], rows[-1]["hash"])
+        finally:  # also where a person's Ctrl-C came between: whoever waits is told that it did not happen
+            if not is_written:
+                self._broken = self._broken or "a write was interrupted"
+                self._note_unanswered(before, rows)
         self._models |= models.keys()
         self._requests.add(row["request_id"] for row in batch.requests)
         self._executions.add(row["execution_id"] for row in batch.executions)
         if self._lease is not None:
             self._lease.left_by = ""
+
+    def _sign(self) -> None:
         try:
             self._head.write(*self._tail)
         except OSError as problem:  # the events are on disk: nobody may be told otherwise
@@ -212,9 +219,10 @@ class SqlJournal:
                 self._lease.release(in_order=False)  # it is for one that knows the whole journal
             raise StoreCorrupt(f"{self._broken}, which was the last one written")
 
-    def _note_unanswered(self, rows: Sequence[dict[str, Any]]) -> None:
+    def _note_unanswered(self, before: Tail, rows: Sequence[dict[str, Any]]) -> None:
         """Whoever waits for them is told that they did not happen; a server may have them all the same."""
-        if not rows or self._tail == BEGINNING:
+        is_signed, self._tail = self._tail != before, before
+        if not rows or before == BEGINNING:
             return
         turn, left_by = (0, "") if self._lease is None else (self._lease.turn, self._lease.left_by)
         end = Tail(rows[-1]["seq"], rows[-1]["hash"])
@@ -223,6 +231,8 @@ class SqlJournal:
             self._note(self._unanswered)
         except (OSError, ValueError) as problem:
             logger.critical("what was not answered can't be noted: %s", problem)
+        if is_signed:
+            self._sign()
 
     def _note(self, unanswered: Unanswered | None) -> None:
         """Beside the store, on disk when it returns: a kill must not make it forgotten."""

@@ -14,6 +14,7 @@ from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.core.standing import Standing
 from risk_management.errors import EngineEnded, StoreUnavailable
+from risk_management.model.events import HoldReleased, TradeDecided
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import TradingMode
 from risk_management.store import known_ids
@@ -121,6 +122,67 @@ def test_what_waits_for_the_disk_when_it_ends_is_written_by_who_ends_it(place, m
             assert verify(reader).is_clean
         may_wait.set()
         assert bot.result(timeout=30).durable
+
+
+class _Late:
+    """A lock of which somebody else has the turn just before whoever comes first."""
+
+    def __init__(self, lock, somebody):
+        self._lock, self._somebody = lock, [somebody]
+
+    def __enter__(self):
+        if self._somebody:
+            self._somebody.pop()()
+        self._lock.acquire()
+
+    def __exit__(self, *_):
+        self._lock.release()
+
+
+@pytest.mark.parametrize(("act", "answer"), [("close", False), ("mend_store", True)])
+def test_who_comes_late_to_mend_a_store_does_nothing_to_it(place, monkeypatch, act, answer):
+    """Neither to one that was given back meanwhile, nor to one that another has mended."""
+    manager = holding(place)
+    with monkeypatch.context() as patch:
+        lose(manager, patch)
+        assert asked(manager, "sell", "out").approved
+    commit = manager.book._commit
+    commit.turn = _Late(commit.turn, getattr(manager, act))
+    assert manager.mend_store() is answer
+    if answer:
+        assert asked(manager, "sell", "then").durable
+        manager.close()
+    with StoreReader.of_store(place) as reader:
+        assert verify(reader).is_clean
+        assert sum(isinstance(event, HoldReleased) for event in reader.events()) == 1
+        assert reader.decided("out") is not None
+    again = opened(place)
+    assert again.state.mode is TradingMode.ACTIVE
+    again.close()
+
+
+def test_an_interrupted_write_did_not_happen(place, monkeypatch):
+    """Ctrl-C comes between any two steps; here where all is on disk, and nobody is answered."""
+    manager, sign = holding(place), SqlJournal._sign
+
+    def interrupted(journal):
+        sign(journal)
+        monkeypatch.setattr(SqlJournal, "_sign", sign)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SqlJournal, "_sign", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        asked(manager, "buy", "lost")
+    assert manager.desk.decision("lost") is None
+    wait_until(manager.mend_store)
+    again = asked(manager, "buy", "lost")
+    assert again.approved
+    assert again.durable
+    manager.close()
+    with StoreReader.of_store(place) as reader:
+        assert verify(reader).is_clean
+        assert [e.request_id for e in reader.events() if isinstance(e, TradeDecided)] == ["first", "lost"]
+    opened(place).close()
 
 
 def test_fills_that_were_never_written_are_named_at_the_end(tmp_path, monkeypatch, caplog):
