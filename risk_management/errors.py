@@ -15,6 +15,7 @@
     ├── AlreadyInitialized      the process-wide instance exists with another configuration
     ├── StoreError              the durable store can't serve
     │   ├── StoreUnavailable    a write did not reach the disk: nothing of it happened, ask again
+    │   │   ├── AnswerUnreadable  an id was answered before, its answer can't be read now: ask again
     │   │   └── StoreTaken      another engine has taken the store over: end this one
     │   ├── EngineEnded         this engine gave the book back: ask the one that serves it now
     │   ├── StoreInUse          another process works on it; the text names it
@@ -33,9 +34,11 @@ from __future__ import annotations
 
 __all__ = [
     "AlreadyInitialized",
+    "AnswerUnreadable",
     "BrokerError",
     "BrokerUnavailable",
     "ConfigurationError",
+    "EngineEnded",
     "InsufficientData",
     "InvalidRequest",
     "InvalidReturns",
@@ -137,6 +140,10 @@ class StoreError(RiskError):
 
 class StoreUnavailable(StoreError):
     """A write did not reach the disk. Nothing of it happened; ask again with the same id."""
+
+
+class AnswerUnreadable(StoreUnavailable):
+    """An id was answered before, and the store that holds the answer can't be read. Ask again with it."""
 
 
 class StoreTaken(StoreUnavailable):

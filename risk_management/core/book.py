@@ -131,6 +131,11 @@ class Book:
         return self._outage
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the book was closed: nothing is decided here any more."""
+        return self._is_closed
+
+    @property
     def may_be_taken(self) -> bool:
         """Whether another engine may have the store, and with it the care for the book.
 
@@ -210,9 +215,7 @@ class Book:
 
         Not to be called while holding `lock`.
         """
-        if self._is_closed:
-            return False
-        if not self._outage or self._commit is None:
+        if self._commit is None or not (self._outage or self._is_closed):
             return True
         with self._commit.turn:
             if self._is_closed:  # another had the turn before

@@ -351,6 +351,18 @@ class OrderDesk:
         known = self._answered(request_id)
         return None if known is None else known.decision
 
+    def approval(self, request_id: str) -> Reservation | None:
+        """What an id was approved, open or settled; without money where it was refused, None where unknown.
+
+        Raises
+        ------
+        AnswerUnreadable
+            It was settled long ago, or in another life, and the store can't be read.
+        """
+        name = checked_name(request_id, "request_id")
+        with self._book.lock:
+            return self._reservation(name)
+
     def asked(self, request_id: str) -> TradeRequest | None:
         """What was asked under an id, None for an unknown one."""
         known = self._answered(request_id)

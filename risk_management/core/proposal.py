@@ -217,9 +217,9 @@ def _closing_part(
     if abs(wanted - left) * price <= 0.01 * SCALE:
         wanted = left
     units = min(wanted, left)
-    value = units / SCALE * price
+    worth = units / SCALE * price
     # what rounding to units left of the money opens nothing
-    return (value if request.size > value + price / SCALE else request.size), units
+    return (worth if request.size > worth + price / SCALE else request.size), units
 
 
 def _equity(state: PortfolioState) -> float:

@@ -168,6 +168,7 @@ class Code(StrEnum):
     UNAUTHENTICATED = auto()
     # the service
     BAD_REQUEST = auto()
+    ENGINE_ENDED = auto()
     INTERNAL_ERROR = auto()
     METHOD_NOT_ALLOWED = auto()
     NOT_FOUND = auto()
@@ -293,13 +294,14 @@ MEANINGS: Final[dict[str, dict[Code, str]]] = {
     },
     "The service": {
         Code.BAD_REQUEST: "no HTTP request that can be read (400)",
+        Code.ENGINE_ENDED: "this engine gave the book back; ask the one that serves it now (503)",
         Code.INTERNAL_ERROR: "a fault of ours; the log says why (500)",
         Code.METHOD_NOT_ALLOWED: "this address is not asked this way; see Allow (405)",
         Code.NOT_FOUND: "there is no such address (404)",
         Code.NO_STORE: "the journal is in memory alone (404)",
         Code.OVERLOADED: "more is asked at once than is served; ask again (503)",
         Code.STORE_CORRUPT: "what is stored contradicts itself; the text names the first bad entry (500)",
-        Code.STORE_UNAVAILABLE: "the write did not reach the disk and did not happen (503)",
+        Code.STORE_UNAVAILABLE: "a write did not happen, or an earlier answer can't be read (503)",
         Code.UNANSWERED: "said by the client: no answer came in time, so do not trade",
         Code.UNAVAILABLE: "settings or prices keep the risk system from answering (503)",
     },

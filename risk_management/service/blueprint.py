@@ -12,7 +12,13 @@ from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from risk_management.dashboard.plain import as_json
-from risk_management.errors import InvalidRequest, RiskError, StoreUnavailable
+from risk_management.errors import (
+    AnswerUnreadable,
+    EngineEnded,
+    InvalidRequest,
+    RiskError,
+    StoreUnavailable,
+)
 from risk_management.model.codes import Code
 from risk_management.service.guard import Admitted, Guard
 from risk_management.service.models import read, read_query
@@ -158,7 +164,10 @@ def failed(problem: Exception) -> Response:
     elif isinstance(problem, StoreUnavailable):
         logger.error("a write was refused: %s", problem)
         status, headers = HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "1"}
-        said = (Code.STORE_UNAVAILABLE, "", "the store can't be used now; nothing of it happened")
+        text = "the store can't be used now; nothing of it happened"
+        said = (Code.STORE_UNAVAILABLE, "", str(problem) if isinstance(problem, AnswerUnreadable) else text)
+    elif isinstance(problem, EngineEnded):
+        status, said = HTTPStatus.SERVICE_UNAVAILABLE, (Code.ENGINE_ENDED, "", str(problem))
     elif isinstance(problem, RiskError):
         logger.error("an address can't be served: %s", problem, exc_info=problem)
         status = HTTPStatus.SERVICE_UNAVAILABLE

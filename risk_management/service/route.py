@@ -115,7 +115,7 @@ class Call:
     @property
     def durable(self) -> bool:
         """Whether what was written so far is on disk, where there is one."""
-        return not self.manager.book.outage
+        return not (self.manager.book.outage or self.manager.book.has_ended)
 
     def own(self, bot: str | None) -> str | None:
         """The bot that the caller may speak for; of a trade token its own alone.

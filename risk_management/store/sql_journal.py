@@ -14,7 +14,14 @@ from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from risk_management.core.standing import Standing
-from risk_management.errors import RiskError, StoreCorrupt, StoreInUse, StoreTaken, StoreUnavailable
+from risk_management.errors import (
+    AnswerUnreadable,
+    RiskError,
+    StoreCorrupt,
+    StoreInUse,
+    StoreTaken,
+    StoreUnavailable,
+)
 from risk_management.model.events import AlertTold, Event, Filled, TradeDecided
 from risk_management.model.risk_model import RiskModel
 from risk_management.store.chain import link
@@ -354,9 +361,9 @@ class SqlJournal:
                 logger.warning("the journal could not be read: %s", problem)
                 self._broken = str(problem)
             if name in ids:
-                raise StoreUnavailable(
-                    f"{name!r} was answered before, and the store that holds the answer can't be read "
-                    f"({problem}); ask again with the same id"
+                raise AnswerUnreadable(
+                    f"{name!r} was answered before, and the store that holds the answer can't be read now; "
+                    "ask again with the same id"
                 ) from problem
             return None
         if entry is None or entry.seq > self._tail.seq:

@@ -20,7 +20,8 @@ def alive(_call: Call) -> Answer:
 
 def ready(call: Call) -> Answer:
     """Whether what is written reaches the disk; a halted book serves all the same."""
-    why = [] if call.durable else [Code.STORE_UNAVAILABLE]
+    book = call.manager.book
+    why = [Code.ENGINE_ENDED] if book.has_ended else [Code.STORE_UNAVAILABLE] if book.outage else []
     return Answer({"ready": not why, "why": why}, 503 if why else 200)
 
 

@@ -28,6 +28,7 @@ from risk_management.service.route import Answer, Call, Route
 
 if TYPE_CHECKING:
     from risk_management.dashboard.plain import Plain
+    from risk_management.model.portfolio import Reservation
     from risk_management.model.trade import Finding, TradeDecision
 
 __all__ = ["ROUTES"]
@@ -89,10 +90,10 @@ def why(call: Call) -> Answer:
 def report(call: Call) -> Answer:
     """Book what became of an order. A fact is always recorded."""
     request_id, body = call.path["request_id"], call.body
-    decision = call.manager.desk.decision(request_id)
-    if decision is not None:
-        call.own(decision.bot_name)
-        _check_order(call, decision)
+    known = call.manager.desk.approval(request_id)
+    if known is not None:
+        call.own(known.key.bot)
+        _check_order(call, known)
     fill = FillReport(
         request_id,
         body.executed_size,
@@ -116,7 +117,7 @@ def report(call: Call) -> Answer:
 def on_paper(call: Call) -> Answer:
     """Give an approval to the paper account, once."""
     request_id = call.path["request_id"]
-    _decision(call, request_id)
+    _check_owner(call, request_id)
     try:
         done = call.manager.trade_on_paper(request_id)
     except OrderRejected as problem:
@@ -128,7 +129,7 @@ def on_paper(call: Call) -> Answer:
 def cancel(call: Call) -> Answer:
     """Free what is left of an approval."""
     request_id = call.path["request_id"]
-    _decision(call, request_id)
+    _check_owner(call, request_id)
     call.manager.desk.cancel(request_id, "cancelled", call.who.actor)
     return Answer({"request_id": request_id, "durable": call.durable})
 
@@ -154,23 +155,35 @@ def _ticket(call: Call) -> OrderTicket:
 def _decision(call: Call, request_id: str) -> TradeDecision:
     decision = call.manager.desk.decision(request_id)
     if decision is None:
-        raise Problem(Code.UNKNOWN_REQUEST, "request_id", f"no request has the id {ascii(request_id)[:80]}")
+        raise _unknown(request_id)
     call.own(decision.bot_name)
     return decision
 
 
-def _check_order(call: Call, decision: TradeDecision) -> None:
+def _check_owner(call: Call, request_id: str) -> None:
+    known = call.manager.desk.approval(request_id)
+    if known is None:
+        raise _unknown(request_id)
+    call.own(known.key.bot)
+
+
+def _unknown(request_id: str) -> Problem:
+    return Problem(Code.UNKNOWN_REQUEST, "request_id", f"no request has the id {ascii(request_id)[:80]}")
+
+
+def _check_order(call: Call, known: Reservation) -> None:
     """Raise where the report names another symbol or side than was asked for, and tell people."""
-    for name in ("symbol", "action"):
-        told, asked = getattr(call.body, name), getattr(decision, name)
+    asked_for = {"symbol": known.key.symbol, "action": "buy" if known.side > 0 else "sell"}
+    for name, asked in asked_for.items():
+        told = getattr(call.body, name)
         if told not in (None, asked):
-            text = f"a fill of {decision.request_id} names the {name} {told}, not {asked}; it was not booked"
+            text = f"a fill of {known.request_id} names the {name} {told}, not {asked}; it was not booked"
             call.manager.alert_manager.raise_alert(
                 AlertType.SYSTEM_ERROR,
                 AlertSeverity.CRITICAL,
                 text,
                 key=Code.EXECUTION_CONFLICT,
-                about=decision.request_id,
+                about=known.request_id,
             )
             raise Problem(Code.EXECUTION_CONFLICT, name, text)
 
