@@ -69,9 +69,9 @@ def run(
             _note(integration, changes)
         names = frozenset([*(name or []), address])
         _serve(integration, tokens, address, port_taken, names, path, is_local=is_local)
-        outage = integration.risk_manager.book.outage
-        kept = f"what happened since the store failed is not ({outage})" if outage else "the state is kept"
-        typer.echo(f"Stopping: what was asked is answered, {kept}.", err=True)
+    outage = integration.risk_manager.book.outage
+    kept = f"what happened since the store failed is not ({outage})" if outage else "the state is kept"
+    typer.echo(f"Stopped: what was asked is answered, {kept}.", err=True)
 
 
 def _checked(context: typer.Context, host: str, store: str | None) -> tuple[str, str]:

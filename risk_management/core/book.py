@@ -259,8 +259,13 @@ class Book:
                 if isinstance(event, Filled):  # the rest is for people or comes again, this only if told
                     said = f"{event.quantity / SCALE:,.12g} {event.key.symbol} ({event.execution_id})"
                     logger.critical("the fill of %s was not written: report it again after the start", said)
-            self._commit.journal.close(self._head)
-            self._is_closed = self._commit.journal.may_be_taken()
+            try:
+                self._commit.journal.close(self._head)
+            except StoreUnavailable as problem:
+                logger.critical("what was written is not in the store: %s", problem)
+                self._outage = str(problem)
+            finally:
+                self._is_closed = self._commit.journal.may_be_taken()
 
     def _write_down(self, journal: Journal) -> None:
         """Most of what happened in memory, piece by piece: nobody waits meanwhile."""

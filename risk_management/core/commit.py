@@ -69,7 +69,13 @@ class Journal(Protocol):
         ...
 
     def close(self, last: Standing) -> None:
-        """Close the store; `last` is how the book stands."""
+        """Close the store; `last` is how the book stands.
+
+        Raises
+        ------
+        StoreUnavailable
+            It is closed, and what was written is not there any more.
+        """
         ...
 
     def latched(self) -> Mapping[str, str]:

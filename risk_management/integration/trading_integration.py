@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -313,11 +314,12 @@ class TradingSystemIntegration:
 
     def close(self) -> None:
         """End the background assessments and let another process have the store."""
-        self.stop_monitoring()
-        self.alerting.close()
-        if self.broker_link is not None:
-            self.broker_link.broker.close()
-        self.risk_manager.close()
+        with ExitStack() as parts:  # whatever one of them raises, the book is given back
+            parts.callback(self.risk_manager.close)
+            if self.broker_link is not None:
+                parts.callback(self.broker_link.broker.close)
+            parts.callback(self.alerting.close)
+            parts.callback(self.stop_monitoring)
 
     def __enter__(self) -> Self:
         self.start_monitoring()

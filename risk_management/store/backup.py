@@ -188,7 +188,7 @@ def _looked_through(file: Path, fresh: Path) -> int:
 def _sign(copy: StoreReader, end: Tail) -> None:
     if end != BEGINNING:
         with closing(SignedHead(copy.place)) as signed:
-            signed.write(*end)
+            signed.write(*end, is_copy=True)
 
 
 def _signed_end(reader: StoreReader, tail: Tail) -> Tail:

@@ -111,7 +111,8 @@ def make_file(path: Path) -> None:
         raise StoreUnavailable(f"{path} is a folder; name a file in it")
     if path.exists() and not path.is_file():  # a device or a pipe: its rights are not ours to change
         raise StoreUnavailable(f"{path} is no file; name one")
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if not path.exists():  # to close one that SQLite has open in this process would end its locks
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     path.chmod(0o600)
 
 

@@ -19,13 +19,16 @@ __all__ = ["SignedHead", "hold_against", "signed_head"]
 
 KEY: Final = 32
 """Bytes of a key."""
+NO_FILE: Final = 0
+"""Number of what is no file of an engine: a backup, a database."""
 
 
 class SignedHead:
     """Number and hash of the last entry in ``<store>.head``, signed with the key in ``<store>.key``.
 
     The key is made once and readable by its owner alone. Keep a copy of both files elsewhere: who can
-    write the store's folder can write them too.
+    write the store's folder can write them too. Of a file its number (inode) stands there too: a copy of a
+    book is told from the book by it.
 
     Parameters
     ----------
@@ -33,13 +36,22 @@ class SignedHead:
     """
 
     def __init__(self, place: Place) -> None:
+        self._number = place.beside.stat().st_ino if place.is_file else NO_FILE
         self._key = _key(place.with_end(".key"))
         self._file = SmallFile(place.with_end(".head"))
 
-    def write(self, seq: int, hash_: bytes) -> None:
+    def write(self, seq: int, hash_: bytes, *, is_copy: bool = False) -> None:
         """Sign where the journal ends now. The disk may learn of it later than of the journal itself."""
         signature = _signature(self._key, seq, hash_)
-        self._file.write({"seq": seq, "hash": hash_.hex(), "signature": signature}, sync=False)
+        number = NO_FILE if is_copy else self._number
+        self._file.write(
+            {"seq": seq, "hash": hash_.hex(), "signature": signature, "file": number}, sync=False
+        )
+
+    @property
+    def is_of_a_copy(self) -> bool:
+        """Whether the file is another one than that which was signed last."""
+        return bool(self._file.read().get("file", self._number) != self._number)
 
     def read(self) -> Tail | None:
         """What was signed last, None where nothing was.

@@ -81,19 +81,16 @@ def place_of(store: str) -> Place:
     if "://" not in store and LIKE_AN_ADDRESS.search(store):  # its file name would show what it holds
         raise ConfigurationError(f"store: it looks like an address and is none; {FORMS}")
     if "://" not in store:
-        path = Path(store).expanduser().absolute()
-        if path.name == ":memory:":
-            raise ConfigurationError(NO_FILE)
-        return Place(URL.create("sqlite", database=str(path)), path)
+        return _of_a_file(Path(store).expanduser())
     try:
         url = make_url(store)
     except (ArgumentError, ValueError):
         raise ConfigurationError(f"store: not an address; {FORMS}") from None
     backend = url.get_backend_name()
     if backend == "sqlite":
-        if not url.database or Path(url.database).name == ":memory:":
+        if not url.database:
             raise ConfigurationError(NO_FILE)
-        return Place(url, Path(url.database))
+        return _of_a_file(Path(url.database))
     if backend != POSTGRESQL:
         raise ConfigurationError(f"store: {backend} is not served; {FORMS}")
     return _of_a_server(url)
@@ -113,6 +110,13 @@ def store_file(store: str) -> Path:
             f"store: {place} is no file; name one: a book can be moved to a server (docs/postgresql.md)"
         )
     return place.beside
+
+
+def _of_a_file(path: Path) -> Place:
+    if path.name == ":memory:":
+        raise ConfigurationError(NO_FILE)
+    path = path.resolve()  # two names of one file must not have two locks
+    return Place(URL.create("sqlite", database=str(path)), path)
 
 
 def _of_a_server(url: URL) -> Place:

@@ -6,6 +6,8 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from glob import escape
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
@@ -63,6 +65,7 @@ TROUBLE: Final = (SQLAlchemyError, sqlite3.Error, OSError, PydanticSerialization
 BEHIND: Final = (OUTBOX, REQUESTS, EXECUTIONS, SNAPSHOTS, JOURNAL)
 """The tables that name entries, in the order in which entries can be taken out."""
 UNSIGNED: Final = "the signed end of the journal is missing: what came last may be cut off"
+COPIED: Final = "it is a copy, or was moved: what happened behind its end is not in it"
 FIRST_HERE: Final = "this machine serves the book for the first time: its end may be cut off unseen"
 LATCHED: Final = ("stopped", "in_memory")
 UNANSWERED: Final = text("SET LOCAL risk_management.unanswered = 'on'")
@@ -101,6 +104,7 @@ class SqlJournal:
             failed.callback(self._latch.close)
             if self.place.is_file:
                 make_file(self.place.beside)
+                _has_one_name(self.place.beside)
             else:
                 self._lease = Lease(self.place, name_of_latch(self._latch))
                 failed.callback(self._lease.release)
@@ -320,7 +324,13 @@ class SqlJournal:
         return known
 
     def close(self, last: Standing | None = None) -> None:
-        """Keep a snapshot for a fast start, close the store, and let another process have it."""
+        """Keep a snapshot for a fast start, close the store, and let another process have it.
+
+        Raises
+        ------
+        StoreUnavailable
+            It is closed, and another file stands in its place, or none: what was written is not there.
+        """
         if last is not None and not self._broken and last.state.version == self._tail.seq:
             try:
                 with self._connection.begin():
@@ -329,13 +339,30 @@ class SqlJournal:
                     _keep_snapshot(self._connection, last, {"seq": self._tail.seq, "hash": self._tail.hash})
             except (*TROUBLE, StoreUnavailable) as problem:
                 logger.warning("no snapshot was kept: %s", _said(problem))
-        self._disconnect()
-        if self._lease is not None:
-            self._lease.release(in_order=not (self._broken or self.latched()))
-        self._latch.close()
-        self._head.close()
-        self._is_closed = True
-        self._lock.release()
+        with ExitStack() as parts:  # whatever one of them raises, the others are closed too
+            parts.callback(self._lock.release)
+            parts.callback(self._head.close)
+            parts.callback(self._latch.close)
+            if self._lease is not None:
+                parts.callback(self._give_back, self._lease)
+            parts.callback(self._disconnect)
+            self._is_closed = True
+        if not self._is_in_its_place():
+            raise StoreUnavailable(f"{self.place} was replaced under the running engine")
+
+    def _give_back(self, lease: Lease) -> None:
+        try:
+            is_in_order = not (self._broken or self.latched())
+        except OSError as problem:
+            logger.critical("the latch file can't be read: %s", problem)
+            is_in_order = False
+        lease.release(in_order=is_in_order)
+
+    def _is_in_its_place(self) -> bool:
+        try:
+            return _identity(self.place) == self._identity
+        except OSError:
+            return False
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -385,6 +412,8 @@ class SqlJournal:
         known = self._head.read()
         if known is not None:
             hold_against(known, self.reader)
+        if self._head.is_of_a_copy and "in_memory" not in self._latch.read():
+            self.latch(in_memory=COPIED)  # before its end is signed anew
         self._unanswered = Unanswered.from_text(self._latch.read().get("unanswered", ""))
         if self._unanswered is not None and (known is None or known.seq <= self._unanswered.after.seq):
             # what was answered last is signed, or was noted when the next write failed
@@ -423,6 +452,20 @@ def _identity(place: Place) -> tuple[int, int]:
         return 0, 0
     known = place.beside.stat()
     return known.st_dev, known.st_ino
+
+
+def _has_one_name(file: Path) -> None:
+    """Raise where a file has a second name on its disk: under that another engine could serve it.
+
+    A restore that was killed leaves one, which is none that anybody serves.
+    """
+    aside = file.parent.glob(f"{escape(file.name)}.replaced-*")
+    names = file.stat().st_nlink - sum(file.samefile(other) for other in aside)
+    if names > 1:
+        raise StoreInUse(
+            f"{file} has {names} names (hard links), and another engine could serve it under another one; "
+            "remove all but one"
+        )
 
 
 def _said(problem: BaseException) -> str:

@@ -274,3 +274,58 @@ def test_the_commands(lived, tmp_path):
     told_again = json.loads(run("audit", "verify", "--decisions", "--json").stdout)
     assert told_again["otherwise"] == []
     assert told_again["decisions"] > 50
+
+
+def served(tmp_path: Path, lived) -> Path:
+    """A backup that nobody restored."""
+    back_up(str(lived.path), tmp_path / "b.db")
+    return tmp_path / "b.db"
+
+
+def carried(tmp_path: Path, lived) -> Path:
+    """A restored book whose three files were carried elsewhere before an engine had it."""
+    restore(served(tmp_path, lived), str(tmp_path / "r.db"))
+    return copied(tmp_path, tmp_path / "r.db")
+
+
+def copied_in_use(tmp_path: Path, lived) -> Path:
+    """Copied beside the engine that goes on with it."""
+    return copied(tmp_path, lived.path)
+
+
+def copied(tmp_path: Path, store: Path) -> Path:
+    (tmp_path / "elsewhere").mkdir()
+    for end in ("", ".head", ".key"):
+        place = tmp_path / "elsewhere" / f"book.db{end}"
+        place.write_bytes(store.with_name(store.name + end).read_bytes())
+    return tmp_path / "elsewhere" / "book.db"
+
+
+@pytest.mark.parametrize("made", [served, carried, copied_in_use])
+def test_a_copy_of_a_book_opens_nothing_until_a_person_compared_it(tmp_path, lived, made):
+    """Whatever was done behind it, a stop too, is not in it; nor is what holds a restored one, beside it."""
+    manager = taken_up(made(tmp_path, lived))
+    (said,) = unreconciled(manager)
+    assert "it is a copy" in said
+    store = str(manager.book.journal.place)
+    manager.release_emergency("anna", "compared")
+    manager.close()
+    again = taken_up(Path(store))
+    assert unreconciled(again) == []
+    again.close()
+
+
+def unreconciled(manager: AdvancedRiskManager) -> list[str]:
+    return [hold.reason for hold in manager.state.holds.values() if hold.cause == "unreconciled"]
+
+
+def test_a_store_that_was_moved_on_its_disk_is_no_copy(tmp_path, lived):
+    manager = taken_up(lived.path)  # the fixture is a copy
+    manager.release_emergency("anna", "compared")
+    manager.close()
+    (tmp_path / "there").mkdir()
+    for end in ("", ".head", ".key"):
+        lived.path.with_name(lived.path.name + end).rename(tmp_path / "there" / f"book.db{end}")
+    manager = taken_up(tmp_path / "there" / "book.db")
+    assert unreconciled(manager) == []
+    manager.close()

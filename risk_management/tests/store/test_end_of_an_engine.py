@@ -8,12 +8,14 @@ from threading import Event, Thread
 
 import pytest
 
+from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.commit import GroupCommit, Unit
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.core.standing import Standing
 from risk_management.errors import EngineEnded, StoreUnavailable
+from risk_management.integration.trading_integration import TradingSystemIntegration
 from risk_management.model.events import HoldReleased, TradeDecided
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import TradingMode
@@ -306,3 +308,47 @@ def test_a_stop_is_noted_when_it_is_answered_whoever_applied_it(tmp_path, monkey
     for thread in others:
         thread.join()
     manager.close()
+
+
+# -- an end that goes wrong ------------------------------------------------------------------------
+
+
+def test_whatever_raises_at_the_end_the_book_is_given_back(place, monkeypatch):
+    manager = holding(place)
+
+    def broken(_):
+        raise OSError("EIO")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlJournal, "latched", broken)
+        manager.close()
+    assert manager.book.has_ended
+    opened(place).close()
+
+
+def test_a_broker_that_can_t_be_closed_keeps_no_book(tmp_path, monkeypatch):
+    risk = TradingSystemIntegration(
+        RiskManagementConfig().update(store=str(tmp_path / "book.db"), broker_config={"name": "paper"})
+    )
+
+    def broken():
+        raise OSError("the connection is gone")
+
+    monkeypatch.setattr(risk.broker_link.broker, "close", broken)
+    with pytest.raises(OSError, match="the connection is gone"):
+        risk.close()
+    assert risk.risk_manager.book.has_ended
+    SqlJournal(str(tmp_path / "book.db")).close()
+
+
+@pytest.mark.parametrize("is_another_there", [False, True])
+def test_a_file_that_is_not_there_at_the_end_is_told(tmp_path, caplog, is_another_there):
+    file, away = tmp_path / "book.db", tmp_path / "away.db"
+    manager = holding(str(file))
+    file.rename(away)
+    if is_another_there:
+        file.write_bytes(away.read_bytes())
+    manager.close()
+    assert "what was written is not in the store" in caplog.text
+    assert "was replaced under the running engine" in manager.book.outage
+    assert manager.book.has_ended

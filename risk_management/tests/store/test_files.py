@@ -163,7 +163,7 @@ def torn(path: Path) -> None:
         (lambda p: p.write_text("hello " * 100), StoreCorrupt, "not a database"),
         (torn, StoreCorrupt, "malformed|can't be read"),
         (Path.mkdir, StoreUnavailable, "is a folder"),
-        (lambda p: p.symlink_to("/proc/nothing/there"), StoreUnavailable, "can't be reached"),
+        (lambda p: p.symlink_to("/proc/nothing/there"), StoreUnavailable, "can't be made"),
         (lambda p: p.with_name("s.db.key").mkdir(), StoreUnavailable, "can't be reached"),
         (lambda p: p.with_name("s.db.latch").mkdir(), StoreUnavailable, "can't be reached"),
         (lambda p: p.with_name("s.db.lock").mkdir(), StoreUnavailable, "can't be made"),
@@ -325,3 +325,23 @@ def test_reads_and_writes_at_once_wait_for_nobody(lived):
         thread.join()
     assert failed == []
     journal.close()
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_second_name_of_a_file_serves_no_second_engine(tmp_path, link):
+    """Its lock would be another one."""
+    one, two = tmp_path / "book.db", tmp_path / "other" / "name.db"
+    two.parent.mkdir()
+    journal = SqlJournal(str(one))
+    link(two, one)
+    with pytest.raises(StoreInUse, match=r"is served by process|has 2 names"):
+        SqlJournal(str(two))
+    journal.close()
+    if link is Path.symlink_to:
+        SqlJournal(str(two)).close()
+        assert [p.name for p in two.parent.iterdir()] == ["name.db"]
+
+
+def test_an_address_of_a_file_is_where_the_process_stood_then(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert place_of("sqlite:///book.db") == place_of("book.db") == place_of(f"sqlite:///{tmp_path}/book.db")
