@@ -114,7 +114,8 @@ def _opening(replay: Replay, market: Market, address: str, folder: Path, speed: 
     yield f'  {curl}/api/risk/emergency-stop {json} -d \'{{"reason": "to see it"}}\''
     yield f'  {curl}/api/risk/emergency-release {json} -d \'{{"reason": "seen"}}\''
     port = address.rpartition(":")[2]
-    yield f"Kill it (kill -9 {os.getpid()}) and go on: risk demo --serve --store {folder} --port {port}"
+    again = f"risk demo --serve --store {folder} --port {port}{'' if speed == 1.0 else f' --speed {speed:g}'}"
+    yield f"Kill it (kill -9 {os.getpid()}) and go on: {again}"
 
 
 def _secret(folder: Path, tokens: TokenStore, name: str, access: Access) -> str:

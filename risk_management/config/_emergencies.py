@@ -79,7 +79,7 @@ class HeartbeatConfig(Settings):
     bots: dict[str, Seconds] = Field(default_factory=dict)
     """By name of the bot, or ``*`` for all; a bot's requests are heartbeats."""
     feeds: Seconds = 60.0
-    """Of a feed that was heard of once; its prices are heartbeats."""
+    """Of a feed that sent a heartbeat once; from then on its prices are heartbeats too."""
     engine: Seconds = 60.0
     """Of the monitoring, once it was started."""
     halt_after: Annotated[float, Field(ge=1.0, le=1000.0)] = 3.0

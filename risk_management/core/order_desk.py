@@ -407,7 +407,8 @@ class OrderDesk:
         bot, now = reservation.key.bot, self._clock.now()
         if bot in ACCOUNT_WIDE:
             return
-        text = f"{reservation.request_id} was filled beyond what was approved; set the bot ACTIVE again"
+        what = "beyond what was approved" if reservation.approved else "although it was refused"
+        text = f"{reservation.request_id} was filled {what}; set the bot ACTIVE again"
         hold = Hold(Scope.BOT, bot, "overfill", TradingMode.REDUCING, SYSTEM, text, now, latched=True)
         self._book.apply(HoldSet(at=now, actor=SYSTEM, hold=hold))
 

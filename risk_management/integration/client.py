@@ -9,8 +9,9 @@ import logging
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from risk_management.errors import Unanswered
 from risk_management.integration.client_transport import DEADLINE, Said, Transport, Tried, quoted
@@ -22,6 +23,8 @@ from risk_management.model.trade import Execution, PaperTrade
 __all__ = ["RiskClient"]
 
 logger = logging.getLogger(__name__)
+
+MOST_DRAWN: Final = 1000
 
 
 class RiskClient:
@@ -52,6 +55,9 @@ class RiskClient:
         self, url: str, token: str, *, deadline: float = DEADLINE, patience: float = 5.0, tries: int = 3
     ) -> None:
         self._line = Transport(url, token, deadline=deadline, patience=patience, tries=tries)
+        self._lock = Lock()
+        self._drawn: dict[str, str] = {}
+        """Execution ids of reports that ended an approval and came without one."""
 
     def __repr__(self) -> str:
         return f"RiskClient({self._line.where})"
@@ -168,21 +174,27 @@ class RiskClient:
         InvalidRequest
             Malformed, or at odds with what is known.
         """
-        chosen = execution_id if execution_id is not None else secrets.token_hex(9)
         words = {
             "executed_size": executed_size,
             "executed_price": executed_price,
             "success": success,
-            "execution_id": chosen,
             "final": final,
             "executed_quantity": executed_quantity,
             "fee": fee,
             "environment": environment,
         }
+        fact = f"{request_id} {words}"
+        chosen = execution_id if execution_id is not None else self._drawn.get(fact) or secrets.token_hex(9)
+        words["execution_id"] = chosen
         try:
             said = self._line.done("POST", f"/trades/{quoted(request_id)}/executions", words)
         except Unanswered as problem:
             raise Unanswered(problem.code, f"{problem}; report it again as execution {chosen}") from None
+        if execution_id is None and said["remaining"] == 0.0:  # the same again is a repetition
+            with self._lock:
+                self._drawn[fact] = chosen
+                if len(self._drawn) > MOST_DRAWN:
+                    del self._drawn[next(iter(self._drawn))]
         return Execution(
             request_id=said["request_id"],
             execution_id=said["execution_id"],

@@ -424,7 +424,8 @@ class AccountFacts(Inside):
         if found.adopted:
             symbols = {one.subject for one in found.adopted if one.kind == "position"}
             owners = ", ".join(_owners_of_change(before, self.state.positions, symbols)) or EXTERNAL
-            self._alarm("RECONCILED", f"{_told_together(found.adopted)}; booked to {owners}")
+            done = f"booked to {owners}" if symbols else "our cash is the broker's now"
+            self._alarm("RECONCILED", f"{_told_together(found.adopted)}; {done}")
         if not self.state.breaks:
             self.alert_manager.resolve("RECONCILIATION_BREAK", now)
         return found

@@ -398,6 +398,19 @@ def test_a_report_that_was_not_taken_is_raised_with_its_id():
     client.close()
 
 
+def test_equal_reports_without_ids_are_slices_and_then_repetitions(service, client):
+    """As in one process: whatever loop of a bot reports a fill twice, it was one."""
+    service.manager.update_prices({"KO": 60.0})
+    asked = client.request_trade(BOT, "KO", "buy", 100)
+    half = asked.recommended_size / 2
+    told = [client.execute_trade(asked.request_id, half, 60.0) for _ in range(4)]
+    assert [done.duplicate for done in told] == [False, False, True, True]
+    assert sum(done.booked for done in told) == pytest.approx(asked.recommended_size, abs=1e-6)
+    other = client.execute_trade(asked.request_id, half + 1.0, 60.0)
+    assert not other.duplicate
+    assert "OVERFILL" in other.flags
+
+
 def test_only_a_true_yes_is_a_yes():
     server = Broken(reply({**APPROVED, "approved": "true"}))
     client = RiskClient(server.url, "t" * 32, deadline=PATIENT)
