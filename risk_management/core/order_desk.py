@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import secrets
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 from typing import Final, NoReturn
 
@@ -125,6 +127,7 @@ class OrderDesk:
         self.unknown_reports = self._aside.reports
         self.failed_in_a_row = 0
         self.failures = Failures()
+        self._put_back: dict[str, datetime] = {}
 
     def ask(self, ticket: OrderTicket) -> TradeDecision:
         """Judge a request and change nothing."""
@@ -429,6 +432,11 @@ class OrderDesk:
         )
         self._book.apply(event)
 
+    def put_back(self, bot: str) -> None:
+        """A person enabled a bot: what switched it off counts no more."""
+        self.failures.forgive(bot)
+        self._put_back[bot] = self._clock.now()
+
     def _count_failures(self, failed: tuple[str, ...]) -> None:
         self.failed_in_a_row = self.failed_in_a_row + 1 if failed else 0
         if failed:
@@ -437,7 +445,11 @@ class OrderDesk:
     def _stop_runaway(self, request: TradeRequest) -> None:
         """Switch off a bot that keeps asking far beyond its rate; a person puts it back."""
         bot, settings = self._book.state.bots.get(request.bot), self._book.config.order_config
-        asked = count_recent(self._book.state.requests.get(request.bot, ()), request.requested_at)
+        moments = self._book.state.requests.get(request.bot, ())
+        put_back = self._put_back.get(request.bot)
+        if put_back is not None:  # what it asked before was why it was off
+            moments = moments[bisect_right(moments, put_back) :]
+        asked = count_recent(moments, request.requested_at)
         if bot is None or not bot.enabled:
             return
         if asked <= settings.runaway_multiple * settings.max_orders_per_minute:

@@ -100,7 +100,7 @@ class BotsAndModes(Inside):
             changed = amended(bot, enabled=enabled, disabled_reason=reason_kept, record=record)
             self._apply_now(BotChanged, actor=who, bot=changed)
             if enabled:
-                self.desk.failures.forgive(bot.name)
+                self.desk.put_back(bot.name)
                 self.alert_manager.resolve(f"bot_off:{bot.name}", self.clock.now())
                 if not bot.enabled:  # else the old peak would switch it off again at once
                     self.book.apply(fresh_start(self.state, self.clock.now(), who, bot=bot_name))

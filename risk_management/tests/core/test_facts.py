@@ -197,8 +197,16 @@ def test_a_runaway_bot_is_switched_off_until_a_person_acts_and_silences_nobody(m
     for name in range(9):
         calm = order(manager, "KO", "buy", 30.0, f"calm-{name}")
         assert "RATE_LIMIT" not in calm.rejection_reasons
-    manager.clock.advance(3600.0)
+    manager.clock.advance(3.0)
     assert "BOT_DISABLED" in order(manager, "KO", "buy", 100.0).rejection_reasons
+    manager.set_bot_enabled("a", enabled=True, actor="anna")
+    for number in range(most):  # what it asked before counts for its rate, and switches it off no more
+        manager.clock.advance(0.01)
+        assert "RATE_LIMIT" in order(manager, "KO", "buy", 200.0 + number).rejection_reasons
+        assert manager.state.bots["a"].enabled
+    manager.clock.advance(0.01)
+    order(manager, "KO", "buy", 99.0)
+    assert not manager.state.bots["a"].enabled
 
 
 def test_requests_before_a_clock_that_jumped_back_are_not_counted_for_hours(foundation):
