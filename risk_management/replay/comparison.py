@@ -15,6 +15,8 @@ __all__ = ["Arm", "Change", "CodeCount", "Comparison", "Redecided"]
 SAME = 1e-9
 """Relative tolerance of two sizes that are the same."""
 
+CENT = 0.005
+"""Money below which a difference is that of rounding."""
 OUTCOMES = ("approved", "cut", "refused", "nothing to close")
 
 
@@ -277,10 +279,12 @@ def _of_decisions(found: Comparison) -> str:
 def _of_money(found: Comparison) -> str:
     """What that would have saved and cost."""
     difference = found.would.profit - found.was.profit
-    if not found.names:
+    if not found.names and abs(difference) < CENT:
         return "What was held would have been the same: nothing saved, nothing lost."
     net = f"{abs(difference):,.2f} {found.currency} {'more' if difference >= 0.0 else 'less'}"
+    other = difference - (found.saved - found.cost)
+    cash = f", {other:+,.2f} of it cash that moves no position" if abs(other) >= CENT else ""
     return (
         f"Holding otherwise would have saved {found.saved:,.2f} {found.currency} where it did better, and "
-        f"cost {found.cost:,.2f} where it did worse: {net} in all."
+        f"cost {found.cost:,.2f} where it did worse: {net} in all{cash}."
     )

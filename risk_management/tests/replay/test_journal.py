@@ -293,6 +293,7 @@ def test_cash_of_a_symbol_follows_the_holding_and_a_mark_is_a_mark(account):
     assert found.would.profit == pytest.approx(15.0 + 8.0 - 3.0 + 12.0)
     assert found.would.fees == found.was.fees == 3.0
     assert found.would.equity_end == pytest.approx(10_000.0 + 700.0 + 32.0)
+    assert found.sentences[1].endswith("15.00 USD less in all, -15.00 of it cash that moves no position.")
 
 
 CALM = {
