@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock, RLock, get_ident
 from types import TracebackType
 from typing import Final, Protocol
@@ -16,6 +17,7 @@ from risk_management.model.events import Event, Filled, TradeDecided
 __all__ = ["GroupCommit", "Journal", "Transaction", "Unit"]
 
 MOST_UNITS: Final = 256
+UNEXPECTED: Final = "the journal failed in an unexpected way"
 
 
 class Journal(Protocol):
@@ -36,6 +38,11 @@ class Journal(Protocol):
         StoreUnavailable
             None of them was kept.
         """
+        ...
+
+    @property
+    def ends_at(self) -> int:
+        """Number of the last entry that is kept; -1 where nothing is, or is numbered."""
         ...
 
     def decided(self, request_id: str) -> TradeDecided | None:
@@ -173,10 +180,15 @@ class GroupCommit:
         """
         if not unit.is_settled:
             with self.turn:
-                while not unit.is_settled:
-                    self._write()
+                self._write_until(unit)
         if unit.problem is not None:
             raise StoreUnavailable(str(unit.problem)) from unit.problem
+
+    def _write_until(self, unit: Unit) -> None:
+        while self._queue and not unit.is_settled:
+            self._write()
+        if not (unit.is_settled or self._is_kept(unit)):  # who wrote for it was interrupted
+            unit.problem = unit.problem or StoreUnavailable(UNEXPECTED)
 
     def finish(self) -> None:
         """Write all that is queued; to be called with the `turn`."""
@@ -184,21 +196,27 @@ class GroupCommit:
             self._write()
 
     def _write(self) -> None:
-        units = [self._queue.popleft() for _ in range(min(MOST_UNITS, len(self._queue)))]
-        problem: StoreUnavailable | None = StoreUnavailable("the journal failed in an unexpected way")
-        try:
+        units: list[Unit] = []
+        problem: StoreUnavailable | None = StoreUnavailable(UNEXPECTED)
+        try:  # a person's Ctrl-C may come between any two steps
+            units += islice(self._queue, MOST_UNITS)
+            for _ in units:
+                self._queue.popleft()
             events = [event for unit in units for event in unit.events]
             self.journal.write(events, units[-1].after)
             problem = None
         except StoreUnavailable as said:
             problem = said
         finally:
-            if problem is None:
+            if problem is None or (units and self._is_kept(units[-1])):
                 self._kept(units[-1])
-            else:
+            elif units:
                 self._lost(problem, units)
             for unit in units:
                 unit.is_settled = True
+
+    def _is_kept(self, unit: Unit) -> bool:
+        return self.journal.ends_at >= unit.after.state.version
 
 
 class Transaction:

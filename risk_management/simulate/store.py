@@ -260,6 +260,11 @@ class SimulatedStore:
             self._disk.keep_snapshot(last)
         self.kill()
 
+    @property
+    def ends_at(self) -> int:
+        """Number of the last entry."""
+        return self._tail
+
     def latched(self) -> dict[str, str]:
         """What was noted."""
         return {name: text for name, text in self._disk.notes.items() if text}

@@ -28,6 +28,11 @@ class MemoryJournal:
         """Keep events; the oldest go when the limit is reached."""
         self._events.extend(events)
 
+    @property
+    def ends_at(self) -> int:
+        """Nothing is numbered here."""
+        return -1
+
     def decided(self, request_id: str) -> TradeDecided | None:  # noqa: ARG002
         """Nothing is known here that the engine does not remember itself."""
         return None

@@ -88,10 +88,10 @@ class SqlJournal:
     """
 
     def __init__(self, store: str) -> None:
-        self._store = store
         self.place = place_of(store)
+        self._store = str(self.place) if self.place.is_file else store  # wherever the process stands later
         self._turn, self._latching = Lock(), Lock()
-        self.outbox = SqlOutbox(store, self._turn if self.place.is_file else None)
+        self.outbox = SqlOutbox(self._store, self._turn if self.place.is_file else None)
         """What is still to be sent of what was told."""
         self._lock = StoreLock(self.place)
         self._lease: Lease | None = None
@@ -141,6 +141,7 @@ class SqlJournal:
         if self._broken:
             raise StoreUnavailable(self._broken)
         batch, before, is_written = _Batch(), self._tail, False
+        left_by = "" if self._lease is None else self._lease.left_by
         rows, models, connection = batch.rows, batch.models, self._connection
         try:
             if _identity(self.place) != self._identity:
@@ -161,6 +162,7 @@ class SqlJournal:
                     _keep_snapshot(connection, after, rows[-1])
             self._tail = Tail(rows[-1]["seq"], rows[-1]["hash"])
             self._sign()
+            self._remember(batch)
             is_written = True
         except (*TROUBLE, StoreUnavailable) as problem:
             self._broken = _said(problem)  # what a connection says after it failed is not to be believed
@@ -170,8 +172,18 @@ class SqlJournal:
         finally:  # also where a person's Ctrl-C came between: whoever waits is told that it did not happen
             if not is_written:
                 self._broken = self._broken or "a write was interrupted"
+                if self._lease is not None:
+                    self._lease.left_by = left_by
                 self._note_unanswered(before, rows)
-        self._models |= models.keys()
+
+    @property
+    def ends_at(self) -> int:
+        """Number of the last entry that is kept; see `Journal.ends_at`."""
+        return self._tail.seq
+
+    def _remember(self, batch: _Batch) -> None:
+        """What the next write needn't ask; of one that did not happen it does no harm."""
+        self._models |= batch.models.keys()
         self._requests.add(row["request_id"] for row in batch.requests)
         self._executions.add(row["execution_id"] for row in batch.executions)
         if self._lease is not None:
@@ -412,7 +424,7 @@ class SqlJournal:
         known = self._head.read()
         if known is not None:
             hold_against(known, self.reader)
-        if self._head.is_of_a_copy and "in_memory" not in self._latch.read():
+        if self._head.is_of_a_copy and not self._latch.read().get("in_memory"):
             self.latch(in_memory=COPIED)  # before its end is signed anew
         self._unanswered = Unanswered.from_text(self._latch.read().get("unanswered", ""))
         if self._unanswered is not None and (known is None or known.seq <= self._unanswered.after.seq):

@@ -23,6 +23,8 @@ class Units:
             raise StoreUnavailable("no space left")
         self.units.append(list(events))
 
+    ends_at = -1
+
     def recover(self) -> None:
         return None
 

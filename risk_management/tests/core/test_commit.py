@@ -46,6 +46,10 @@ class Paper:
         self.batches.append(len(events))
         assert after.state.version == len(self.kept) - 1, "what is kept does not lead to this state"
 
+    @property
+    def ends_at(self) -> int:
+        return len(self.kept) - 1
+
     def decided(self, request_id: str) -> TradeDecided | None:
         return self._last(TradeDecided, "request_id", request_id)
 

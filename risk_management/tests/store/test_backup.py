@@ -289,13 +289,16 @@ def carried(tmp_path: Path, lived) -> Path:
 
 
 def copied_in_use(tmp_path: Path, lived) -> Path:
-    """Copied beside the engine that goes on with it."""
-    return copied(tmp_path, lived.path)
+    """Copied with all that stands beside it, while another engine goes on with it."""
+    manager = taken_up(lived.path)
+    manager.release_emergency("anna", "compared")
+    manager.close()
+    return copied(tmp_path, lived.path, ("", ".head", ".key", ".latch", ".lock"))
 
 
-def copied(tmp_path: Path, store: Path) -> Path:
+def copied(tmp_path: Path, store: Path, ends: tuple[str, ...] = ("", ".head", ".key")) -> Path:
     (tmp_path / "elsewhere").mkdir()
-    for end in ("", ".head", ".key"):
+    for end in ends:
         place = tmp_path / "elsewhere" / f"book.db{end}"
         place.write_bytes(store.with_name(store.name + end).read_bytes())
     return tmp_path / "elsewhere" / "book.db"

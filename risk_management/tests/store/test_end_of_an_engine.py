@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
-from threading import Event, Thread
+from pathlib import Path
+from threading import Event, Thread, current_thread, main_thread
 
 import pytest
 
@@ -185,6 +188,76 @@ def test_an_interrupted_write_did_not_happen(place, monkeypatch):
         assert verify(reader).is_clean
         assert [e.request_id for e in reader.events() if isinstance(e, TradeDecided)] == ["first", "lost"]
     opened(place).close()
+
+
+@pytest.mark.parametrize("form", ["book.db", "sqlite:///book.db"])
+def test_a_store_is_mended_where_it_is_wherever_its_process_stands(tmp_path, monkeypatch, form):
+    """A bot's program may go into another folder: no second book begins there."""
+    monkeypatch.chdir(tmp_path)
+    manager = holding(form)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    with monkeypatch.context() as patch:
+        lose(manager, patch)
+        assert asked(manager, "sell", "out").approved
+    assert manager.mend_store()
+    assert asked(manager, "sell", "then").durable
+    manager.close()
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_an_interruption_anywhere_in_a_batch_leaves_no_caller_waiting_and_none_told_wrong(tmp_path):
+    """Ctrl-C before every second line in turn, while another thread waits in the same batch: told is what is kept."""
+    lines = 0
+    while lines is not None:
+        lines = _interrupted_at(lines, tmp_path / f"book{lines}.db")
+
+
+def _interrupted_at(line: int, file: Path) -> int | None:
+    """Interrupt the writer before its line of this number; the next one, None once there is none."""
+    manager, is_queued, may_wait, passed = holding(str(file)), Event(), Event(), [0]
+    commit = manager.book._commit
+    wait, other = commit.wait, []
+
+    def held_up(unit: Unit) -> None:
+        if current_thread() is not main_thread():
+            is_queued.set()
+            assert may_wait.wait(30)
+        wait(unit)
+
+    def trace(frame, event, _):
+        if event == "line" and frame.f_code.co_name in ("_write", "_sign", "_remember", "_kept"):
+            passed[0] += 1
+            if passed[0] == line + 1:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    def write() -> None:
+        sys.settrace(trace)
+        try:
+            write_itself()
+        finally:
+            sys.settrace(None)
+
+    write_itself, commit.wait, commit._write = commit._write, held_up, None
+    commit._write = write
+    with ThreadPoolExecutor(1) as bots:
+        other.append(bots.submit(asked, manager, "sell", "theirs"))
+        assert is_queued.wait(30)
+        with suppress(KeyboardInterrupt):
+            asked(manager, "sell", "ours")
+        may_wait.set()
+        theirs = other[0].result(timeout=30)
+    was_interrupted = passed[0] > line
+    assert manager.mend_store()
+    manager.close()
+    with StoreReader.of_store(str(file)) as reader:
+        assert verify(reader).is_clean
+        assert (reader.decided("theirs") is not None) >= theirs.durable
+        if reader.decided("theirs") is not None and not theirs.durable:
+            assert reader.event(reader.decided("theirs")).decision.approved == theirs.approved
+    return line + 2 if was_interrupted else None
 
 
 def test_fills_that_were_never_written_are_named_at_the_end(tmp_path, monkeypatch, caplog):
