@@ -47,6 +47,8 @@ class Subject:
     cooldown, repeat, hold : float
         Seconds; see `AlertRule`.
     raised : bool
+    was_told : bool
+        It is about what was told before: it cools down, however grave.
     bot, strategy, symbol : str
         Whom the rule is judged for.
     """
@@ -61,6 +63,7 @@ class Subject:
     repeat: float
     hold: float = 0.0
     raised: bool = False
+    was_told: bool = False
     bot: str = ""
     strategy: str = ""
     symbol: str = ""
@@ -286,7 +289,8 @@ class Lives:
     def _must_wait(subject: Subject, life: AlertLife | None, since: datetime, now: datetime) -> bool:
         if not _passed(since, now, subject.hold):
             return True
-        if life is None or life.ended is None or subject.severity >= AlertSeverity.EMERGENCY:
+        is_urgent = subject.severity >= AlertSeverity.EMERGENCY and not subject.was_told
+        if life is None or life.ended is None or is_urgent:
             return False
         return not _passed(life.ended, now, subject.cooldown)
 

@@ -34,6 +34,8 @@ class Raised:
     def __init__(self, lives: Lives, settings: Callable[[], AlertConfig]) -> None:
         self._lives, self._settings = lives, settings
         self._sayings: dict[str, str] = {}
+        self._old: set[str] = set()
+        """Keys that came up again with what was told before."""
         self.news = News()
 
     def add(
@@ -59,6 +61,10 @@ class Raised:
             news = self.news.add(key, about, now, is_said=is_said) or news
         elif about and self.news.begin(key, about, now):  # it does not wait for the end of another's cooling
             subject = replace(subject, cooldown=0.0)
+            self._old.discard(key)
+        elif about:
+            subject = replace(subject, was_told=True)
+            self._old.add(key)
         self._lives.seen(subject, now, lambda: Saying(message), news=news or is_worse)
         if self._lives.get(subject.key) is None:
             logger.warning("an alert is told nowhere else, too many are open: %.80s: %s", key, message)
@@ -69,6 +75,7 @@ class Raised:
     def tick(self, alert: Alert, now: datetime) -> None:
         """Time passed: it may be due again, or the rest of a flood of news be due."""
         subject = raised_subject(alert, self._settings())
+        subject = replace(subject, was_told=alert.rule_id in self._old)
         waiting = self.news.waiting(alert.rule_id, now)
         told = self._lives.tick(subject, now, partial(self._again, alert, waiting), news=waiting > 0)
         if waiting and told is not None:

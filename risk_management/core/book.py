@@ -253,19 +253,27 @@ class Book:
         with self._commit.turn, self.lock.quiet:
             if self._is_closed:
                 return
-            self._commit.finish()
-            self.latch()  # whoever set a stop may not have come to that
-            for event in self._backlog:
-                if isinstance(event, Filled):  # the rest is for people or comes again, this only if told
-                    said = f"{event.quantity / SCALE:,.12g} {event.key.symbol} ({event.execution_id})"
-                    logger.critical("the fill of %s was not written: report it again after the start", said)
-            try:
-                self._commit.journal.close(self._head)
-            except StoreUnavailable as problem:
-                logger.critical("what was written is not in the store: %s", problem)
-                self._outage = str(problem)
+            try:  # whatever comes between, the store is given back
+                self._commit.finish()
+                self.latch()  # whoever set a stop may not have come to that
+                self._name_lost_fills()
             finally:
-                self._is_closed = self._commit.journal.may_be_taken()
+                self._give_back(self._commit.journal)
+
+    def _name_lost_fills(self) -> None:
+        for event in self._backlog:
+            if isinstance(event, Filled):  # the rest is for people or comes again, this only if told
+                said = f"{event.quantity / SCALE:,.12g} {event.key.symbol} ({event.execution_id})"
+                logger.critical("the fill of %s was not written: report it again after the start", said)
+
+    def _give_back(self, journal: Journal) -> None:
+        try:
+            journal.close(self._head)
+        except StoreUnavailable as problem:
+            logger.critical("what was written is not in the store: %s", problem)
+            self._outage = str(problem)
+        finally:
+            self._is_closed = journal.may_be_taken()
 
     def _write_down(self, journal: Journal) -> None:
         """Most of what happened in memory, piece by piece: nobody waits meanwhile."""

@@ -217,6 +217,8 @@ def _closing_part(
     if abs(wanted - left) * price <= 0.01 * SCALE:
         wanted = left
     units = min(wanted, left)
+    if units == 0:
+        return 0.0, 0
     worth = units / SCALE * price
     # what rounding to units left of the money opens nothing
     return (worth if request.size > worth + price / SCALE else request.size), units

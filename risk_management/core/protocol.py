@@ -68,6 +68,8 @@ class EmergencyReport:
     text: str
     is_emergency: bool
     is_over: bool = False
+    about: str = ""
+    """What is news when it is told again under this row; empty where that is the row itself."""
 
 
 class Stopped(NamedTuple):
@@ -108,7 +110,7 @@ class EmergencyProtocol:
         self._seen: tuple[object, ...] | None = None
         self._executor: Executor = executor or self.book_at_marks
         self._sent: dict[PositionKey, tuple[int, int]] = {}
-        self._told: set[str] = set()
+        self._told = {name for name, row in book.state.emergency.counts.items() if row.active}
         self.closing = LiquidationDesk(book, desk, clock, self.book_close)
         book.lost.append(lambda _: self._go_back())
 
@@ -282,7 +284,7 @@ class EmergencyProtocol:
         text = f"{_said(row, measured)}: entries cancelled, closing only, until it is confirmed"
         self._desk.cancel_openings(row.name, lambda r: concerns(row, r.key))
         self._hold(row, TradingMode.REDUCING, text, latched=False)
-        return [EmergencyReport(row.name, text, is_emergency=True)]
+        return [EmergencyReport(row.name, text, is_emergency=True, about="waits")]
 
     def _act(self, row: EmergencyRow, measured: Measured, *, is_new: bool) -> list[EmergencyReport]:
         said = _said(row, measured)
@@ -364,7 +366,7 @@ class EmergencyProtocol:
             return []
         whom = "all trading" if row.scope is Scope.PORTFOLIO else f"{row.scope.value} {row.subject}"
         text = f"{said}: {len(sent)} positions closed, {whom} stopped{self._where(sent)}"
-        return [EmergencyReport(row.name, text, is_emergency=True)]
+        return [EmergencyReport(row.name, text, is_emergency=True, about=self._act_now())]
 
     def _liquidate_at_broker(self, row: EmergencyRow, said: str, *, is_new: bool) -> list[EmergencyReport]:
         """Begin to close everything, once; what comes later is part of it until the broker says flat."""
@@ -373,7 +375,11 @@ class EmergencyProtocol:
             return []
         count = len({key.symbol for key in self._book.state.positions})
         text = f"{said}: all trading stopped, {count} symbols are being closed at the broker"
-        return [EmergencyReport(row.name, text, is_emergency=True)]
+        return [EmergencyReport(row.name, text, is_emergency=True, about=self._act_now())]
+
+    def _act_now(self) -> str:
+        """Each act is news."""
+        return f"act {self._book.state.version}"
 
     def _trim(self, row: EmergencyRow, said: str) -> list[EmergencyReport]:
         state, config = self._book.state, self._book.config
@@ -399,9 +405,8 @@ class EmergencyProtocol:
         if not sent:
             return []
         self._told.add(row.name)
-        names = ", ".join(sorted({i.key.symbol for i in sent}))
-        text = f"{said}: trimmed {names}{self._where(sent)}"
-        return [EmergencyReport(row.name, text, is_emergency=True)]
+        text = f"{said}: trimmed: {_units_of(sent)}{self._where(sent)}"
+        return [EmergencyReport(row.name, text, is_emergency=True, about=self._act_now())]
 
     def _where(self, sent: Sequence[CloseIntent]) -> str:
         """What people have to know of closes that no broker was told of."""
@@ -421,7 +426,7 @@ class EmergencyProtocol:
         if not sent:
             return []
         text = f"{spike.explain()}: {spike.cut} closed{self._where(sent)}"
-        return [EmergencyReport(row.name, text, is_emergency=True)]
+        return [EmergencyReport(row.name, text, is_emergency=True, about=self._act_now())]
 
     def _release(self, row: EmergencyRow) -> list[EmergencyReport]:
         if row.action is EmergencyAction.HALT_NEW_RISK:
@@ -488,6 +493,19 @@ def concerns(row: EmergencyRow, key: PositionKey) -> bool:
     if row.scope is Scope.PORTFOLIO:
         return True
     return bool(row.subject == getattr(key, row.scope.value))
+
+
+def _units_of(sent: Sequence[CloseIntent]) -> str:
+    """Units by symbol, sold or bought back, of the first few."""
+    units: dict[str, int] = {}
+    for one in sent:
+        units[one.key.symbol] = units.get(one.key.symbol, 0) + one.quantity
+    named = [
+        f"{'bought' if n > 0 else 'sold'} {abs(n) / SCALE:,.10g} {symbol}"
+        for symbol, n in sorted(units.items())
+    ]
+    more = len(named) - SHOWN
+    return ", ".join(named[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _said(row: EmergencyRow, measured: Measured) -> str:

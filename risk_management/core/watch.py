@@ -199,8 +199,8 @@ class Watch:
             logger.warning("emergency %s: %s", report.row, report.text)
             severity = AlertSeverity.EMERGENCY if report.is_emergency else AlertSeverity.WARNING
             kind = KINDS.get(report.row, AlertType.DRAWDOWN)
-            about = report.text if report.is_emergency else ""  # what was done is news, each time
-            self._alerts.raise_alert(kind, severity, report.text, self._clock.now(), key=key, about=about)
+            now = self._clock.now()
+            self._alerts.raise_alert(kind, severity, report.text, now, key=key, about=report.about)
         return reports
 
 

@@ -343,14 +343,6 @@ class SqlJournal:
         StoreUnavailable
             It is closed, and another file stands in its place, or none: what was written is not there.
         """
-        if last is not None and not self._broken and last.state.version == self._tail.seq:
-            try:
-                with self._connection.begin():
-                    if self._lease is not None:
-                        self._lease.fence(self._connection, self._tail.hash)
-                    _keep_snapshot(self._connection, last, {"seq": self._tail.seq, "hash": self._tail.hash})
-            except (*TROUBLE, StoreUnavailable) as problem:
-                logger.warning("no snapshot was kept: %s", _said(problem))
         with ExitStack() as parts:  # whatever one of them raises, the others are closed too
             parts.callback(self._lock.release)
             parts.callback(self._head.close)
@@ -358,9 +350,23 @@ class SqlJournal:
             if self._lease is not None:
                 parts.callback(self._give_back, self._lease)
             parts.callback(self._disconnect)
-            self._is_closed = True
+            parts.callback(self._end)
+            if last is not None and not self._broken and last.state.version == self._tail.seq:
+                self._keep_last(last)
         if not self._is_in_its_place():
             raise StoreUnavailable(f"{self.place} was replaced under the running engine")
+
+    def _end(self) -> None:
+        self._is_closed = True
+
+    def _keep_last(self, last: Standing) -> None:
+        try:
+            with self._connection.begin():
+                if self._lease is not None:
+                    self._lease.fence(self._connection, self._tail.hash)
+                _keep_snapshot(self._connection, last, {"seq": self._tail.seq, "hash": self._tail.hash})
+        except (*TROUBLE, StoreUnavailable) as problem:
+            logger.warning("no snapshot was kept: %s", _said(problem))
 
     def _give_back(self, lease: Lease) -> None:
         try:

@@ -225,6 +225,14 @@ def test_a_close_that_rounding_cut_is_no_request_to_open(make_desk):
     assert len(desk.state.requests["a"]) == 2
 
 
+def test_a_close_of_less_than_a_unit_can_be_is_none(desk):
+    hold(desk, "KO", 1000.0, bot="a")
+    quote(desk, "KO", 100.0)
+    asked = request(desk, "KO", "sell", 4e-7)  # units have eight decimals
+    assert not asked.approved
+    assert asked.closing_size == 0.0
+
+
 def test_a_limit_price_is_held_against_our_own_price(desk):
     quote(desk, "KO", 63.0)
     assert ask(desk, "KO", "buy", 500.0, price=1.0).rejection_reasons == ("PRICE_COLLAR",)

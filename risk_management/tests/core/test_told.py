@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from risk_management.alerts.records import AlertChannel
+from risk_management.core.protocol import EmergencyProtocol
 from risk_management.errors import InvalidRequest
 from risk_management.model.alert import AlertState
+from risk_management.model.money import SCALE
 from risk_management.model.portfolio import Scope, TradingMode
 
 
@@ -114,3 +116,49 @@ def test_equity_that_is_not_believed_is_told_until_it_is_settled(book):
     assert manager.report_equity(100_000.0)
     manager.assess_overall_risk()
     assert said_of(told, "equity")[1][0] is AlertState.RESOLVED
+
+
+def test_a_loss_that_hovers_at_its_row_is_no_flood_of_emergencies(book):
+    rows = [
+        {"name": "floor", "metric": "drawdown", "threshold": 0.1, "action": "liquidate", "confirmations": 2}
+    ]
+    manager, clock, told = book(emergency_config={"rows": rows})
+    hold(manager, 95_000.0)
+    for price in (97.0, 94.0, 91.0):
+        manager.update_prices({"AAPL": price})
+    for turn in range(120):
+        clock.advance(5.0)
+        manager.update_prices({"AAPL": 89.46 if turn % 2 else 89.49})
+        manager.assess_overall_risk()
+    said = said_of(told, "emergency:floor")
+    assert manager.state.positions
+    assert [state for state, _ in said].count(AlertState.FIRING) == 2  # ten minutes, of which five cool down
+    for price in (89.0, 88.9):
+        clock.advance(5.0)
+        manager.update_prices({"AAPL": price})
+        manager.assess_overall_risk()
+    assert not manager.state.positions
+    assert "1 positions closed" in said_of(told, "emergency:floor")[-1][1]  # an act waits for nothing
+
+
+def test_each_trim_is_told_with_its_units_and_over_when_it_is_also_after_a_restart(book):
+    rows = [{"name": "lean", "metric": "gross_exposure", "threshold": 0.5, "action": "trim", "amount": 0.5}]
+    manager, clock, told = book(emergency_config={"rows": rows})
+    hold(manager, 55_000.0)
+    sold = []
+    for price in (100.1, 101.0, 102.0):
+        clock.advance(61.0)
+        before = sum(p.quantity for p in manager.state.positions.values())
+        manager.update_prices({"AAPL": price})
+        manager.assess_overall_risk()
+        sold.append(before - sum(p.quantity for p in manager.state.positions.values()))
+    said = said_of(told, "emergency:lean")
+    assert len(said) == len(sold)
+    for units, (_, text) in zip(sold, said, strict=True):
+        assert f"trimmed: sold {units / SCALE:,.10g} AAPL" in text
+    assert all(units > 0 for units in sold)
+    manager.protocol._told = EmergencyProtocol(manager.book, manager.desk, clock)._told  # as at a start
+    clock.advance(61.0)
+    manager.update_prices({"AAPL": 99.0})
+    manager.assess_overall_risk()
+    assert said_of(told, "emergency:lean")[-1][0] is AlertState.RESOLVED

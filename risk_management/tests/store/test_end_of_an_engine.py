@@ -207,7 +207,7 @@ def test_a_store_is_mended_where_it_is_wherever_its_process_stands(tmp_path, mon
 
 
 def test_an_interruption_anywhere_in_a_batch_leaves_no_caller_waiting_and_none_told_wrong(tmp_path):
-    """Ctrl-C before every second line in turn, while another thread waits in the same batch: told is what is kept."""
+    """Ctrl-C before every second line in turn, while another thread waits in the same batch."""
     lines = 0
     while lines is not None:
         lines = _interrupted_at(lines, tmp_path / f"book{lines}.db")
