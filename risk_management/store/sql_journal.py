@@ -93,7 +93,7 @@ class SqlJournal:
         self._turn, self._latching = Lock(), Lock()
         self.outbox = SqlOutbox(self._store, self._turn if self.place.is_file else None)
         """What is still to be sent of what was told."""
-        self._lock = StoreLock(self.place)
+        self._lock = StoreLock(self.place, tries=6)
         self._lease: Lease | None = None
         self._unanswered: Unanswered | None = None
         self._is_closed = False

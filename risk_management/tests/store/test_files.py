@@ -345,3 +345,12 @@ def test_a_second_name_of_a_file_serves_no_second_engine(tmp_path, link):
 def test_an_address_of_a_file_is_where_the_process_stood_then(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert place_of("sqlite:///book.db") == place_of("book.db") == place_of(f"sqlite:///{tmp_path}/book.db")
+
+
+def test_an_engine_waits_for_who_only_changes_a_token(tmp_path):
+    """Both are started at once where a machine comes up."""
+    store = str(tmp_path / "book.db")
+    SqlJournal(store).close()
+    short = StoreLock(place_of(store))
+    threading.Timer(0.1, short.release).start()
+    SqlJournal(store).close()
