@@ -87,6 +87,7 @@ class Postgres:
     def _signalled(self, number: signal.Signals) -> list[int]:
         """Send a signal to the server and to all that it runs."""
         pid = int((self._data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGSTOP)  # so that it begets none whom nobody counts
         children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
         all_of_it = [pid, *map(int, children)]
         for one in all_of_it:
