@@ -293,6 +293,9 @@ def test_stop_and_release(fresh):
         "'RSI2'"
         in service.call("POST", "mode", {**hold, "scope": "bot", "name": "rsi2"}).json["error"]["message"]
     )
+    unnamed = {"mode": "active", "scope": "strategy", "name": "", "reason": "looked at"}
+    assert service.call("POST", "mode", unnamed, "operate").status == 200  # of what trades for none
+    assert service.call("POST", "mode", {**unnamed, "scope": "bot"}, "operate").code == "INVALID_NAME"
     junk = {"mode": "halted", "scope": "portfolio", "name": "junk", "reason": "x"}
     assert service.call("POST", "mode", junk, "operate").code == "INVALID_NAME"
 
