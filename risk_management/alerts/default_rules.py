@@ -48,13 +48,19 @@ def _levels(config: RiskManagementConfig) -> dict[str, _Level]:
     drawdown, heat, var = config.drawdown_config, config.heat_config, config.var_config
     emergency, correlation = config.emergency_config, config.correlation_config
     first_tier = drawdown.tier_levels()[0][0]
+
+    def calm(level: float) -> _Level:
+        return _Level(max(level - drawdown.hysteresis, level / 2.0), "fraction")
+
     return {
         "warning_heat": _Level(heat.warning_heat, "score"),
         "critical_heat": _Level(heat.critical_heat, "score"),
         "calm_heat": _Level(CALM * heat.warning_heat, "score"),
         "first_tier": _Level(first_tier, "fraction"),
-        "calm_tier": _Level(max(first_tier - drawdown.hysteresis, first_tier / 2.0), "fraction"),
+        "calm_tier": calm(first_tier),
         "max_drawdown": _Level(drawdown.max_portfolio_drawdown, "fraction"),
+        "calm_drawdown": calm(drawdown.max_portfolio_drawdown),
+        "calm_liquidation": calm(emergency.liquidation_drawdown),
         "liquidation": _Level(emergency.liquidation_drawdown, "fraction"),
         "calm_daily": _Level(CALM * NEARLY * drawdown.daily_loss_limit, "fraction"),
         "calm_weekly": _Level(CALM * NEARLY * drawdown.weekly_loss_limit, "fraction"),

@@ -14,6 +14,7 @@ from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.commit import GroupCommit, Journal, Transaction, Unit
 from risk_management.core.initial_state import initial_state
 from risk_management.core.standing import Standing
+from risk_management.core.uncut import uncut
 from risk_management.errors import EngineEnded, StoreCorrupt, StoreTaken, StoreUnavailable
 from risk_management.model.events import (
     BookOpened,
@@ -215,18 +216,22 @@ class Book:
 
         Not to be called while holding `lock`.
         """
-        if self._commit is None or not (self._outage or self._is_closed):
+        commit = self._commit
+        if commit is None or not (self._outage or self._is_closed):
             return True
-        with self._commit.turn:
+        return uncut(partial(self._mend, commit))
+
+    def _mend(self, commit: GroupCommit) -> bool:
+        with commit.turn:
             if self._is_closed:  # another had the turn before
                 return False
             if not self._outage:
                 return True
             try:
-                self._commit.journal.reopen()
-                self._write_down(self._commit.journal)
+                commit.journal.reopen()
+                self._write_down(commit.journal)
                 with self.lock.quiet:
-                    self._catch_up(self._commit.journal)
+                    self._catch_up(commit.journal)
             except StoreUnavailable as problem:
                 logger.warning("the store can't be written yet: %s", problem)
                 with self.lock.quiet:
@@ -247,18 +252,20 @@ class Book:
         second call changes nothing, nor does the first in a book without a store. Not to be called while
         holding `lock`.
         """
-        if self._commit is None:
-            return
-        self.mend()
-        with self._commit.turn, self.lock.quiet:
+        if self._commit is not None:
+            self.mend()
+            uncut(partial(self._close, self._commit))
+
+    def _close(self, commit: GroupCommit) -> None:
+        with commit.turn, self.lock.quiet:
             if self._is_closed:
                 return
-            try:  # whatever comes between, the store is given back
-                self._commit.finish()
+            try:  # whatever one of them raises, the store is given back
+                commit.finish()
                 self.latch()  # whoever set a stop may not have come to that
                 self._name_lost_fills()
             finally:
-                self._give_back(self._commit.journal)
+                self._give_back(commit.journal)
 
     def _name_lost_fills(self) -> None:
         for event in self._backlog:

@@ -115,7 +115,10 @@ def store_file(store: str) -> Path:
 def _of_a_file(path: Path) -> Place:
     if path.name == ":memory:":
         raise ConfigurationError(NO_FILE)
-    path = path.resolve()  # two names of one file must not have two locks
+    try:
+        path = path.resolve()  # two names of one file must not have two locks
+    except (RuntimeError, ValueError):  # links in a circle, a name that is none
+        raise ConfigurationError("store: the path leads nowhere; name a file") from None
     return Place(URL.create("sqlite", database=str(path)), path)
 
 

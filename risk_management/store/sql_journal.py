@@ -468,7 +468,7 @@ def _identity(place: Place) -> tuple[int, int]:
     """What a file is told from another one by under the same name; a server's name is its own."""
     if not place.is_file:
         return 0, 0
-    known = place.beside.stat()
+    known = place.beside.lstat()
     return known.st_dev, known.st_ino
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,7 +21,7 @@ from risk_management.core.risk_manager import AdvancedRiskManager
 from risk_management.core.standing import Standing
 from risk_management.errors import EngineEnded, StoreUnavailable
 from risk_management.integration.trading_integration import TradingSystemIntegration
-from risk_management.model.events import HoldReleased, TradeDecided
+from risk_management.model.events import Filled, HoldReleased, TradeDecided
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import TradingMode
 from risk_management.store import known_ids
@@ -258,6 +260,34 @@ def _interrupted_at(line: int, file: Path) -> int | None:
         if reader.decided("theirs") is not None and not theirs.durable:
             assert reader.event(reader.decided("theirs")).decision.approved == theirs.approved
     return line + 2 if was_interrupted else None
+
+
+def test_an_interrupted_mend_writes_everything_once(place, monkeypatch):
+    """Ctrl-C comes when all is written and nothing is forgotten yet."""
+    manager, latch = holding(place), SqlJournal.latch
+    with monkeypatch.context() as patch:
+        lose(manager, patch)
+        sold = asked(manager, "sell", "out")
+        manager.execute_trade(FillReport(sold.request_id, 100.0, 100.0, execution_id="e9"))
+    held = {key: position.quantity for key, position in manager.state.positions.items()}
+
+    def interrupted(journal, **said):
+        monkeypatch.setattr(SqlJournal, "latch", latch)
+        os.kill(os.getpid(), signal.SIGINT)
+        latch(journal, **said)
+
+    monkeypatch.setattr(SqlJournal, "latch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        manager.mend_store()
+    wait_until(manager.mend_store)
+    manager.close()
+    with StoreReader.of_store(place) as reader:
+        assert verify(reader).is_clean
+        booked = [event.execution_id for event in reader.events() if isinstance(event, Filled)]
+    assert booked == ["e1", "e9"]
+    again = opened(place)
+    assert {key: position.quantity for key, position in again.state.positions.items()} == held
+    again.close()
 
 
 def test_fills_that_were_never_written_are_named_at_the_end(tmp_path, monkeypatch, caplog):
