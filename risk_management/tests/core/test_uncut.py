@@ -37,15 +37,6 @@ def test_what_it_raises_comes_back():
         uncut(act)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_nobody_waits_for_what_ended_otherwise():
-    def act() -> None:
-        raise SystemExit(3)
-
-    with pytest.raises(RuntimeError, match="ended before it was done"):
-        uncut(act)
-
-
 def test_outside_the_main_thread_nothing_is_begun():
     found: list[Thread] = []
     thread = Thread(target=lambda: uncut(lambda: found.append(current_thread())))
