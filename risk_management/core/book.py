@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
+from threading import Event as Signal
 from threading import Lock
 from typing import Final, Self
 
@@ -23,6 +26,8 @@ from risk_management.model.events import (
     Filled,
     HoldReleased,
     HoldSet,
+    ReservationClosed,
+    TradeDecided,
 )
 from risk_management.model.instrument import Instrument
 from risk_management.model.money import SCALE
@@ -37,6 +42,12 @@ STORE = "store"
 """Cause of the hold that stands while the store can't be written."""
 MOST_IN_MEMORY: Final = 100_000
 """Events that may wait for a store that can't be written."""
+AT_A_TIME: Final = 5
+"""Pieces for which everybody waits."""
+TURN: Final = 0.02
+"""Seconds that others have then."""
+ROOM_TO_CLOSE: Final = 10
+"""Times as many of approvals, which only close then, of fills and cancels."""
 PIECE: Final = 200
 """Events that are written down together after an outage."""
 LATCHED: Final = 500
@@ -101,7 +112,7 @@ class Book:
         self._newest: Unit | None = None
         self._tasks: list[Callable[[], None]] = []
         self._outage = ""
-        self._is_closed = False
+        self._is_closed = self._is_outrun = False
         self._backlog: list[Event] = []
         self._urgent: deque[Event] = deque()
         self._latching = Lock()
@@ -161,7 +172,7 @@ class Book:
             On leaving the lock: the event did not reach the disk and did not happen.
         """
         with self.lock:
-            if len(self._backlog) >= MOST_IN_MEMORY and not isinstance(event, HoldSet):
+            if len(self._backlog) >= _most_in_memory(event):
                 raise StoreUnavailable(
                     f"too much happened while the store could not be written: {self._outage}"
                 )
@@ -227,15 +238,19 @@ class Book:
                 return False
             if not self._outage:
                 return True
+            was_outrun, known = self._is_outrun, len(self._backlog)
             try:
-                commit.journal.reopen()
-                self._write_down(commit.journal)
-                with self.lock.quiet:
+                with self.lock.before_others() if was_outrun else nullcontext():
+                    commit.journal.reopen()
+                self._write_down(commit.journal, is_outrun=was_outrun)
+                with self.lock.before_others():
                     self._catch_up(commit.journal)
             except StoreUnavailable as problem:
                 logger.warning("the store can't be written yet: %s", problem)
                 with self.lock.quiet:
                     self._give_way()
+                    # who comes all the time may be why: the next try has the process for itself, once
+                    self._is_outrun = not was_outrun and len(self._backlog) > known + PIECE
                 return False
             except StoreCorrupt as problem:
                 logger.critical("the store is not the one that was written: %s", problem)
@@ -257,7 +272,7 @@ class Book:
             uncut(partial(self._close, self._commit))
 
     def _close(self, commit: GroupCommit) -> None:
-        with commit.turn, self.lock.quiet:
+        with commit.turn, self.lock.before_others():
             if self._is_closed:
                 return
             try:  # whatever one of them raises, the store is given back
@@ -282,12 +297,24 @@ class Book:
         finally:
             self._is_closed = journal.may_be_taken()
 
-    def _write_down(self, journal: Journal) -> None:
-        """Most of what happened in memory, piece by piece: nobody waits meanwhile."""
-        while len(self._backlog) > PIECE:
-            journal.write(self._backlog[:PIECE], None)
-            with self.lock.quiet:
-                del self._backlog[:PIECE]
+    def _write_down(self, journal: Journal, *, is_outrun: bool) -> None:
+        """Most of what happened in memory, piece by piece.
+
+        Nobody waits meanwhile; but where more comes than goes, everybody waits for a few pieces at a time: a
+        bot that asks on and on keeps no book from its store.
+        """
+        while (left := len(self._backlog)) > PIECE:
+            if is_outrun:
+                with self.lock.before_others():
+                    for _ in range(min(AT_A_TIME, left // PIECE)):
+                        journal.write(self._backlog[:PIECE], None)
+                        del self._backlog[:PIECE]
+                Signal().wait(TURN)  # for those who waited: the lock goes to who asks for it first again
+            else:
+                journal.write(self._backlog[:PIECE], None)
+                with self.lock.before_others():
+                    del self._backlog[:PIECE]
+                is_outrun = len(self._backlog) >= left
 
     def _catch_up(self, journal: Journal) -> None:
         now = self._head.state.as_of
@@ -304,7 +331,7 @@ class Book:
         with self._latching:
             journal.latch(in_memory="", stopped="")
             self._head = self._durable = after
-            self._backlog, self._outage = [], ""
+            self._backlog, self._outage, self._is_outrun = [], "", False
         for told in self.mended:
             told()
 
@@ -400,6 +427,16 @@ class Book:
     def _in_memory(self, event: Event) -> None:
         self._head = self._durable = self._head.after(event)
         self._backlog.append(event)
+
+
+def _most_in_memory(event: Event) -> float:
+    """How many may wait for the store before this one is not taken: what closes has room of its own."""
+    if isinstance(event, HoldSet):
+        return math.inf
+    if isinstance(event, Filled | ReservationClosed):
+        return ROOM_TO_CLOSE * MOST_IN_MEMORY
+    is_approved = isinstance(event, TradeDecided) and event.decision.approved
+    return (ROOM_TO_CLOSE if is_approved else 1) * MOST_IN_MEMORY
 
 
 def _in_turn(first: Callable[[], None] | None, tasks: Sequence[Callable[[], None]]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from threading import Event as Signal
 from threading import Lock, RLock, get_ident
 from types import TracebackType
 from typing import Final, Protocol
@@ -17,6 +19,8 @@ from risk_management.model.events import Event, Filled, TradeDecided
 __all__ = ["GroupCommit", "Journal", "Transaction", "Unit"]
 
 MOST_UNITS: Final = 256
+LONGEST: Final = 10.0
+"""Seconds for which others wait before the lock, at most."""
 UNEXPECTED: Final = "the journal failed in an unexpected way"
 
 
@@ -233,6 +237,8 @@ class Transaction:
 
     def __init__(self, enter: Callable[[], None], leave: Callable[[], Callable[[], None] | None]) -> None:
         self._lock = RLock()
+        self._is_open = Signal()
+        self._is_open.set()
         self._enter, self._leave = enter, leave
         self._owner = 0
         self._depth = 0
@@ -247,7 +253,19 @@ class Transaction:
         """The bare lock, for the Book's own repairs: leaving it queues nothing and waits for nothing."""
         return self._lock
 
+    @contextmanager
+    def before_others(self) -> Iterator[None]:
+        """The bare lock, before all who come after: who comes again and again would keep others out."""
+        self._is_open.clear()
+        try:
+            with self._lock:
+                yield
+        finally:
+            self._is_open.set()
+
     def __enter__(self) -> None:
+        if not (self._is_open.is_set() or self.is_mine):
+            self._is_open.wait(LONGEST)
         self._lock.acquire()
         self._owner = get_ident()
         self._depth += 1

@@ -37,7 +37,8 @@ class StoreLock:
     """
 
     def __init__(self, place: Place, *, tries: int = 1) -> None:
-        self._file = _opened(place.with_end(".lock"))
+        self._path = place.with_end(".lock")
+        self._file = _opened(self._path)
         while not self._take():
             tries -= 1
             if not tries:
@@ -56,6 +57,15 @@ class StoreLock:
         except BlockingIOError:
             return False
         return True
+
+    @property
+    def is_in_its_place(self) -> bool:
+        """Whether the file that is locked is still the one that others would try."""
+        try:
+            known, mine = self._path.lstat(), os.fstat(self._file.fileno())
+        except OSError:
+            return False
+        return (known.st_dev, known.st_ino) == (mine.st_dev, mine.st_ino)
 
     def release(self) -> None:
         """Give it back; a second call changes nothing."""

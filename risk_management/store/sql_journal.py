@@ -96,7 +96,7 @@ class SqlJournal:
         self._lock = StoreLock(self.place, tries=6)
         self._lease: Lease | None = None
         self._unanswered: Unanswered | None = None
-        self._is_closed = False
+        self._is_closed = self._is_passed_over = False
         with ExitStack() as failed, clear_errors(self.place):
             failed.callback(self._lock.release)
             self._models: set[str] = set()
@@ -144,8 +144,7 @@ class SqlJournal:
         left_by = "" if self._lease is None else self._lease.left_by
         rows, models, connection = batch.rows, batch.models, self._connection
         try:
-            if _identity(self.place) != self._identity:
-                raise StoreUnavailable(f"{self.place} was replaced under the running engine")
+            self._check_place()
             self._fill(batch, events)
             with self._turn, connection.begin():
                 if self._lease is not None:
@@ -195,6 +194,15 @@ class SqlJournal:
         except OSError as problem:  # the events are on disk: nobody may be told otherwise
             logger.critical("the end of the journal can't be signed: %s", problem)
 
+    def _check_place(self) -> None:
+        if not self._lock.is_in_its_place:
+            self._is_passed_over = True
+            raise StoreTaken(
+                f"the lock of {self.place} was removed, another engine may have it: end this one"
+            )
+        if _identity(self.place) != self._identity:
+            raise StoreUnavailable(f"{self.place} was replaced under the running engine")
+
     def _fill(self, batch: _Batch, events: Sequence[Event]) -> None:
         seq, before = self._tail
         for event in events:
@@ -225,8 +233,7 @@ class SqlJournal:
     def reopen(self) -> None:
         """Connect anew after a failure; see `Journal.reopen`."""
         try:
-            if _identity(self.place) != self._identity:
-                raise StoreUnavailable(f"{self.place} was replaced under the running engine")
+            self._check_place()
             self._disconnect()
             if self._lease is not None:
                 self._lease.take()  # what was under way has come to its end then, either one
@@ -323,7 +330,8 @@ class SqlJournal:
 
     def may_be_taken(self) -> bool:
         """Whether another engine may have it by now; see `Journal.may_be_taken`."""
-        return self._is_closed or (self._lease is not None and self._lease.may_be_over)
+        is_out = self._is_closed or self._is_passed_over
+        return is_out or (self._lease is not None and self._lease.may_be_over)
 
     def latched(self) -> dict[str, str]:
         """What was noted, and what the lease says of the last holder."""

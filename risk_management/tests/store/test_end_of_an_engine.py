@@ -14,6 +14,7 @@ from threading import Event, Thread, current_thread, main_thread
 import pytest
 
 from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core import book
 from risk_management.core.commit import GroupCommit, Unit
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
@@ -318,6 +319,57 @@ def test_who_was_passed_over_never_takes_it_again(store, tmp_path, monkeypatch):
         assert third.state.mode is TradingMode.ACTIVE
         third.close()
     first.close()
+
+
+# -- many who ask ----------------------------------------------------------------------------------
+
+
+def test_a_bot_that_asks_on_and_on_keeps_no_book_from_its_store(tmp_path, monkeypatch):
+    """More comes than is written: then everybody waits for a few pieces, and what is left gets less."""
+    manager, ended, write = holding(str(tmp_path / "book.db")), Event(), SqlJournal.write
+
+    def slow(journal, events, after):
+        ended.wait(0.02)
+        write(journal, events, after)
+
+    def bot() -> None:
+        while not ended.is_set():
+            asked(manager, "buy")
+
+    with monkeypatch.context() as patch:
+        lose(manager, patch)
+        other = Thread(target=bot)
+        other.start()
+        wait_until(lambda: len(manager.book._backlog) > 400)
+    monkeypatch.setattr(SqlJournal, "write", slow)
+    with ThreadPoolExecutor(1) as mender:
+        is_mended = mender.submit(manager.mend_store)
+        try:
+            assert is_mended.result(timeout=60)
+        finally:
+            ended.set()
+            other.join()
+    manager.close()
+    with StoreReader.of_store(str(tmp_path / "book.db")) as reader:
+        assert verify(reader).is_clean
+
+
+def test_what_closes_has_room_when_refusals_have_none_left(tmp_path, monkeypatch):
+    manager = holding(str(tmp_path / "book.db"))
+    open_one = asked(manager, "sell", "open")
+    monkeypatch.setattr(book, "MOST_IN_MEMORY", 20)
+    with monkeypatch.context() as patch:
+        lose(manager, patch)
+        while len(manager.book._backlog) < 20:
+            assert not asked(manager, "buy").approved
+        with pytest.raises(StoreUnavailable, match="too much happened"):
+            asked(manager, "buy")
+        assert asked(manager, "sell", "close").approved
+        report = FillReport(open_one.request_id, 100.0, 100.0, execution_id="e9")
+        assert manager.execute_trade(report).booked == 100.0
+        manager.desk.cancel("close")
+        assert not manager.emergency_stop("fire", actor="anna")
+    manager.close()
 
 
 # -- the same id -----------------------------------------------------------------------------------
