@@ -230,6 +230,8 @@ class Book:
         commit = self._commit
         if commit is None or not (self._outage or self._is_closed):
             return True
+        if self.lock.is_mine:
+            return self._mend(commit)
         return uncut(partial(self._mend, commit))
 
     def _mend(self, commit: GroupCommit) -> bool:

@@ -354,6 +354,16 @@ def test_a_bot_that_asks_on_and_on_keeps_no_book_from_its_store(tmp_path, monkey
         assert verify(reader).is_clean
 
 
+def test_who_is_inside_the_lock_may_mend_all_the_same(tmp_path, monkeypatch):
+    manager = holding(str(tmp_path / "book.db"))
+    with monkeypatch.context() as patch:
+        lose(manager, patch)
+    with manager.book.lock:
+        assert manager.mend_store()
+    assert asked(manager, "sell").durable
+    manager.close()
+
+
 def test_what_closes_has_room_when_refusals_have_none_left(tmp_path, monkeypatch):
     manager = holding(str(tmp_path / "book.db"))
     open_one = asked(manager, "sell", "open")
