@@ -240,7 +240,7 @@ class Transaction:
         self._is_open = Signal()
         self._is_open.set()
         self._enter, self._leave = enter, leave
-        self._owner = 0
+        self._owner = self._first = 0
         self._depth = 0
 
     @property
@@ -259,12 +259,14 @@ class Transaction:
         self._is_open.clear()
         try:
             with self._lock:
+                self._first = get_ident()
                 yield
         finally:
+            self._first = 0
             self._is_open.set()
 
     def __enter__(self) -> None:
-        if not (self._is_open.is_set() or self.is_mine):
+        if not (self._is_open.is_set() or self.is_mine or self._first == get_ident()):
             self._is_open.wait(LONGEST)
         self._lock.acquire()
         self._owner = get_ident()

@@ -410,10 +410,8 @@ class EmergencyProtocol:
 
     def _where(self, sent: Sequence[CloseIntent]) -> str:
         """What people have to know of closes that no broker was told of."""
-        state = self._book.state
-        if not sent or self.closing.has_broker or state.environment == "replay":
-            return ""
-        if self._executor != self.book_at_marks:
+        is_told = self.closing.has_broker or self._executor != self.book_at_marks
+        if not sent or is_told or self._book.state.environment == "replay":
             return ""
         return "; no broker is set, it is booked at the marks: close the same where it is held"
 

@@ -29,7 +29,7 @@ RELEASED = (
     "system_error",
     "ledger",
 )
-"""Alerts that a release ends."""
+"""Alerts that a release ends also where the hold was gone before they were raised."""
 
 logger = logging.getLogger(__name__)
 

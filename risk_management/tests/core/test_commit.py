@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 
 from risk_management.core.answers import Answers
+from risk_management.core.commit import Transaction
 from risk_management.core.fill_report import FillReport
 from risk_management.core.order_desk import OrderTicket
 from risk_management.core.risk_manager import AdvancedRiskManager
@@ -391,3 +392,13 @@ def test_eight_threads_and_a_store_that_fails_now_and_then(seed):
     assert same(manager, journal)
     assert missing(acts, journal.kept) == []
     assert len(acts) > 100
+
+
+def test_who_has_the_lock_before_others_may_come_in_as_any_caller(monkeypatch):
+    """What is told when a store is mended may look at the book: it must not wait for itself."""
+    lock = Transaction(lambda: None, lambda: None)
+    monkeypatch.setattr(lock._is_open, "wait", lambda _: pytest.fail("it waits for itself"))
+    with lock.before_others(), lock:
+        assert lock.is_mine
+    with lock:
+        assert lock.is_mine
