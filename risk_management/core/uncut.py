@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
-from threading import Thread, current_thread, main_thread
+from concurrent.futures import ThreadPoolExecutor
+from threading import current_thread, main_thread
 from typing import TypeVar
 
 __all__ = ["uncut"]
@@ -19,19 +19,10 @@ def uncut(act: Callable[[], T]) -> T:
     """
     if current_thread() is not main_thread():
         return act()
-    done: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(act())
-        except Exception as problem:  # noqa: BLE001 - whatever it was, who waits is told
-            done.set_exception(problem)
-        finally:
-            if not done.done():
-                done.set_exception(RuntimeError("it was ended before it was done"))
-
+    apart = ThreadPoolExecutor(max_workers=1, thread_name_prefix="risk-uncut")
     try:
-        Thread(target=run, name="risk-uncut").start()
-    except RuntimeError:  # the interpreter ends and begins no thread any more
+        done = apart.submit(act)
+    except RuntimeError:  # the interpreter ends, or no thread can be had: it is done here
         return act()
+    apart.shutdown(wait=False)
     return done.result()
