@@ -5,7 +5,7 @@ import { close, done as leave, open, toast } from "./dialog.js";
 import { live } from "./live.js";
 import { callMe, exists, session, whyNot } from "./session.js";
 import { signIn } from "./signin.js";
-import { words } from "./format.js";
+import { capital, whom, words } from "./format.js";
 
 function Ask({ does, still, word, label, danger, reasonless, extra, run, done }) {
   const [typed, setTyped] = useState("");
@@ -57,7 +57,6 @@ export function Act({ route, run, kind = "quiet", children, small }) {
 const NOUNS = { halted: "halt", reducing: "reduce-only" };
 const STILL = ["Stops and other protective orders that stand at the broker stay there.", "Fills are booked, prices are taken, alerts are sent, this page goes on."];
 const pulse = () => live().pulse;
-const UNNAMED = "what trades for no strategy";
 const scopeHolds = (scope, name = "") => (pulse()?.holds ?? []).filter((hold) => hold.scope === scope && hold.name === name);
 
 export const dangers = {
@@ -86,8 +85,8 @@ export const dangers = {
       run: (reason) => send("POST", "emergency-release", { reason }),
     });
   },
-  scope: (scope, name) => act("POST /mode", `Let ${name || UNNAMED} trade again`, {
-    word: name || "no strategy", label: "Let it trade", done: `${name || UNNAMED} may open again.`,
+  scope: (scope, name) => act("POST /mode", `Let ${whom(scope, name)} trade again`, {
+    word: name || "no strategy", label: "Let it trade", done: `${capital(whom(scope, name))} may open again.`,
     does: scopeHolds(scope, name).map((hold) => `End the ${NOUNS[hold.mode] ?? hold.mode} set by ${hold.actor} (${words(hold.cause)}): “${hold.reason}”.`),
     still: ["Every limit stays; holds of the whole portfolio stay."],
     run: (reason) => send("POST", "mode", { mode: "active", scope, name, reason }),

@@ -1,5 +1,5 @@
 // What the journal says, in sentences; what only keeps time is left out.
-import { capital, money, signed, words } from "./format.js";
+import { capital, money, signed, whom, words } from "./format.js";
 
 export const TOLD = ["HoldSet", "HoldReleased", "BotChanged", "ConfigChanged", "Noted", "EquityReported", "VarHaltChanged", "DrawdownAdjusted", "BreaksSeen", "ClockStepped", "EngineStarted", "SplitApplied", "CashMoved", "LiquidationStarted", "LiquidationStopped", "LiquidationEnded", "RuleChanged", "SilenceSet", "SilenceEnded"];
 const UNIT = 1e8;
@@ -22,8 +22,8 @@ function settings(said) {
 }
 
 const SAYS = {
-  HoldSet: ({ hold }) => [`${capital(hold.scope)}${hold.name ? ` ${hold.name}` : ""} set to ${hold.mode} (${words(hold.cause)}): ${hold.reason}`, hold.mode === "halted" ? "bad" : "warning"],
-  HoldReleased: (said) => [`${capital(said.scope)}${said.name ? ` ${said.name}` : ""} released from ${words(said.cause)}: ${said.reason}`, "ok"],
+  HoldSet: ({ hold }) => [`${capital(whom(hold.scope, hold.name))} set to ${hold.mode} (${words(hold.cause)}): ${hold.reason}`, hold.mode === "halted" ? "bad" : "warning"],
+  HoldReleased: (said) => [`${capital(whom(said.scope, said.name))} released from ${words(said.cause)}: ${said.reason}`, "ok"],
   BotChanged: ({ bot }) => [bot.enabled ? `Bot ${bot.name} registered, changed or enabled` : `Bot ${bot.name} disabled: ${bot.disabled_reason}`, bot.enabled ? "info" : "warning"],
   ConfigChanged: (said) => [settings(said), "info"],
   Noted: (said) => [`${words(said.code)}: ${said.text}`, said.code === "REFUSED" ? "warning" : "info"],

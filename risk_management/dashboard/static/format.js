@@ -29,6 +29,9 @@ export const minus = (text) => text.replace("-", "−");
 export const words = (name) => (name === "var" ? "VaR" : String(name).replaceAll("_", " "));
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+// Whom a hold is on; some trade for no strategy.
+export const whom = (scope, name) => (scope === "portfolio" ? scope : name ? `${scope} ${name}` : "what trades for no strategy");
+
 // What is told of an alert: its first sentence says what is, the others what was done and what can be.
 export function firstOf(message) {
   const found = /^(.+?[.!?])\s+(?=[A-Z])(.*)$/s.exec(message);

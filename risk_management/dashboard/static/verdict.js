@@ -1,5 +1,5 @@
 // Am I safe? One word and one sentence, from what is known; what is not known is never safe.
-import { amount, capital, percent, span, words } from "./format.js";
+import { amount, capital, percent, span, whom, words } from "./format.js";
 import { ageOf } from "./live.js";
 import { place, zoneOf } from "./place.js";
 import { said } from "./told.js";
@@ -25,7 +25,7 @@ function stopped(pulse) {
   for (const [name, reason] of Object.entries(pulse.bots.disabled)) add(`bot ${name}`, `${name} is off`, reason, [name]);
   for (const hold of pulse.holds) {
     if (hold.scope === "portfolio") continue;
-    const who = hold.scope === "bot" ? hold.name : `${hold.scope} ${hold.name}`;
+    const who = hold.scope === "bot" ? hold.name : whom(hold.scope, hold.name);
     add(`${hold.scope} ${hold.name}`, hold.mode === "halted" ? `${who} may neither open nor close` : `${who} may only close`, hold.reason, [hold.name]);
   }
   return [...lines.values()];

@@ -4,7 +4,7 @@ import { Controls, dangers, Act } from "./actions.js";
 import { told, outcome, TOLD } from "./activity.js";
 import { Closing } from "./closing.js";
 import { useAsked } from "./data.js";
-import { amount, capital, clock, money, percent, time, words as spoken } from "./format.js";
+import { amount, capital, clock, money, percent, time, whom, words as spoken } from "./format.js";
 import { canFlatten, flatten, ROUTE } from "./flatten.js";
 import { FiguresOf, useFigures } from "./figures.js";
 import { Badge, Bar, Empty, Fault, Panel } from "./parts.js";
@@ -28,7 +28,7 @@ function Doing({ pulse, entries, problem, zone }) {
   const holds = [...wide.filter((hold) => !pulse.status.blocked_by.some((text) => text.includes(hold.reason))), ...narrow.slice(0, 3)];
   return html`<section class="answer" aria-labelledby="q-done"><h2 id="q-done">What the system has done</h2>
     ${pulse.status.blocked_by.length > 0 && html`<div class="blocked"><strong>New trades are stopped</strong><ul>${pulse.status.blocked_by.map((text) => html`<li key=${text}>${capital(text)}${told_(text) && html` <em>by ${told_(text).actor}, ${time(told_(text).since, zone).slice(5, 16)}</em>`}</li>`)}</ul></div>`}
-    ${holds.length > 0 && html`<ul class="list">${holds.map((hold) => html`<li key=${hold.scope + hold.name + hold.cause}><${Badge} kind=${hold.mode === "halted" ? "bad" : "warning"}>${capital(hold.mode)}<//> <span class="clamp" title=${hold.reason}><strong>${hold.name || hold.scope}</strong>, by ${hold.actor} at ${clock(hold.since, zone)}: ${hold.reason}</span>
+    ${holds.length > 0 && html`<ul class="list">${holds.map((hold) => html`<li key=${hold.scope + hold.name + hold.cause}><${Badge} kind=${hold.mode === "halted" ? "bad" : "warning"}>${capital(hold.mode)}<//> <span class="clamp" title=${hold.reason}><strong>${capital(whom(hold.scope, hold.name))}</strong>, by ${hold.actor} at ${clock(hold.since, zone)}: ${hold.reason}</span>
       ${hold.scope !== "portfolio" && html`<${Act} small route="POST /mode" run=${() => dangers.scope(hold.scope, hold.name)}>Let it trade<//>`}</li>`)}${narrow.length > 3 && html`<li class="dim">and ${narrow.length - 3} more</li>`}</ul>`}
     ${pulse.drawdown?.position_size_multiplier < 1 && html`<p>New positions stand at ×${pulse.drawdown.position_size_multiplier} of their size: the drawdown is ${percent(pulse.status.drawdown)}, in ${pulse.drawdown.tier_name}.</p>`}
     ${entries?.length ? html`<ol class="trail">${entries.slice(0, holds.length > 2 ? 3 : 6).map((entry) => { const [text, kind] = told(entry); return html`<li key=${entry.seq} class=${kind}><time>${time(entry.at, zone).slice(5, 16)}</time><span>${text}<em> · ${entry.actor}</em></span></li>`; })}</ol>`

@@ -126,6 +126,19 @@ def test_a_held_bot_is_let_go(visit, service):
     assert not service.manager.state.holds
 
 
+def test_what_trades_for_no_strategy_is_named_and_let_go(visit, service):
+    service.manager.register_bot("plain")
+    service.manager.set_mode(TradingMode.HALTED, "odd", scope="strategy", name="", actor="me")
+    visitor = visit(service).enter(service)
+    page = visitor.page
+    page.get_by_text("what trades for no strategy may neither open nor close: odd").first.wait_for()
+    page.get_by_role("button", name="Let it trade").click()
+    visitor.fill(reason="looked at", confirm="no strategy")
+    page.get_by_role("dialog").get_by_role("button", name="Let it trade").click()
+    page.get_by_text("What trades for no strategy may open again.").wait_for()
+    assert not service.manager.state.holds
+
+
 def test_an_alert_is_resolved_and_a_rule_is_added_and_a_wrong_one_is_named(visit, service):
     service.manager.alert_manager.raise_alert("system_error", "critical", "a lost order", key="order")
     visitor = visit(service).enter(service)
