@@ -26,8 +26,9 @@ with atheris.instrument_imports(include=["risk_management", "lark", "tomllib", "
     from risk_management.config.risk_config import load_risk_config
     from risk_management.errors import ConfigurationError, StoreCorrupt
     from risk_management.model import events
-    from risk_management.service.models import TradeAsked, read
+    from risk_management.service.models import TradeAsked
     from risk_management.service.problems import Problem
+    from risk_management.service.reading import read
     from risk_management.service.strict_json import read_object
     from risk_management.store.codec import decode
 

@@ -21,8 +21,8 @@ from risk_management.errors import (
 )
 from risk_management.model.codes import Code
 from risk_management.service.guard import Admitted, Guard
-from risk_management.service.models import read, read_query
 from risk_management.service.problems import Problem, status_of
+from risk_management.service.reading import read, read_query
 from risk_management.service.route import Answer, Call, Route, Views
 from risk_management.service.sessions import COOKIE
 from risk_management.service.slashes import place_with_slashes

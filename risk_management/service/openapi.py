@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from risk_management import __version__
 from risk_management.service.answers import ErrorAnswer
-from risk_management.service.models import PRINTABLE
+from risk_management.service.fields import PRINTABLE
 from risk_management.service.route import Route
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from pydantic import Field
 from risk_management.model.access import Access
 from risk_management.model.codes import Code
 from risk_management.service.answers import Open
-from risk_management.service.models import Asked, Text
+from risk_management.service.fields import Text
+from risk_management.service.models import Asked
 from risk_management.service.problems import Problem
 from risk_management.service.route import ANYONE, Answer, Call, Route
 from risk_management.service.routes.views import SUMMARIES

@@ -12,7 +12,8 @@ from risk_management.errors import UndefinedMeasure
 from risk_management.model.access import Access
 from risk_management.model.codes import Code
 from risk_management.service.answers import Open
-from risk_management.service.models import Asked, Name
+from risk_management.service.fields import Name
+from risk_management.service.models import Asked
 from risk_management.service.problems import Problem
 from risk_management.service.route import Answer, Call, Route
 
