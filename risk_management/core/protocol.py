@@ -44,7 +44,15 @@ from risk_management.model.events import (
     VarHaltChanged,
 )
 from risk_management.model.money import SCALE
-from risk_management.model.portfolio import SYSTEM, Hold, PositionKey, Reservation, Scope, TradingMode
+from risk_management.model.portfolio import (
+    SYSTEM,
+    Hold,
+    Position,
+    PositionKey,
+    Reservation,
+    Scope,
+    TradingMode,
+)
 
 __all__ = ["EmergencyProtocol", "EmergencyReport", "Executor", "Stopped"]
 
@@ -109,7 +117,7 @@ class EmergencyProtocol:
         self._rows = emergency_rows(book.config)
         self._seen: tuple[object, ...] | None = None
         self._executor: Executor = executor or self.book_at_marks
-        self._sent: dict[PositionKey, tuple[int, int]] = {}
+        self._sent: dict[PositionKey, tuple[Position, int]] = {}
         self._told = {name for name, row in book.state.emergency.counts.items() if row.active}
         self.closing = LiquidationDesk(book, desk, clock, self.book_close)
         book.lost.append(lambda _: self._go_back())
@@ -179,9 +187,9 @@ class EmergencyProtocol:
         self._sent = {key: sent for key, sent in self._sent.items() if key in positions}
         fresh, asked_now = [], {}
         for intent in intents:
-            held = positions[intent.key].quantity
+            held = positions[intent.key]
             before, asked = self._sent.get(intent.key, (held, 0))
-            asked = asked if before == held else 0
+            asked = asked if before is held else 0  # the same size again may be another position
             if abs(intent.quantity) > abs(asked):
                 fresh.append(replace(intent, quantity=intent.quantity - asked))
                 asked_now[intent.key] = (held, intent.quantity)

@@ -536,6 +536,27 @@ def test_what_was_handed_to_an_executor_is_not_handed_over_twice(foundation):
     assert not manager.state.positions
 
 
+@pytest.mark.parametrize("books_it", [True, False])
+def test_a_position_of_the_size_that_was_closed_last_is_closed_again(make_manager, foundation, books_it):
+    def at_once(intents):
+        for intent in intents:
+            manager.protocol.book_close(intent)
+
+    config, _ = make_manager(
+        emergency_config={
+            "rows": [{"name": "floor", "metric": "gross_exposure", "threshold": 0.5, "action": "liquidate"}]
+        }
+    )
+    whole = replace(foundation, config=config.config)
+    manager = AdvancedRiskManager.on(whole, executor=at_once if books_it else None)
+    for _ in range(3):
+        manager.update_prices({"KO": 63.0})
+        manager.add_position("KO", 6300.0, 63.0, bot_name="a")
+        manager.assess_overall_risk()
+        assert not manager.state.positions
+        manager.release_emergency("me", "looked at")
+
+
 def test_an_assessment_speaks_the_whole_vocabulary(manager):
     assert set(manager.assess_overall_risk().metrics) == set(VOCABULARY)
 
