@@ -31,6 +31,8 @@ class Answers:
         self._journal = journal
         self._known: dict[str, TradeDecided] = {}
         self._order: deque[str] = deque()
+        self._unread: set[str] = set()
+        """Answered while the journal could not be read, so that it may know an earlier answer."""
 
     def find(self, request_id: str) -> TradeDecided | None:
         """What an id was answered, None for one that was never given out.
@@ -41,8 +43,14 @@ class Answers:
             It was given out, and the journal that knows the answer can't be read.
         """
         known = self._known.get(request_id)
-        if known is None and self._journal is not None:
+        if self._journal is None:
+            return known
+        if known is None:
             return self._journal.decided(request_id)
+        if request_id in self._unread:
+            with suppress(StoreUnavailable):
+                known = self._known[request_id] = self._journal.decided(request_id) or known
+                self._unread.discard(request_id)
         return known
 
     def keep(self, answer: TradeDecided, state: PortfolioState) -> None:
@@ -57,11 +65,11 @@ class Answers:
                 del self._known[oldest]
 
     def read_again(self) -> None:
-        """The journal can be read again: what it answered first is the answer, whatever was said since."""
-        for name, known in tuple(self._known.items()):
-            if self._journal is not None and not known.decision.durable:
-                with suppress(StoreUnavailable):
-                    self._known[name] = self._journal.decided(name) or known
+        """The journal can be read again: what it answered first is the answer, whatever was said since.
+
+        It is asked when the answer is: thousands were given in a long outage, and everybody waits for this.
+        """
+        self._unread = {name for name, known in self._known.items() if not known.decision.durable}
 
     def go_back(self, version: int) -> None:
         """Forget the answers of a state that was lost."""

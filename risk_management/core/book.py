@@ -6,10 +6,8 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
-from threading import Event as Signal
 from threading import Lock
 from typing import Final, Self
 
@@ -26,7 +24,6 @@ from risk_management.model.events import (
     Filled,
     HoldReleased,
     HoldSet,
-    ReservationClosed,
     TradeDecided,
 )
 from risk_management.model.instrument import Instrument
@@ -42,14 +39,15 @@ STORE = "store"
 """Cause of the hold that stands while the store can't be written."""
 MOST_IN_MEMORY: Final = 100_000
 """Events that may wait for a store that can't be written."""
-AT_A_TIME: Final = 5
-"""Pieces for which everybody waits."""
-TURN: Final = 0.02
-"""Seconds that others have then."""
-ROOM_TO_CLOSE: Final = 10
-"""Times as many of approvals, which only close then, of fills and cancels."""
+LEAST_WAIT: Final = 0.05
+MOST_WAIT: Final = 0.5
+"""Seconds for which everybody waits before each act where more comes than goes."""
+ROOM: Final = 10
+"""Times as many of what is no refusal: of approvals, which only close then, of fills and cancels."""
 PIECE: Final = 200
 """Events that are written down together after an outage."""
+LEAST_PIECE: Final = 10
+"""As few, where more never reached a slow server in time."""
 LATCHED: Final = 500
 
 
@@ -112,7 +110,8 @@ class Book:
         self._newest: Unit | None = None
         self._tasks: list[Callable[[], None]] = []
         self._outage = ""
-        self._is_closed = self._is_outrun = False
+        self._is_closed = False
+        self._wait, self._piece = 0.0, PIECE
         self._backlog: list[Event] = []
         self._urgent: deque[Event] = deque()
         self._latching = Lock()
@@ -172,7 +171,7 @@ class Book:
             On leaving the lock: the event did not reach the disk and did not happen.
         """
         with self.lock:
-            if len(self._backlog) >= _most_in_memory(event):
+            if not self._events and len(self._backlog) >= _most_in_memory(event):  # else it is cut in two
                 raise StoreUnavailable(
                     f"too much happened while the store could not be written: {self._outage}"
                 )
@@ -230,6 +229,8 @@ class Book:
         commit = self._commit
         if commit is None or not (self._outage or self._is_closed):
             return True
+        if commit.is_mine:
+            return False
         if self.lock.is_mine:
             return self._mend(commit)
         return uncut(partial(self._mend, commit))
@@ -240,19 +241,21 @@ class Book:
                 return False
             if not self._outage:
                 return True
-            was_outrun, known = self._is_outrun, len(self._backlog)
+            known, is_open = len(self._backlog), False
             try:
-                with self.lock.before_others() if was_outrun else nullcontext():
+                with self.lock.slowed(self._wait):
                     commit.journal.reopen()
-                self._write_down(commit.journal, is_outrun=was_outrun)
+                is_open = True
+                self._write_down(commit.journal)
                 with self.lock.before_others():
                     self._catch_up(commit.journal)
             except StoreUnavailable as problem:
                 logger.warning("the store can't be written yet: %s", problem)
                 with self.lock.quiet:
                     self._give_way()
-                    # who comes all the time may be why: the next try has the process for itself, once
-                    self._is_outrun = not was_outrun and len(self._backlog) > known + PIECE
+                    self._slow_down(known + PIECE)  # who comes all the time may be why
+                if is_open:
+                    self._piece = max(self._piece // 2, LEAST_PIECE)
                 return False
             except StoreCorrupt as problem:
                 logger.critical("the store is not the one that was written: %s", problem)
@@ -266,12 +269,19 @@ class Book:
         """Keep the state for a fast start and let another process have the store.
 
         What was begun is written; from then on nothing is taken: whoever comes is told by `EngineEnded`. A
-        second call changes nothing, nor does the first in a book without a store. Not to be called while
-        holding `lock`.
+        second call changes nothing, nor does the first in a book without a store. Where the thread holds
+        `lock`, as under a signal handler, it is done when that has been left.
         """
-        if self._commit is not None:
+        if self._commit is not None and not self.put_off(self.close):
             self.mend()
             uncut(partial(self._close, self._commit))
+
+    def put_off(self, task: Callable[[], None]) -> bool:
+        """Whether this thread is amid an act, under a signal handler: then the task is done behind it."""
+        is_amid = self._commit is not None and (self.lock.is_held or self._commit.is_mine)
+        if is_amid:
+            self.lock.put_off(task)
+        return is_amid
 
     def _close(self, commit: GroupCommit) -> None:
         with commit.turn, self.lock.before_others():
@@ -299,24 +309,22 @@ class Book:
         finally:
             self._is_closed = journal.may_be_taken()
 
-    def _write_down(self, journal: Journal, *, is_outrun: bool) -> None:
+    def _write_down(self, journal: Journal) -> None:
         """Most of what happened in memory, piece by piece.
 
-        Nobody waits meanwhile; but where more comes than goes, everybody waits for a few pieces at a time: a
+        Nobody waits meanwhile; but where more comes than goes, everybody waits a little before each act: a
         bot that asks on and on keeps no book from its store.
         """
-        while (left := len(self._backlog)) > PIECE:
-            if is_outrun:
-                with self.lock.before_others():
-                    for _ in range(min(AT_A_TIME, left // PIECE)):
-                        journal.write(self._backlog[:PIECE], None)
-                        del self._backlog[:PIECE]
-                Signal().wait(TURN)  # for those who waited: the lock goes to who asks for it first again
-            else:
-                journal.write(self._backlog[:PIECE], None)
-                with self.lock.before_others():
-                    del self._backlog[:PIECE]
-                is_outrun = len(self._backlog) >= left
+        while (left := len(self._backlog)) > (some := self._piece):
+            with self.lock.slowed(self._wait):
+                journal.write(self._backlog[:some], None)
+            with self.lock.before_others():
+                del self._backlog[:some]
+            self._slow_down(left)
+
+    def _slow_down(self, most: int) -> None:
+        if len(self._backlog) >= most:
+            self._wait = min(max(2 * self._wait, LEAST_WAIT), MOST_WAIT)
 
     def _catch_up(self, journal: Journal) -> None:
         now = self._head.state.as_of
@@ -333,7 +341,8 @@ class Book:
         with self._latching:
             journal.latch(in_memory="", stopped="")
             self._head = self._durable = after
-            self._backlog, self._outage, self._is_outrun = [], "", False
+            self._backlog, self._outage = [], ""
+            self._wait, self._piece = 0.0, PIECE
         for told in self.mended:
             told()
 
@@ -432,13 +441,11 @@ class Book:
 
 
 def _most_in_memory(event: Event) -> float:
-    """How many may wait for the store before this one is not taken: what closes has room of its own."""
+    """How many may wait for the store before an act that begins with this one is not taken."""
     if isinstance(event, HoldSet):
         return math.inf
-    if isinstance(event, Filled | ReservationClosed):
-        return ROOM_TO_CLOSE * MOST_IN_MEMORY
-    is_approved = isinstance(event, TradeDecided) and event.decision.approved
-    return (ROOM_TO_CLOSE if is_approved else 1) * MOST_IN_MEMORY
+    is_refused = isinstance(event, TradeDecided) and not event.decision.approved
+    return (1 if is_refused else ROOM) * MOST_IN_MEMORY
 
 
 def _in_turn(first: Callable[[], None] | None, tasks: Sequence[Callable[[], None]]) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from threading import Condition, RLock, get_ident
 from threading import Event as Signal
-from threading import Lock, RLock, get_ident
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -21,6 +21,7 @@ __all__ = ["GroupCommit", "Journal", "Transaction", "Unit"]
 MOST_UNITS: Final = 256
 LONGEST: Final = 10.0
 """Seconds for which others wait before the lock, at most."""
+ALWAYS: Final = (True,)
 UNEXPECTED: Final = "the journal failed in an unexpected way"
 
 
@@ -160,9 +161,16 @@ class GroupCommit:
         lost: Callable[[StoreUnavailable, Sequence[Unit]], None],
     ) -> None:
         self.journal = journal
-        self.turn = Lock()
+        self.turn = RLock()
+        self._turn = Condition(self.turn)
+        self._is_late = False
         self._kept, self._lost = kept, lost
         self._queue: deque[Unit] = deque()
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the calling thread has the turn: it writes, and what asks is a signal handler on top."""
+        return _is_mine(self._turn)
 
     def add(self, unit: Unit) -> None:
         """Queue a unit; called under the Book's lock, so that the order is that of the state."""
@@ -177,14 +185,22 @@ class GroupCommit:
     def wait(self, unit: Unit) -> None:
         """Return when a unit is on disk; whoever comes first writes for all that wait.
 
+        A signal handler on top of a write can't wait for it: it is written when the handler has returned.
+
         Raises
         ------
         StoreUnavailable
             It was lost, whole.
         """
         if not unit.is_settled:
+            if self.is_mine:
+                self._is_late = True
+                return
             with self.turn:
                 self._write_until(unit)
+                if self._is_late:
+                    self._is_late = False
+                    self.finish()
         if unit.problem is not None:
             raise StoreUnavailable(str(unit.problem)) from unit.problem
 
@@ -237,8 +253,11 @@ class Transaction:
 
     def __init__(self, enter: Callable[[], None], leave: Callable[[], Callable[[], None] | None]) -> None:
         self._lock = RLock()
+        self._whose = Condition(self._lock)
         self._is_open = Signal()
         self._is_open.set()
+        self._patience = LONGEST
+        self._put_off: Callable[[], None] | None = None
         self._enter, self._leave = enter, leave
         self._owner = self._first = 0
         self._depth = 0
@@ -247,6 +266,15 @@ class Transaction:
     def is_mine(self) -> bool:
         """Whether the calling thread is inside."""
         return self._owner == get_ident()
+
+    @property
+    def is_held(self) -> bool:
+        """As `is_mine`, and right between any two steps of coming in and going out: for signal handlers."""
+        return _is_mine(self._whose)
+
+    def put_off(self, task: Callable[[], None]) -> None:
+        """Do something when whoever is inside has left and waited for the disk."""
+        self._put_off = task
 
     @property
     def quiet(self) -> RLock:
@@ -265,21 +293,50 @@ class Transaction:
             self._first = 0
             self._is_open.set()
 
+    @contextmanager
+    def slowed(self, seconds: float) -> Iterator[None]:
+        """Whoever comes waits so long first: who comes again and again leaves the process to who needs it."""
+        if not seconds:
+            yield
+            return
+        self._patience = seconds
+        self._is_open.clear()
+        try:
+            yield
+        finally:
+            self._is_open.set()
+            self._patience = LONGEST
+
     def __enter__(self) -> None:
         if not (self._is_open.is_set() or self.is_mine or self._first == get_ident()):
-            self._is_open.wait(LONGEST)
-        self._lock.acquire()
-        self._owner = get_ident()
-        self._depth += 1
-        if self._depth == 1:
-            is_in = False
-            try:
+            self._is_open.wait(self._patience)
+        got: list[bool] = []
+        depth, is_in = -1, False
+        try:  # a person's Ctrl-C comes while one waits here, and is raised right behind it
+            got.extend(map(self._lock.acquire, ALWAYS))  # one step: nothing comes between having and knowing
+            depth = self._depth
+            self._owner = get_ident()
+            self._depth = depth + 1
+            if not depth:
                 self._enter()
-                is_in = True
-            finally:
-                if not is_in:
-                    self._depth = self._owner = 0
-                    self._lock.release()
+            is_in = True
+        finally:
+            if got and not is_in:
+                self._go(depth)
+                self._do_put_off()
+
+    def _go(self, depth: int) -> None:
+        """Give the lock back once; the thread is `depth` deep in it then, below 0: as deep as before."""
+        if depth >= 0:
+            self._depth = depth
+        if not self._depth:
+            self._owner = 0
+        self._lock.release()
+
+    def _do_put_off(self) -> None:
+        task, self._put_off = self._put_off, None
+        if task is not None:
+            task()
 
     def __exit__(
         self,
@@ -287,14 +344,23 @@ class Transaction:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        afterwards = None
+        afterwards, depth = None, self._depth - 1
         try:
-            if self._depth == 1:
-                afterwards = self._leave()
+            try:
+                if not depth:
+                    afterwards = self._leave()
+            finally:
+                self._go(depth)
+            if afterwards is not None:
+                afterwards()
         finally:
-            self._depth -= 1
-            if self._depth == 0:
-                self._owner = 0
-            self._lock.release()
-        if afterwards is not None:
-            afterwards()
+            if not depth and self._put_off is not None:
+                self._do_put_off()
+
+
+def _is_mine(lock: Condition) -> bool:
+    try:
+        lock.notify(0)
+    except RuntimeError:
+        return False
+    return True

@@ -24,5 +24,6 @@ def uncut(act: Callable[[], T]) -> T:
         done = apart.submit(act)
     except RuntimeError:  # the interpreter ends, or no thread can be had: it is done here
         return act()
-    apart.shutdown(wait=False)
+    finally:
+        apart.shutdown(wait=False)  # also where Ctrl-C came while it began: else its thread waits for ever
     return done.result()

@@ -313,7 +313,12 @@ class TradingSystemIntegration:
         self.last_assessment = self.risk_manager.assess_overall_risk()
 
     def close(self) -> None:
-        """End the background assessments and let another process have the store."""
+        """End the background assessments and let another process have the store.
+
+        A signal handler may call it too: where it came in the midst of an act, it is done behind that.
+        """
+        if self.risk_manager.book.put_off(self.close):
+            return
         with ExitStack() as parts:  # whatever one of them raises, the book is given back
             parts.callback(self.risk_manager.close)
             if self.broker_link is not None:

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 from threading import Event
 from typing import Final, TextIO
+from weakref import WeakSet
 
 from risk_management.errors import StoreInUse, StoreUnavailable
 from risk_management.store.place import Place
@@ -39,6 +40,8 @@ class StoreLock:
     def __init__(self, place: Place, *, tries: int = 1) -> None:
         self._path = place.with_end(".lock")
         self._file = _opened(self._path)
+        self._folder = _identity(self._path.parent)
+        self._process = os.getpid()
         while not self._take():
             tries -= 1
             if not tries:
@@ -50,6 +53,7 @@ class StoreLock:
         self._file.truncate()
         json.dump({"pid": os.getpid(), "host": socket.gethostname()}, self._file)
         self._file.flush()
+        _HELD.add(self)
 
     def _take(self) -> bool:
         try:
@@ -59,13 +63,23 @@ class StoreLock:
         return True
 
     @property
-    def is_in_its_place(self) -> bool:
-        """Whether the file that is locked is still the one that others would try."""
+    def is_of_a_parent(self) -> bool:
+        """Whether this process was forked from the one that has it."""
+        return os.getpid() != self._process
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether others would try another file than the one that is locked, and find it free.
+
+        A folder that is gone as a whole, or a disk that can't be asked, was not left to anybody.
+        """
+        mine = os.fstat(self._file.fileno())
         try:
-            known, mine = self._path.lstat(), os.fstat(self._file.fileno())
+            return _identity(self._path) != (mine.st_dev, mine.st_ino)
+        except FileNotFoundError:
+            return self._folder == _of_what_is_there(self._path.parent)
         except OSError:
             return False
-        return (known.st_dev, known.st_ino) == (mine.st_dev, mine.st_ino)
 
     def release(self) -> None:
         """Give it back; a second call changes nothing."""
@@ -75,6 +89,18 @@ class StoreLock:
         """Whoever forgot to give it back does so with its end."""
         if hasattr(self, "_file"):
             self._file.close()
+
+
+_HELD: Final[WeakSet[StoreLock]] = WeakSet()
+
+
+def _let_go() -> None:
+    """In a forked child: the lock is free when its parent ends, whatever becomes of the child."""
+    for lock in _HELD:
+        lock.release()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def holder(place: Place) -> str | None:
@@ -91,6 +117,18 @@ def holder(place: Place) -> str | None:
     except OSError as problem:
         raise StoreUnavailable(f"{path} can't be read ({problem.strerror}); check its rights") from None
     return None
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    known = path.lstat()
+    return known.st_dev, known.st_ino
+
+
+def _of_what_is_there(path: Path) -> tuple[int, int] | None:
+    try:
+        return _identity(path)
+    except OSError:
+        return None
 
 
 def _opened(path: Path) -> TextIO:

@@ -195,13 +195,16 @@ class SqlJournal:
             logger.critical("the end of the journal can't be signed: %s", problem)
 
     def _check_place(self) -> None:
-        if not self._lock.is_in_its_place:
+        said = ""
+        if self._lock.is_of_a_parent:
+            said = f"this process was forked from the one that serves {self.place}: ask that over HTTP"
+        elif self._lock.is_removed:
+            said = f"the lock of {self.place} was removed, another engine may have it: end this one"
+        if said:
             self._is_passed_over = True
-            raise StoreTaken(
-                f"the lock of {self.place} was removed, another engine may have it: end this one"
-            )
-        if _identity(self.place) != self._identity:
-            raise StoreUnavailable(f"{self.place} was replaced under the running engine")
+            raise StoreTaken(said)
+        if not self._is_in_its_place():
+            raise StoreUnavailable(f"{self.place} is gone, or was replaced under the running engine")
 
     def _fill(self, batch: _Batch, events: Sequence[Event]) -> None:
         seq, before = self._tail
@@ -248,6 +251,7 @@ class SqlJournal:
             if self._lease is not None:
                 self._lease.release(in_order=False)  # it is for one that knows the whole journal
             raise StoreCorrupt(f"{self._broken}, which was the last one written")
+        self._is_passed_over = False  # whoever brought the lock back, nobody wrote meanwhile
 
     def _note_unanswered(self, before: Tail, rows: Sequence[dict[str, Any]]) -> None:
         """Whoever waits for them is told that they did not happen; a server may have them all the same."""
@@ -319,6 +323,8 @@ class SqlJournal:
 
     def latch(self, *, stopped: str | None = None, in_memory: str | None = None) -> None:
         """Note what must outlive the process; see `Journal.latch`."""
+        if self._lock.is_of_a_parent:
+            return
         try:
             with self._latching:
                 known = self._latch.read()
@@ -351,6 +357,9 @@ class SqlJournal:
         StoreUnavailable
             It is closed, and another file stands in its place, or none: what was written is not there.
         """
+        if self._lock.is_of_a_parent:  # all of it is the parent's
+            self._end()
+            return
         with ExitStack() as parts:  # whatever one of them raises, the others are closed too
             parts.callback(self._lock.release)
             parts.callback(self._head.close)
@@ -362,7 +371,7 @@ class SqlJournal:
             if last is not None and not self._broken and last.state.version == self._tail.seq:
                 self._keep_last(last)
         if not self._is_in_its_place():
-            raise StoreUnavailable(f"{self.place} was replaced under the running engine")
+            raise StoreUnavailable(f"{self.place} is gone, or was replaced under the running engine")
 
     def _end(self) -> None:
         self._is_closed = True

@@ -383,6 +383,116 @@ def test_what_closes_has_room_when_refusals_have_none_left(tmp_path, monkeypatch
     manager.close()
 
 
+def test_a_fill_that_alarms_is_booked_once_where_the_room_ends(tmp_path, monkeypatch):
+    """What people are told of it has no room of its own to be refused: the fill would be booked again."""
+    manager = holding(str(tmp_path / "book.db"))
+    assert asked(manager, "sell", "open").approved
+    with monkeypatch.context() as patch:
+        lose(manager, patch)
+        held = {key.symbol: one.quantity for key, one in manager.state.positions.items()}
+        patch.setattr(book, "MOST_IN_MEMORY", (len(manager.book._backlog) + 1) / book.ROOM)
+        done = manager.execute_trade(FillReport("open", 20.0, 92.0, final=False))
+        assert done.flags == ("OFF_PRICE",)
+        assert not done.duplicate
+        (after,) = manager.state.positions.values()
+        assert after.quantity - held["AAA"] == round(-20.0 / 92.0 * SCALE)
+        with pytest.raises(StoreUnavailable, match="too much happened"):
+            manager.execute_trade(FillReport("open", 20.0, 100.0, final=False))
+        assert list(manager.state.positions.values()) == [after]
+    manager.close()
+
+
+def test_whoever_mends_a_store_that_does_not_answer_keeps_nobody_waiting(tmp_path, monkeypatch):
+    """Where a bot asks on and on, others are slowed and not kept out: the stop comes through."""
+    manager = holding(str(tmp_path / "book.db"))
+    with monkeypatch.context() as patch:
+        lose(manager, patch)
+        is_asked, may_answer = Event(), Event()
+
+        def still(_):
+            is_asked.set()
+            assert may_answer.wait(60)
+            raise StoreUnavailable("it is away")
+
+        patch.setattr(SqlJournal, "reopen", still)
+        patch.setattr(manager.book, "_wait", 0.05)
+        mending = Thread(target=manager.mend_store)
+        mending.start()
+        assert is_asked.wait(30)
+        stop = Thread(target=manager.emergency_stop, args=("fire",), kwargs={"actor": "anna"})
+        stop.start()
+        stop.join(30)
+        assert manager.state.mode is TradingMode.HALTED
+        assert not may_answer.is_set()
+        may_answer.set()
+        mending.join(30)
+    assert manager.mend_store()
+    manager.close()
+
+
+def test_answers_of_an_outage_are_looked_up_when_they_are_asked_for(tmp_path, monkeypatch):
+    """Thousands were given: while they were looked up everybody waited, the stop too."""
+    manager = holding(str(tmp_path / "book.db"))
+    with monkeypatch.context() as patch:
+        lose(manager, patch)
+        for number in range(30):
+            assert not asked(manager, "buy", f"r{number}").approved
+    looks = []
+    find = SqlJournal.decided
+    monkeypatch.setattr(SqlJournal, "decided", lambda j, name: looks.append(name) or find(j, name))
+    assert manager.mend_store()
+    assert not looks
+    for _ in range(2):
+        assert manager.desk.decision("r7").rejection_reasons
+    assert looks == ["r7"]
+    manager.close()
+
+
+def test_a_server_that_takes_only_little_in_time_is_written_little_at_once(tmp_path, monkeypatch):
+    manager = holding(str(tmp_path / "book.db"))
+    with monkeypatch.context() as patch:
+        lose(manager, patch)
+        for _ in range(300):
+            asked(manager, "buy")
+    write = SqlJournal.write
+
+    def slow(journal, events, after):
+        if len(events) > 60:
+            journal._broken = "no answer in 2 s"
+            raise StoreUnavailable(journal._broken)
+        write(journal, events, after)
+
+    monkeypatch.setattr(SqlJournal, "write", slow)
+    tries = next(n for n in range(1, 9) if manager.mend_store())
+    assert tries == 3  # 200, 100, 50
+    assert manager.book._piece == book.PIECE
+    manager.close()
+
+
+def test_a_folder_that_was_away_for_a_moment_ends_nothing(tmp_path):
+    """A volume that was unmounted is no removed lock: what closes passes, and all goes on when it is back."""
+    home = tmp_path / "volume"
+    home.mkdir()
+    manager = holding(str(home / "book.db"))
+    home.rename(tmp_path / "away")
+    away = asked(manager, "sell")
+    assert away.approved
+    assert not away.durable
+    assert "gone" in manager.book.outage
+    assert not manager.book.may_be_taken
+    (tmp_path / "away").rename(home)
+    assert manager.mend_store()
+    lock = home / "book.db.lock"
+    lock.rename(tmp_path / "lock")
+    assert not asked(manager, "sell").approved  # somebody may start another engine by now
+    assert manager.book.may_be_taken
+    (tmp_path / "lock").rename(lock)
+    assert manager.mend_store()
+    assert not manager.book.may_be_taken
+    assert asked(manager, "buy").approved
+    manager.close()
+
+
 # -- the same id -----------------------------------------------------------------------------------
 
 

@@ -1,0 +1,206 @@
+"""Ctrl-C, signal handlers and forks: none keeps a lock, waits for itself or serves a book beside another."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Thread
+
+import pytest
+
+from risk_management.config.risk_config import RiskManagementConfig
+from risk_management.core import uncut as uncut_module
+from risk_management.core.commit import Transaction
+from risk_management.core.uncut import uncut
+from risk_management.errors import EngineEnded
+from risk_management.integration.trading_integration import TradingSystemIntegration
+from risk_management.model.portfolio import TradingMode
+from risk_management.store import sql_journal
+from risk_management.store.sql_journal import SqlJournal
+from risk_management.tests.store.test_lost_server import asked, holding
+from risk_management.tests.store.test_postgres import opened
+
+pytestmark = pytest.mark.usefixtures("_at_home")
+
+
+def test_who_is_interrupted_while_he_waits_for_the_lock_does_not_keep_it():
+    """The signal comes while he waits, and is raised when he has the lock: then he must not have it."""
+    lock, is_held = Transaction(lambda: None, lambda: None), Event()
+
+    def hold() -> None:
+        with lock:
+            is_held.set()
+            assert not Event().wait(0.2)  # the other waits by now
+            _thread.interrupt_main()
+
+    holder = Thread(target=hold)
+    holder.start()
+    assert is_held.wait(30)
+    with pytest.raises(KeyboardInterrupt), lock:
+        Event().wait(0.5)  # where the other was late, it comes here
+    holder.join()
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(lock.quiet.acquire, timeout=5).result()
+        other.submit(lock.quiet.release).result()
+
+
+@pytest.fixture
+def in_a_write(monkeypatch):
+    """Have a signal handler do something in the midst of the next write, on top of the one who writes."""
+
+    def arm(act) -> None:
+        write = sql_journal.append
+
+        def signalled(*said) -> None:
+            if threading.current_thread() is not threading.main_thread():
+                return write(*said)
+            monkeypatch.setattr(sql_journal, "append", write)
+            signal.raise_signal(signal.SIGUSR1)
+            return write(*said)
+
+        before = signal.signal(signal.SIGUSR1, lambda *_: act())
+        befores.append(before)
+        monkeypatch.setattr(sql_journal, "append", signalled)
+
+    befores: list[object] = []
+    yield arm
+    for before in befores:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_signal_handler_may_end_the_engine(tmp_path, in_a_write):
+    """The usual handler of SIGTERM comes on top of an act: that is whole, and then the book is given back."""
+    place = str(tmp_path / "book.db")
+    manager = holding(place)
+    in_a_write(manager.close)
+    decision = asked(manager, "sell", "last")
+    assert decision.approved
+    assert decision.durable
+    assert manager.book.has_ended
+    with pytest.raises(EngineEnded):
+        asked(manager, "sell", "late")
+    second = opened(place)
+    assert "last" in second.state.reservations
+    second.close()
+
+
+def test_a_signal_handler_that_ends_the_program_ends_the_engine_in_order(tmp_path, in_a_write):
+    place = str(tmp_path / "book.db")
+    manager = holding(place)
+
+    def end() -> None:
+        manager.close()
+        raise SystemExit
+
+    in_a_write(end)
+    with pytest.raises(SystemExit):
+        asked(manager, "sell", "last")
+    assert manager.book.has_ended
+    second = opened(place)
+    assert "last" not in second.state.reservations  # it was not answered
+    assert second.state.mode is TradingMode.ACTIVE
+    second.close()
+
+
+def test_a_signal_handler_may_end_an_integration_that_watches(tmp_path, in_a_write):
+    risk = TradingSystemIntegration(RiskManagementConfig().update(store=str(tmp_path / "book.db")))
+    risk.start_monitoring()
+    in_a_write(risk.close)
+    risk.risk_manager.record_cash("deposit", 1000.0)
+    assert risk.risk_manager.book.has_ended
+    assert not risk.is_monitoring
+    SqlJournal(str(tmp_path / "book.db")).close()
+
+
+def test_a_stop_in_a_signal_handler_is_written_behind_what_it_came_on_top_of(tmp_path, in_a_write):
+    place = str(tmp_path / "book.db")
+    manager = holding(place)
+    in_a_write(lambda: manager.emergency_stop("signal", actor="anna"))
+    asked(manager, "sell", "last")
+    assert manager.state.mode is TradingMode.HALTED
+    second = Thread(target=manager.close)
+    second.start()
+    second.join(30)
+    again = opened(place)
+    assert again.state.mode is TradingMode.HALTED
+    again.close()
+
+
+def test_who_is_interrupted_while_a_thread_begins_leaves_none_behind(monkeypatch):
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *said):
+            super().submit(*said)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(uncut_module, "ThreadPoolExecutor", Interrupted)
+    is_done = Event()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        uncut(is_done.set)
+    assert is_done.wait(30)
+    for thread in threading.enumerate():
+        if thread.name.startswith("risk-uncut"):
+            thread.join(30)
+            assert not thread.is_alive(), caught  # which holds the pool, as a program's traceback does
+
+
+def _in_a_fork(act) -> str:
+    reads, writes = os.pipe()
+    child = os.fork()
+    if not child:
+        signal.alarm(30)
+        try:
+            os.write(writes, act().encode())
+        finally:
+            os._exit(0)
+    os.close(writes)
+    with os.fdopen(reads) as answer:
+        said = answer.read()
+    os.waitpid(child, 0)
+    return said
+
+
+def test_a_forked_child_is_no_second_engine(tmp_path):
+    place = str(tmp_path / "book.db")
+    manager = holding(place)
+
+    def sell_and_end() -> str:
+        decision = asked(manager, "sell", "child")
+        outage, mode = manager.book.outage, manager.state.mode.value
+        manager.close()
+        return f"{decision.approved} {mode} {outage}"
+
+    said = _in_a_fork(sell_and_end)
+    assert said.startswith("False halted this process was forked from the one that serves")
+    assert not manager.book.outage
+    assert asked(manager, "sell", "parent").durable
+    manager.close()
+    second = opened(place)
+    assert set(second.state.reservations) == {"parent"}
+    assert second.state.mode is TradingMode.ACTIVE
+    second.close()
+
+
+def test_a_child_that_lives_on_keeps_no_book_of_a_parent_that_was_killed(tmp_path):
+    place = str(tmp_path / "book.db")
+    reads, writes = os.pipe()
+    engine = os.fork()
+    if not engine:
+        signal.alarm(60)
+        holding(place)
+        child = os.fork()
+        if child:
+            os.write(writes, f"{child}\n".encode())
+        signal.pause()
+    os.close(writes)
+    with os.fdopen(reads) as answer:
+        child = int(answer.readline())
+        os.kill(engine, signal.SIGKILL)
+        os.waitpid(engine, 0)
+        try:
+            manager = opened(place)
+            manager.close()
+        finally:
+            os.kill(child, signal.SIGKILL)
