@@ -142,7 +142,11 @@ _SENTENCES: Final[Mapping[str, Callable[[Body], str]]] = {
     "EngineStarted": lambda said: f"process {said['pid']} on {said['host']}, version {said['software']}",
     "Noted": lambda said: f"{said['code']}: {said['text']}",
     "BreaksSeen": _breaks,
-    "ClockStepped": lambda said: f"the wall clock stepped by {said['seconds']:g} s",
+    "ClockStepped": lambda said: (
+        f"the wall clock stepped by {said['seconds']:g} s"
+        if said["seconds"]
+        else "a start: prices from before it open nothing"
+    ),
     "PositionAdded": _added,
     "QuotesReceived": _quotes,
     "RateReceived": lambda said: f"{said['currency']} {_first(said['rate']):,.8g}",

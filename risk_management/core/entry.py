@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +17,7 @@ from risk_management.model.portfolio import EXTERNAL, OPERATOR, SYSTEM, Portfoli
 
 __all__ = [
     "HIDDEN",
+    "check_spelling",
     "checked_bot",
     "checked_instrument",
     "checked_moment",
@@ -27,6 +28,7 @@ __all__ = [
     "entry_event",
     "instrument_event",
     "is_symbol",
+    "other_spellings",
     "weight_events",
 ]
 
@@ -231,6 +233,30 @@ def _unit(state: PortfolioState, symbol: str) -> float:
         return 1.0
     rate = state.rates.get(instrument.currency)
     return instrument.multiplier * (rate.value if rate is not None else 1.0)
+
+
+def check_spelling(state: PortfolioState, symbols: Iterable[str], field: str = "symbol") -> None:
+    """Raise where the book knows a symbol in another case: as two instruments they would have two limits.
+
+    Raises
+    ------
+    InvalidRequest
+        ``INVALID_SYMBOL``
+    """
+    for symbol, known in other_spellings(state, symbols).items():
+        said = f"{symbol!r} is {known!r} in this book: write it so, in upper and lower case too"
+        raise InvalidRequest("INVALID_SYMBOL", field, said)
+
+
+def other_spellings(state: PortfolioState, symbols: Iterable[str]) -> dict[str, str]:
+    """Symbols that the book, or an earlier one of them, knows in another case, each with the known one."""
+    new = [s for s in symbols if s not in state.instruments and s not in state.quotes]
+    if not new:
+        return {}
+    names = {*state.model.matrix.symbols, *state.quotes, *state.instruments}
+    by_fold = {name.casefold(): name for name in names}
+    known = {s: s if s in names else by_fold.setdefault(s.casefold(), s) for s in new}
+    return {symbol: other for symbol, other in known.items() if other != symbol}
 
 
 def instrument_event(

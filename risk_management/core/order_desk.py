@@ -18,6 +18,7 @@ from risk_management.core.book import Book
 from risk_management.core.clock_watch import ClockWatch
 from risk_management.core.decision import judge
 from risk_management.core.entry import (
+    check_spelling,
     checked_bot,
     checked_name,
     checked_number,
@@ -494,9 +495,11 @@ class OrderDesk:
             raise InvalidRequest(
                 "UNKNOWN_ACCOUNT", "account_id", f"no account is called {shown(account)}; fund it first"
             )
+        symbol = checked_symbol(ticket.symbol)
+        check_spelling(self._book.state, [symbol])
         return TradeRequest(
             request_id=self._id(ticket.request_id),
-            symbol=checked_symbol(ticket.symbol),
+            symbol=symbol,
             side=side,
             size=checked_number(ticket.size, "size"),
             strategy=strategy,

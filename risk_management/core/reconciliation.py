@@ -16,7 +16,14 @@ from typing import Final
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core.accounts import broker_account
 from risk_management.core.cash_tolerance import is_tolerated
-from risk_management.core.entry import checked_name, checked_number, checked_price, checked_symbol, is_symbol
+from risk_management.core.entry import (
+    checked_name,
+    checked_number,
+    checked_price,
+    checked_symbol,
+    is_symbol,
+    other_spellings,
+)
 from risk_management.core.evolve import evolve
 from risk_management.core.fills import book_fill
 from risk_management.errors import InvalidRequest, shown
@@ -46,7 +53,7 @@ from risk_management.model.portfolio import (
 )
 from risk_management.model.reconciliation import Break, BrokerReport, Reconciliation
 
-__all__ = ["RECONCILIATION", "UNRECONCILED", "checked_report", "compared", "set_aside"]
+__all__ = ["RECONCILIATION", "UNRECONCILED", "checked_report", "compared", "set_aside", "spelled"]
 
 RECONCILIATION: Final = "reconciliation"
 """Cause of the hold on a symbol, or on the portfolio for cash, that differs."""
@@ -64,6 +71,16 @@ def set_aside(held: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
     """What a broker holds by symbol, and apart from it what it holds under names that are no symbols here."""
     known = {name: units for name, units in held.items() if is_symbol(name)}
     return known, {name: units for name, units in held.items() if units and name not in known}
+
+
+def spelled(state: PortfolioState, report: BrokerReport) -> BrokerReport:
+    """A report in which a symbol that the book knows in another case is a name that is no symbol here."""
+    other = other_spellings(state, report.positions)
+    if not other:
+        return report
+    positions = {symbol: units for symbol, units in report.positions.items() if symbol not in other}
+    odd = tuple((symbol, report.positions[symbol]) for symbol in other)
+    return amended(report, positions=positions, odd=(*report.odd, *odd))
 
 
 def checked_report(
@@ -183,7 +200,7 @@ class _Comparison:
         for symbol in sorted({*held, *self.report.positions, *waiting}):
             ours, theirs = held.get(symbol, 0), to_ledger(self.report.positions.get(symbol, 0.0))
             left = self._explained(symbol, theirs - ours)
-            if abs(left) > SAME_UNITS:
+            if abs(left) > SAME_UNITS and (self.settle or not self._is_dust(symbol, left)):
                 self._differs(symbol, ours, theirs, left)
         for name, units in self.report.odd:
             self.breaks.append(self._break("name", shown(name), 0, to_ledger(units)))
@@ -286,6 +303,11 @@ class _Comparison:
                 )
             difference -= units
         return difference
+
+    def _is_dust(self, symbol: str, units: int) -> bool:
+        """Whether units are worth no more than cash may differ: a broker rounds them otherwise."""
+        price = self._price(symbol)
+        return price is not None and abs(units) * price <= SAME_MONEY
 
     def _differs(self, symbol: str, ours: int, theirs: int, left: int) -> None:
         found = self._break("position", symbol, ours, theirs)

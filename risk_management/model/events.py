@@ -147,9 +147,9 @@ class BreaksSeen(Event):
 
 @dataclass(frozen=True, slots=True)
 class ClockStepped(Event):
-    """The machine's wall clock stepped; no interval moved. Prices from before it open nothing.
+    """The machine's wall clock stepped, or 0 s: the engine started. Prices from before it open nothing.
 
-    0 seconds at a start: nobody measured how long no process ran.
+    No interval moved by a step; at a start nobody measured how long no process ran.
     """
 
     seconds: float

@@ -12,7 +12,7 @@ from risk_management.alerts.risk_alerts import AlertSeverity, AlertType, RiskAle
 from risk_management.calculators.risk_budget import RiskBudgetAllocator
 from risk_management.clock import Clock
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.entry import checked_name, instrument_event
+from risk_management.core.entry import check_spelling, checked_name, instrument_event
 from risk_management.core.foundation import Foundation
 from risk_management.core.heartbeats import Heartbeats
 from risk_management.core.order_desk import OrderDesk
@@ -71,6 +71,7 @@ class Inside:
         return account
 
     def _know(self, symbol: str) -> None:
+        check_spelling(self.state, [symbol])
         event = instrument_event(self.state, symbol, self.clock.now())
         if event is not None:
             self.book.apply(event)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from risk_management.core import drawdown as drawdown_rules
 from risk_management.core.entry import (
+    check_spelling,
     checked_instrument,
     checked_moment,
     checked_name,
@@ -21,7 +22,7 @@ from risk_management.core.entry import (
 from risk_management.core.facts import cash_event, unapproved_fill
 from risk_management.core.manager._inside import Inside, library_actor
 from risk_management.core.quotes import PriceUpdate, price_events
-from risk_management.core.reconciliation import checked_report, compared
+from risk_management.core.reconciliation import checked_report, compared, spelled
 from risk_management.core.risk_model import with_stable_labels
 from risk_management.errors import InvalidRequest, shown
 from risk_management.model.events import (
@@ -199,6 +200,7 @@ class AccountFacts(Inside):
             said = f"prices of more than {MOST_QUOTES:,} symbols are not kept; give those that are traded"
             raise InvalidRequest("OUT_OF_RANGE", "prices", said)
         with self.book.lock:
+            check_spelling(self.state, checked, "prices")
             update = price_events(
                 self.state,
                 self.config,
@@ -337,7 +339,8 @@ class AccountFacts(Inside):
             ``PRICE_OUTLIER``: recorded and not booked until the true price is told.
         """
         with self.book.lock:
-            known = instrument_event(self.state, checked_symbol(symbol), self.clock.now())
+            check_spelling(self.state, [checked_symbol(symbol)])
+            known = instrument_event(self.state, symbol, self.clock.now())
             event = unapproved_fill(
                 self.state,
                 self.clock.now(),
@@ -411,6 +414,7 @@ class AccountFacts(Inside):
         who = actor or library_actor()
         with self.book.lock:
             account = self._account(account_id)
+            report = spelled(self.state, report)
             for symbol in report.positions:
                 self._know(symbol)
             now = self.clock.now()

@@ -31,7 +31,8 @@ const SAYS = {
   VarHaltChanged: (said) => [said.halted ? "VaR stands near its limit: what increases it is stopped" : "VaR is low enough again: what increases it passes", said.halted ? "warning" : "ok"],
   DrawdownAdjusted: (said) => [`Drawdown rules adjusted: ${said.reason}`, "warning"],
   BreaksSeen: (said) => [said.breaks.length ? `The broker tells other positions in ${said.account_id}: ${said.breaks.length} differences` : `The broker's positions in ${said.account_id} agree`, said.breaks.length ? "warning" : "ok"],
-  ClockStepped: (said) => [`The wall clock stepped by ${said.seconds} s: prices count as old until new ones come`, "warning"],
+  ClockStepped: (said) => (said.seconds ? [`The wall clock stepped by ${said.seconds} s: prices count as old until new ones come`, "warning"]
+    : ["Started: prices from before count as old until new ones come", "info"]),
   EngineStarted: (said) => [`Started on ${said.host} (${said.software})`, "info"],
   SplitApplied: (said) => [`Split of ${said.symbol}, ${said.ratio} for 1`, "info"],
   CashMoved: (said) => [`${capital(words(said.kind))} ${signed(said.amount / UNIT)} in ${said.account_id}`, "info"],

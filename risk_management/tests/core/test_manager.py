@@ -536,6 +536,24 @@ def test_what_was_handed_to_an_executor_is_not_handed_over_twice(foundation):
     assert not manager.state.positions
 
 
+def test_another_spelling_of_a_known_symbol_is_no_second_instrument(manager):
+    """Two of them would have two limits, and an exit would open a short."""
+    manager.add_position("KO", 500.0, 63.0, bot_name="a")
+    before = manager.state.version
+    for act, field in [
+        (lambda: manager.request_trade(OrderTicket("ko", "sell", 100.0, "", "a")), "symbol"),
+        (lambda: manager.evaluate_trade("Ko", "buy", 100.0), "symbol"),
+        (lambda: manager.update_prices({"PEP": 130.0, "ko": 63.0}), "prices"),
+        (lambda: manager.update_prices({"new": 1.0, "NEW": 1.0}), "prices"),
+        (lambda: manager.add_position("ko", 100.0, 63.0), "symbol"),
+        (lambda: manager.record_fill("ko", "buy", 1.0, 63.0, execution_id="e1"), "symbol"),
+    ]:
+        with pytest.raises(InvalidRequest, match=r"is '(KO|new)' in this book") as caught:
+            act()
+        assert (caught.value.code, caught.value.field) == ("INVALID_SYMBOL", field)
+    assert manager.state.version == before
+
+
 @pytest.mark.parametrize("books_it", [True, False])
 def test_a_position_of_the_size_that_was_closed_last_is_closed_again(make_manager, foundation, books_it):
     def at_once(intents):

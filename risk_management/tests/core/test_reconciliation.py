@@ -40,6 +40,25 @@ def test_what_is_the_same_changes_nothing(held):
     assert manager.state is before
 
 
+def test_units_worth_less_than_a_cent_are_the_same(held):
+    """Money fills give units of eight digits, a broker keeps six; a person who settles has it exactly."""
+    manager, _ = held
+    assert manager.reconcile({"KO": 9.99999}).is_clean
+    assert not manager.state.holds
+    assert not manager.reconcile({"KO": 9.9998}).is_clean
+    manager.reconcile({"KO": 9.99999}, settle=True)
+    assert units(manager) == 9.99999
+
+
+def test_another_spelling_at_the_broker_is_no_symbol_here(held):
+    manager, _ = held
+    found = manager.reconcile({"ko": 10.0, "KO": 10.0})
+    assert [(b.kind, b.subject, b.broker / UNIT) for b in found.breaks] == [("name", "'ko'", 10.0)]
+    assert "ko" not in manager.state.instruments
+    assert not manager.request_trade(OrderTicket("PG", "buy", 100.0, "s", "a")).approved
+    assert manager.reconcile({"KO": 10.0}).is_clean
+
+
 def test_more_at_the_broker_counts_at_once_and_belongs_to_nobody_here(held):
     manager, _ = held
     equity = manager.state.equity

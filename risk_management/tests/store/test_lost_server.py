@@ -113,8 +113,8 @@ def test_the_outbox_of_a_server_that_stands_still_refuses_at_once_after_the_firs
 
 def test_a_long_outage_is_written_down_piece_by_piece(server, store, monkeypatch):
     """Nobody waits for it meanwhile, and what fails on the way goes on from there."""
-    manager = holding(store)
     monkeypatch.setattr(book, "PIECE", 20)
+    manager = holding(store)
     lose_answer(manager.book.journal)
     for number in range(200):
         with suppress(StoreUnavailable):
