@@ -86,6 +86,9 @@ class FillReport:
         if quantity is not None:
             quantity = checked_number(quantity, "executed_quantity", zero=True)
         needs_price = size > 0.0 or bool(quantity)
+        if needs_price and self.price == 0.0:
+            said = "executed_price is 0 or was left out; a fill needs the price that it was made at"
+            raise InvalidRequest("NOT_POSITIVE", "executed_price", said)
         price = checked_price(self.price, "executed_price") if needs_price else 0.0
         return replace(
             self,

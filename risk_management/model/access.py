@@ -55,4 +55,4 @@ class Token:
     @property
     def actor(self) -> str:
         """How the journal names it."""
-        return f"{self.name} (token {self.token_id})"
+        return f"{self.name} (token {self.token_id})" if self.token_id else self.name

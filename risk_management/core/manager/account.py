@@ -191,7 +191,7 @@ class AccountFacts(Inside):
         if not isinstance(prices, Mapping):
             raise InvalidRequest("WRONG_TYPE", "prices", f"prices map symbols to prices; got {shown(prices)}")
         if moment > now + FUTURE:
-            said = f"prices of {moment} lie in the future of {now}"
+            said = f"prices of {moment:%Y-%m-%d %H:%M:%S} lie in the future of {now:%Y-%m-%d %H:%M:%S} UTC"
             if self.state.model.matrix.is_sample:
                 said += "; the sample's clock runs from its last day: set market_data_config.source"
             raise InvalidRequest("FUTURE_TIMESTAMP", "at", said)

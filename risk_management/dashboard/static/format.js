@@ -50,6 +50,9 @@ export function amount(value, unit) {
   return number(value, 2);
 }
 
+// How long ago: "now", or so many seconds, hours or days.
+export const ago = (seconds) => (span(seconds) === "now" ? "now" : `${span(seconds)} ago`);
+
 export function span(seconds) {
   if (!known(seconds)) return DASH;
   const s = Math.max(0, seconds);

@@ -2,7 +2,7 @@
 import { html } from "./ui.js";
 import { Act, dangers } from "./actions.js";
 import { useAsked } from "./data.js";
-import { capital, ended, money, number, percent, signed, span, words as spoken } from "./format.js";
+import { ago, capital, ended, money, number, percent, signed, words as spoken } from "./format.js";
 import { FiguresOf, useFigures } from "./figures.js";
 import { ageOf } from "./live.js";
 import { Badge, Bar, Empty, Fault, Panel } from "./parts.js";
@@ -16,7 +16,7 @@ function Card({ bot, pulse, words, chosen }) {
   const asked = d.approved + d.cut + d.refused;
   const held = pulse.holds.filter((hold) => hold.scope === "bot" && hold.name === bot.name);
   const share = (count) => ({ flexGrow: asked ? count : 0 });
-  return html`<article class=${`panel bot ${chosen ? "chosen" : ""}`} aria-labelledby=${`bot-${bot.name}`}><header><div><h2 id=${`bot-${bot.name}`}>${bot.name}</h2><p class="note">${spoken(bot.strategy || "no strategy")} · ${bot.last_seen ? `seen ${span(ageOf(bot.last_seen))} ago` : "never seen"}</p></div>
+  return html`<article class=${`panel bot ${chosen ? "chosen" : ""}`} aria-labelledby=${`bot-${bot.name}`}><header><div><h2 id=${`bot-${bot.name}`}>${bot.name}</h2><p class="note">${spoken(bot.strategy || "no strategy")} · ${bot.last_seen ? `seen ${ago(ageOf(bot.last_seen))}` : "never seen"}</p></div>
       ${bot.enabled ? html`<${Badge} kind=${MODES[bot.mode]}>${capital(bot.mode)}<//>` : html`<${Badge} kind="bad">Disabled<//>`}</header>
     ${!bot.enabled && html`<p class="blocked">${ended(capital(bot.disabled_reason || "Disabled"))} Its entries are refused, its exits pass.</p>`}
     ${held.map((hold) => html`<p class="blocked" key=${hold.cause}>${capital(hold.mode)} by ${hold.actor}: ${hold.reason}</p>`)}
