@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from glob import escape
 from pathlib import Path
 from threading import Lock
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from risk_management.core.standing import Standing
+from risk_management.core.uncut import uncut
 from risk_management.errors import (
     AnswerUnreadable,
     RiskError,
@@ -173,7 +175,7 @@ class SqlJournal:
                 self._broken = self._broken or "a write was interrupted"
                 if self._lease is not None:
                     self._lease.left_by = left_by
-                self._note_unanswered(before, rows)
+                uncut(partial(self._note_unanswered, before, rows))  # people press it twice
 
     @property
     def ends_at(self) -> int:

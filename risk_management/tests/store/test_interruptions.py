@@ -20,6 +20,8 @@ from risk_management.integration.trading_integration import TradingSystemIntegra
 from risk_management.model.portfolio import TradingMode
 from risk_management.store import sql_journal
 from risk_management.store.sql_journal import SqlJournal
+from risk_management.store.unanswered import Unanswered
+from risk_management.tests.store.test_kills import wait_until
 from risk_management.tests.store.test_lost_server import asked, holding
 from risk_management.tests.store.test_postgres import opened
 
@@ -45,6 +47,31 @@ def test_who_is_interrupted_while_he_waits_for_the_lock_does_not_keep_it():
     with ThreadPoolExecutor(1) as other:
         assert other.submit(lock.quiet.acquire, timeout=5).result()
         other.submit(lock.quiet.release).result()
+
+
+def test_who_presses_ctrl_c_twice_is_told_the_truth_too(tmp_path, monkeypatch):
+    """The first comes between commit and answer, the second while it is noted that nobody was told."""
+    manager = holding(str(tmp_path / "book.db"))
+    with monkeypatch.context() as patch:
+
+        def first(_):
+            raise KeyboardInterrupt
+
+        def second(*said):
+            signal.raise_signal(signal.SIGINT)
+            return Unanswered(*said)
+
+        patch.setattr(SqlJournal, "_sign", first)
+        patch.setattr(sql_journal, "Unanswered", second)
+        with pytest.raises(KeyboardInterrupt):
+            asked(manager, "sell", "cut")
+    assert "cut" not in manager.state.reservations
+    wait_until(manager.mend_store)
+    assert asked(manager, "buy", "cut").approved  # another one under its id
+    manager.close()
+    second_life = opened(str(tmp_path / "book.db"))
+    assert second_life.state.reservations["cut"].side > 0
+    second_life.close()
 
 
 @pytest.fixture
