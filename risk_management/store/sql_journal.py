@@ -199,7 +199,10 @@ class SqlJournal:
     def _check_place(self) -> None:
         said = ""
         if self._lock.is_of_a_parent:
-            said = f"this process was forked from the one that serves {self.place}: ask that over HTTP"
+            said = (
+                f"this process was forked from the one that serves {self.place}: "
+                "ask that one over HTTP, or open the book here once it has ended"
+            )
         elif self._lock.is_removed:
             said = f"the lock of {self.place} was removed, another engine may have it: end this one"
         if said:
