@@ -270,5 +270,6 @@ def _next(path: str, differ: tuple[str, ...], over: Sequence[str]) -> None:
             Text(f"{', '.join(over)} {said}: what adds to it is refused, what closes passes.", style="yellow")
         )
     for one in differ:
-        show(Text(f"Write it into your settings, else 'risk serve' refuses: {one}", style="yellow"))
-    show(Text.assemble("Next: ", (f"risk serve --store {path}", "bold"), "   # every order asks first"))
+        show(Text(f"Other than in your settings, where it belongs: {one}", style="yellow"))
+    command = f"risk serve --store {path}{' --accept-new-settings' if differ else ''}"
+    show(Text.assemble("Next: ", (command, "bold"), "   # every order asks first"))

@@ -280,7 +280,8 @@ def _of_money(found: Comparison) -> str:
     """What that would have saved and cost."""
     difference = found.would.profit - found.was.profit
     if not found.names and abs(difference) < CENT:
-        return "What was held would have been the same: nothing saved, nothing lost."
+        what = "It would have earned" if found.differing else "What was held would have been"
+        return f"{what} the same: nothing saved, nothing lost."
     net = f"{abs(difference):,.2f} {found.currency} {'more' if difference >= 0.0 else 'less'}"
     other = difference - (found.saved - found.cost)
     cash = f", {other:+,.2f} of it cash that moves no position" if abs(other) >= CENT else ""

@@ -129,6 +129,8 @@ def test_what_was_written_ends_well_and_says_what_is_above_its_limit(risk, tmp_p
     assert "single_name" in said.output.splitlines()[-3]
     assert "above their limits already: what adds to it is refused, what closes passes" in said.output
     assert (tmp_path / "b.db").exists()
+    assert "portfolio_value: kept 5,000.00, now 10,000.00" in said.output
+    assert "risk serve --store b.db --accept-new-settings" in said.output  # else it would refuse
 
 
 def test_the_capital_of_the_settings_is_no_guess(risk, tmp_path):
@@ -138,6 +140,7 @@ def test_the_capital_of_the_settings_is_no_guess(risk, tmp_path):
     said = risk("positions.csv", "--yes", "--high-water-mark", 27_500)
     assert said.exit_code == 0, said.output
     assert "now 10,000.00" not in said.output
+    assert "--accept-new-settings" not in said.output
     with kept() as manager:
         assert manager.state.equity == 25_000.0
 

@@ -272,6 +272,17 @@ def test_a_close_follows_the_holding(account):
     assert none.would.profit == 0.0
 
 
+def test_who_holds_otherwise_and_earns_the_same_did_not_hold_the_same(account):
+    was = account()
+    was.price(KO=50.0)
+    was.ask("KO", "buy", 1000.0)
+    found = was.replayed(**limits(0.05))
+    assert found.differing
+    assert found.sentences[1] == "It would have earned the same: nothing saved, nothing lost."
+    same = was.replayed()
+    assert same.sentences[1] == "What was held would have been the same: nothing saved, nothing lost."
+
+
 def test_cash_of_a_symbol_follows_the_holding_and_a_mark_is_a_mark(account):
     """Half the units get half the dividend; a deposit, a fee and a high-water mark are what they were."""
     was = account()
