@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from risk_management.alerts.life import Lives, Saying
-from risk_management.alerts.news import News
+from risk_management.alerts.news import Folded, News
 from risk_management.alerts.records import one_line
 from risk_management.alerts.subjects import new_subject, raised_subject
 from risk_management.config.risk_config import AlertConfig
@@ -48,8 +48,12 @@ class Raised:
         *,
         news: bool = False,
         about: str = "",
+        traded: Mapping[str, int] | None = None,
     ) -> Alert | None:
-        """See it, and return the alert as it stands; what it is `about` is news where it was not told."""
+        """See it, and return the alert as it stands; what it is `about` is news where it was not told.
+
+        What `traded` is an act, and its units are told also where it is folded.
+        """
         life = self._lives.get(f"!{key}")
         is_open = life is not None and life.is_active
         is_worse = life is not None and is_open and severity > life.alert.severity
@@ -58,7 +62,8 @@ class Raised:
             subject = raised_subject(life.alert, self._settings())
         if about and life is not None and is_open:
             is_said = one_line(message) == life.alert.message
-            news = self.news.add(key, about, now, is_said=is_said) or news
+            is_new = self.news.add(key, about, now, is_said=is_said, text=message, traded=traded)
+            news = is_new or news
         elif about and self.news.begin(key, about, now):  # it does not wait for the end of another's cooling
             subject = replace(subject, cooldown=0.0)
             self._old.discard(key)
@@ -77,8 +82,8 @@ class Raised:
         subject = raised_subject(alert, self._settings())
         subject = replace(subject, was_told=alert.rule_id in self._old)
         waiting = self.news.waiting(alert.rule_id, now)
-        told = self._lives.tick(subject, now, partial(self._again, alert, waiting), news=waiting > 0)
-        if waiting and told is not None:
+        told = self._lives.tick(subject, now, partial(self._again, alert, waiting), news=waiting.count > 0)
+        if waiting.count and told is not None:
             self.news.tell_waiting(alert.rule_id, now)
 
     def end(self, key: str, now: datetime, said: str = "", actor: str = SYSTEM) -> Alert | None:
@@ -87,8 +92,14 @@ class Raised:
         self._sayings.pop(f"!{key}", None)
         if life is None:
             return None
-        return self._lives.over(raised_subject(life.alert, self._settings()), now, lambda: said, actor)
+        folded = self.news.folded(key)
+        if folded.count:  # what was not told yet is told with the end
+            said = f"{folded.explain()}; {said}".removesuffix("; ")
+        subject = raised_subject(life.alert, self._settings())
+        notice = self._lives.over(subject, now, lambda: said, actor)
+        if folded.count and notice is not None:
+            self.news.tell_waiting(key, now)
+        return notice
 
-    def _again(self, alert: Alert, waiting: int) -> Saying:
-        text = self._sayings.get(alert.key, alert.message)
-        return Saying(f"{waiting} more of this kind, the last: {text}" if waiting > 1 else text)
+    def _again(self, alert: Alert, waiting: Folded) -> Saying:
+        return Saying(waiting.explain() if waiting.count else self._sayings.get(alert.key, alert.message))

@@ -298,6 +298,7 @@ class RiskAlertManager:
         *,
         key: str = "",
         about: str = "",
+        traded: Mapping[str, int] | None = None,
     ) -> Alert | None:
         """Alert to something that is no rule; it lasts until `resolve`.
 
@@ -315,6 +316,9 @@ class RiskAlertManager:
         about : str
             What the fact is about, such as an order. Another one under the same key is news: it is told at
             once and needs a new acknowledgement; of a flood five are, and the rest together a minute later.
+        traded : Mapping of str to int, optional
+            Of an act, ledger units by symbol: it is news in the same words too, and where it is folded its
+            units are told in sum.
 
         Returns
         -------
@@ -327,7 +331,7 @@ class RiskAlertManager:
         def raised() -> Alert | None:
             with self._lock:
                 named = key or f"{kind}:{message}"
-                current = self._raised.add(named, kind, level, message, moment, about=about)
+                current = self._raised.add(named, kind, level, message, moment, about=about, traded=traded)
                 self._hand_out(moment)
                 return current
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -53,6 +53,7 @@ from risk_management.model.portfolio import (
     Scope,
     TradingMode,
 )
+from risk_management.model.traded import traded_text
 
 __all__ = ["EmergencyProtocol", "EmergencyReport", "Executor", "Stopped"]
 
@@ -78,6 +79,8 @@ class EmergencyReport:
     is_over: bool = False
     about: str = ""
     """What is news when it is told again under this row; empty where that is the row itself."""
+    traded: Mapping[str, int] | None = None
+    """Of an act: ledger units by symbol. An act is news whatever its words."""
 
 
 class Stopped(NamedTuple):
@@ -373,8 +376,7 @@ class EmergencyProtocol:
         if not sent and not is_new:
             return []
         whom = "all trading" if row.scope is Scope.PORTFOLIO else f"{row.scope.value} {row.subject}"
-        text = f"{said}: {len(sent)} positions closed, {whom} stopped{self._where(sent)}"
-        return [EmergencyReport(row.name, text, is_emergency=True, about=self._act_now())]
+        return self._acted(row, f"{said}: {len(sent)} positions closed, {whom} stopped", sent)
 
     def _liquidate_at_broker(self, row: EmergencyRow, said: str, *, is_new: bool) -> list[EmergencyReport]:
         """Begin to close everything, once; what comes later is part of it until the broker says flat."""
@@ -382,12 +384,30 @@ class EmergencyProtocol:
         if not (begins or is_new):
             return []
         count = len({key.symbol for key in self._book.state.positions})
-        text = f"{said}: all trading stopped, {count} symbols are being closed at the broker"
-        return [EmergencyReport(row.name, text, is_emergency=True, about=self._act_now())]
+        return self._acted(
+            row, f"{said}: all trading stopped, {count} symbols are being closed at the broker"
+        )
 
-    def _act_now(self) -> str:
-        """Each act is news."""
-        return f"act {self._book.state.version}"
+    def _acted(self, row: EmergencyRow, text: str, sent: Sequence[CloseIntent] = ()) -> list[EmergencyReport]:
+        """Each act is news: what it traded, what is left where it is booked, what people have to do."""
+        units = _units_of(sent)
+        if units:
+            text = f"{text}: {traded_text(units, None if self._is_passed_on else self._left())}"
+        if units and not self._is_passed_on and self._book.state.environment != "replay":
+            text += "; no broker is set, it is booked at the marks: close the same where it is held"
+        about = f"act {self._book.state.version}"
+        return [EmergencyReport(row.name, text, is_emergency=True, about=about, traded=units)]
+
+    @property
+    def _is_passed_on(self) -> bool:
+        """Whether a broker is told of closes; else they are booked at the marks at once."""
+        return self.closing.has_broker or self._executor != self.book_at_marks
+
+    def _left(self) -> dict[str, int]:
+        left: dict[str, int] = {}
+        for key, position in self._book.state.positions.items():
+            left[key.symbol] = left.get(key.symbol, 0) + position.quantity
+        return left
 
     def _trim(self, row: EmergencyRow, said: str) -> list[EmergencyReport]:
         state, config = self._book.state, self._book.config
@@ -413,15 +433,7 @@ class EmergencyProtocol:
         if not sent:
             return []
         self._told.add(row.name)
-        text = f"{said}: trimmed: {_units_of(sent)}{self._where(sent)}"
-        return [EmergencyReport(row.name, text, is_emergency=True, about=self._act_now())]
-
-    def _where(self, sent: Sequence[CloseIntent]) -> str:
-        """What people have to know of closes that no broker was told of."""
-        is_told = self.closing.has_broker or self._executor != self.book_at_marks
-        if not sent or is_told or self._book.state.environment == "replay":
-            return ""
-        return "; no broker is set, it is booked at the marks: close the same where it is held"
+        return self._acted(row, f"{said}: trimmed", sent)
 
     def _reduce_pair(self, row: EmergencyRow, measured: Measured, *, is_new: bool) -> list[EmergencyReport]:
         """Close the smaller contributor; a high average lasts for weeks and acts once, when it comes up."""
@@ -431,8 +443,7 @@ class EmergencyProtocol:
         sent = self.execute(cut_symbol(self._book.state, spike.cut, 1.0, row.name))
         if not sent:
             return []
-        text = f"{spike.explain()}: {spike.cut} closed{self._where(sent)}"
-        return [EmergencyReport(row.name, text, is_emergency=True, about=self._act_now())]
+        return self._acted(row, f"{spike.explain()}: {spike.cut} closed", sent)
 
     def _release(self, row: EmergencyRow) -> list[EmergencyReport]:
         if row.action is EmergencyAction.HALT_NEW_RISK:
@@ -501,17 +512,11 @@ def concerns(row: EmergencyRow, key: PositionKey) -> bool:
     return bool(row.subject == getattr(key, row.scope.value))
 
 
-def _units_of(sent: Sequence[CloseIntent]) -> str:
-    """Units by symbol, sold or bought back, of the first few."""
+def _units_of(sent: Sequence[CloseIntent]) -> dict[str, int]:
     units: dict[str, int] = {}
     for one in sent:
         units[one.key.symbol] = units.get(one.key.symbol, 0) + one.quantity
-    named = [
-        f"{'bought' if n > 0 else 'sold'} {abs(n) / SCALE:,.10g} {symbol}"
-        for symbol, n in sorted(units.items())
-    ]
-    more = len(named) - SHOWN
-    return ", ".join(named[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return units
 
 
 def _said(row: EmergencyRow, measured: Measured) -> str:

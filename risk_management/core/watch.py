@@ -200,7 +200,9 @@ class Watch:
             severity = AlertSeverity.EMERGENCY if report.is_emergency else AlertSeverity.WARNING
             kind = KINDS.get(report.row, AlertType.DRAWDOWN)
             now = self._clock.now()
-            self._alerts.raise_alert(kind, severity, report.text, now, key=key, about=report.about)
+            self._alerts.raise_alert(
+                kind, severity, report.text, now, key=key, about=report.about, traded=report.traded
+            )
         return reports
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from risk_management.errors import InvalidRequest
 from risk_management.model.alert import AlertState
 from risk_management.model.money import SCALE
 from risk_management.model.portfolio import Scope, TradingMode
+from risk_management.model.traded import traded_text
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_a_liquidation_is_told_when_it_waits_and_again_when_it_is_done(book):
     said = said_of(told, "emergency:floor")
     assert [state for state, _ in said] == [AlertState.FIRING, AlertState.REPEATED]
     assert said[0][1].endswith("closing only, until it is confirmed")
-    assert "1 positions closed, all trading stopped; no broker is set" in said[1][1]
+    assert "1 positions closed, all trading stopped: sold 950 AAPL, 0 left; no broker is set" in said[1][1]
     manager.release_emergency("ann", "looked at")
     assert said_of(told, "emergency:floor")[2][0] is AlertState.RESOLVED
 
@@ -162,3 +164,62 @@ def test_each_trim_is_told_with_its_units_and_over_when_it_is_also_after_a_resta
     manager.update_prices({"AAPL": 99.0})
     manager.assess_overall_risk()
     assert said_of(told, "emergency:lean")[-1][0] is AlertState.RESOLVED
+
+
+def test_a_close_in_the_words_of_the_last_is_told_also_after_a_restart(book):
+    rows = [{"name": "floor", "metric": "drawdown", "threshold": 0.1, "action": "liquidate"}]
+    manager, clock, told = book(emergency_config={"rows": rows})
+    hold(manager, 95_000.0)
+    for price in (97.0, 94.0, 91.0, 88.0):
+        clock.advance(61.0)
+        manager.update_prices({"AAPL": price})
+        manager.assess_overall_risk()
+    for _ in range(2):
+        clock.advance(61.0)
+        manager.add_position("AAPL", 880.0, 88.0, "trend", bot_name="a")
+        manager.update_prices({"AAPL": 88.0})
+        manager.alert_manager._raised.news.forget()  # as at a start, and after a write that was lost
+        manager.protocol._go_back()
+        manager.assess_overall_risk()
+    said = [text for _, text in said_of(told, "emergency:floor") if "sold 10 AAPL, 0 left" in text]
+    assert not manager.state.positions
+    assert len(said) == 2
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("quiet", [0, 30])
+def test_the_units_of_a_flood_of_trims_add_up(book, quiet):
+    """Also where it is over before the rest of the flood was told."""
+    rows = [{"name": "lean", "metric": "gross_exposure", "threshold": 0.5, "action": "trim", "amount": 0.5}]
+    manager, clock, told = book(emergency_config={"rows": rows})
+    hold(manager, 49_000.0)
+    before = sum(p.quantity for p in manager.state.positions.values())
+    prices = [100.0 * 1.002**turn for turn in range(40)]
+    for price in (*prices, *[prices[-1]] * quiet, prices[-1] * 0.97):
+        clock.advance(5.0)
+        manager.update_prices({"AAPL": price})
+        manager.assess_overall_risk()
+    after = sum(p.quantity for p in manager.state.positions.values())
+    said = said_of(told, "emergency:lean")
+    assert said[-1][0] is AlertState.RESOLVED
+    named = 0.0
+    for _, text in said:  # of a fold the sum stands before the last one's words
+        named += (
+            float(re.search(r"sold ([\d.,]+) AAPL", text)[1].rstrip(",").replace(",", ""))
+            if "sold" in text
+            else 0
+        )
+    assert any("more of this kind, together sold" in text for _, text in said)
+    assert named == pytest.approx((before - after) / SCALE)
+    left = [re.search(r"AAPL, ([\d.,]+) left", text) for _, text in said]
+    assert float([found for found in left if found][-1][1].replace(",", "")) == pytest.approx(after / SCALE)
+
+
+def test_what_was_traded_is_said_in_a_bounded_length():
+    units = {f"S{number:03d}": -(number + 1) * SCALE for number in range(100)}
+    said = traded_text(units, {"S000": SCALE})
+    assert said.startswith("sold 1 S000, 1 left; sold 2 S001, 0 left; ")
+    more = int(re.search(r"; and (\d+) more symbols$", said)[1])
+    assert said.count("left") + more == 100
+    assert len(said) < 400
+    assert traded_text({}) == ""
