@@ -86,7 +86,7 @@ def test_every_day_has_one_occasion(at, zone, first):
             seen.append(one)
     days = [one.day for one in seen]
     assert days == [days[0] + timedelta(days=n) for n in range(len(days))]
-    assert len(days) in (4, 5)
+    assert len(days) in (4, 5, 6)  # the last comes an hour earlier where clocks were put forward
 
 
 def test_the_week_has_its_day():
