@@ -193,10 +193,14 @@ def fill_event(
 
 
 def flag_text(flag: str, reservation: Reservation, event: Filled, price: float) -> str:
-    """What a person must know about a fill that was booked, with its numbers and what follows."""
+    """What a person must know about a fill that was booked, with its numbers and what follows.
+
+    `reservation` is that of before the fill.
+    """
     side, symbol, bot = "buy" if event.quantity > 0 else "sell", reservation.key.symbol, reservation.key.bot
     what = f"{side} {symbol} {abs(event.cost) / SCALE:,.2f} at {price:,.4f}, {event.request_id} of {bot}"
-    approved = f"approved were {reservation.approved / SCALE:,.2f}"
+    filled = (reservation.filled + abs(event.cost)) / SCALE
+    approved = f"filled are {filled:,.2f} in all, approved were {reservation.approved / SCALE:,.2f}"
     closes = f"{bot} only closes until it is set ACTIVE"
     return {
         "OVERFILL": f"filled beyond the approval: {what}; {approved}; {closes}",

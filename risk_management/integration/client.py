@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from threading import Lock
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -25,6 +25,8 @@ __all__ = ["RiskClient"]
 logger = logging.getLogger(__name__)
 
 MOST_DRAWN: Final = 1000
+_DRAWN: Final[OrderedDict[str, str]] = OrderedDict()
+"""Execution ids of reports of this process that ended an approval and came without one."""
 
 
 class RiskClient:
@@ -41,7 +43,8 @@ class RiskClient:
     patience : float
         Seconds for all else: reports, cancels and stops, which must not be lost, facts of the account, views.
     tries : int
-        Of a question, at most; each with the same id, so that nothing is done twice. Reports, cancels and
+        Of a question that found a server, at most; each with the same id, so that nothing is done twice.
+        While connections are refused, as in a restart, it goes on within the deadline. Reports, cancels and
         stops are tried until their time is over. Prices, equity, cash and a broker's positions are sent once:
         told twice, the first would count as confirmed, or be booked again.
 
@@ -55,9 +58,6 @@ class RiskClient:
         self, url: str, token: str, *, deadline: float = DEADLINE, patience: float = 5.0, tries: int = 3
     ) -> None:
         self._line = Transport(url, token, deadline=deadline, patience=patience, tries=tries)
-        self._lock = Lock()
-        self._drawn: dict[str, str] = {}
-        """Execution ids of reports that ended an approval and came without one."""
 
     def __repr__(self) -> str:
         return f"RiskClient({self._line.where})"
@@ -183,18 +183,17 @@ class RiskClient:
             "fee": fee,
             "environment": environment,
         }
-        fact = f"{request_id} {words}"
-        chosen = execution_id if execution_id is not None else self._drawn.get(fact) or secrets.token_hex(9)
+        fact = f"{self._line.where} {request_id} {[_same(value) for value in words.values()]}"
+        chosen = execution_id if execution_id is not None else _DRAWN.get(fact) or secrets.token_hex(9)
         words["execution_id"] = chosen
         try:
             said = self._line.done("POST", f"/trades/{quoted(request_id)}/executions", words)
         except Unanswered as problem:
             raise Unanswered(problem.code, f"{problem}; report it again as execution {chosen}") from None
         if execution_id is None and said["remaining"] == 0.0:  # the same again is a repetition
-            with self._lock:
-                self._drawn[fact] = chosen
-                if len(self._drawn) > MOST_DRAWN:
-                    del self._drawn[next(iter(self._drawn))]
+            _DRAWN[fact] = chosen
+            if len(_DRAWN) > MOST_DRAWN:
+                _DRAWN.popitem(last=False)
         return Execution(
             request_id=said["request_id"],
             execution_id=said["execution_id"],
@@ -528,6 +527,14 @@ def _breaks(told: list[dict[str, Any]]) -> tuple[Break, ...]:
         )
         for one in told
     )
+
+
+def _same(value: Any) -> object:
+    """A number of any type as a float: 60 is 60.0, and numpy's too."""
+    try:
+        return value if value is None or isinstance(value, str) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return value  # refused where it is written
 
 
 def _response(said: Said, size: float, request_id: str) -> TradeResponse:

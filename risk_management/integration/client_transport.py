@@ -189,14 +189,17 @@ class Transport:
 
     def _answered(self, method: str, path: str, body: bytes | None, tried: Tried) -> _Reply:
         seconds = self._deadline if tried is Tried.QUESTION else self._patience
-        ends = self._clock.monotonic() + seconds
+        begun = self._clock.monotonic()
+        ends = begun + seconds
         problem: Exception | None = None
         reply: _Reply | None = None
         is_sent = False
+        refused = 0
         if tried is Tried.ONCE:  # a kept connection may be closed at the other end, and then nobody knows
             self.close()
-        for number in range(self._tries) if tried is Tried.QUESTION else count():
-            if self._clock.monotonic() >= ends or (is_sent and tried is Tried.ONCE):
+        for number in count():
+            is_over = tried is Tried.QUESTION and number - refused >= self._tries
+            if is_over or self._clock.monotonic() >= ends or (is_sent and tried is Tried.ONCE):
                 break
             try:
                 connection = self._connection(ends)
@@ -206,13 +209,17 @@ class Transport:
                     return reply
                 is_sent = reply.is_taken
             except (OSError, HTTPException, ValueError) as said:
+                refused += isinstance(said, ConnectionRefusedError)  # nobody is there yet: that is no try
                 problem = said
                 self.close()
             pause = min(PAUSE * 2.0 ** min(number, 10), LONGEST_PAUSE)
             time.sleep(max(0.0, min(pause, ends - self._clock.monotonic())))
         if reply is not None:
             return reply
-        raise Unanswered("UNANSWERED", self._no_answer(seconds, problem, is_sent=is_sent, tried=tried))
+        raise Unanswered(
+            "UNANSWERED",
+            self._no_answer(self._clock.monotonic() - begun, problem, is_sent=is_sent, tried=tried),
+        )
 
     def _no_answer(self, seconds: float, problem: Exception | None, *, is_sent: bool, tried: Tried) -> str:
         kind = "no time was left" if problem is None else type(problem).__name__
@@ -220,7 +227,7 @@ class Transport:
         if tried is Tried.ONCE:
             follows = "whether it was taken is not known, so look before you tell it again"
             follows = follows if is_sent else "it was not sent"
-        return f"the risk system at {self.where} did not answer in {seconds:g} s ({kind}); {follows}"
+        return f"the risk system at {self.where} did not answer in {seconds:.2f} s ({kind}); {follows}"
 
     def _tried(self, connection: HTTPConnection, method: str, path: str, body: bytes | None) -> _Reply:
         headers = {"Authorization": f"Bearer {self._token}"}

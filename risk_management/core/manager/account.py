@@ -429,6 +429,7 @@ class AccountFacts(Inside):
             symbols = {one.subject for one in found.adopted if one.kind == "position"}
             owners = ", ".join(_owners_of_change(before, self.state.positions, symbols)) or EXTERNAL
             done = f"booked to {owners}" if symbols else "our cash is the broker's now"
+            done += "".join(_partly(one, account, self.state.positions) for one in found.adopted)
             self._alarm("RECONCILED", f"{_told_together(found.adopted)}; {done}")
         if not self.state.breaks:
             self.alert_manager.resolve("RECONCILIATION_BREAK", now)
@@ -442,6 +443,19 @@ def _told_together(breaks: Sequence[Break]) -> str:
     more = len(breaks) - NAMED_BREAKS
     return (
         f"{len(breaks)} differences: {said}{f'; and {more} more' if more > 0 else ''}" if breaks[1:] else said
+    )
+
+
+def _partly(one: Break, account: str, after: Mapping[PositionKey, Position]) -> str:
+    """What was booked of a difference, and what approved orders have yet to report, where that is not all."""
+    if one.kind != "position":
+        return ""
+    ours = sum(p.quantity for k, p in after.items() if (k.account_id, k.symbol) == (account, one.subject))
+    if ours == one.broker:
+        return ""
+    booked, awaited = ((ours - one.ours) / SCALE, (one.broker - ours) / SCALE)
+    return (
+        f"; of {one.subject} {booked:+,.12g} units are booked and {awaited:+,.12g} of approved orders awaited"
     )
 
 

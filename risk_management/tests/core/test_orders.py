@@ -339,6 +339,7 @@ def test_an_overfill_is_a_fact_and_flagged(desk):
     assert execution.flags == ("OVERFILL",)
     assert desk.state.totals.gross == 700 * SCALE
     assert desk.alarms[0][0] == "OVERFILL"
+    assert "filled are 700.00 in all, approved were 600.00" in desk.alarms[0][1]
 
 
 def test_ordinary_slippage_is_no_overfill(desk):

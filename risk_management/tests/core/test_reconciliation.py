@@ -359,6 +359,20 @@ def test_what_is_booked_says_on_whom(make_manager):
     assert units(manager) == 1.0
 
 
+def test_what_is_booked_of_a_difference_and_what_is_awaited_is_said(held):
+    """15 of 20 more are those of nobody, 5 those of an approved order that its bot has not told."""
+    manager, _ = held
+    manager.request_trade(OrderTicket("KO", "buy", 300.0, "s", "a"))
+    found = manager.reconcile({"KO": 30.0}, open_orders=[])
+    assert found.awaited == ("KO",)
+    assert units(manager) == 25.0
+    (alert,) = [one for one in manager.alert_manager.active if one.rule_id == "RECONCILED"]
+    assert alert.message == (
+        "the broker holds 30 units of KO, we hold 10; booked to EXTERNAL; "
+        "of KO +15 units are booked and +5 of approved orders awaited"
+    )
+
+
 def test_positions_are_named_before_orders(held):
     manager, _ = held
     manager.reconcile({"KO": 4.0}, open_orders=["o-1", "o-2", "o-3", "o-4"])

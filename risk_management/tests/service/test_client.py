@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -409,6 +410,46 @@ def test_equal_reports_without_ids_are_slices_and_then_repetitions(service, clie
     other = client.execute_trade(asked.request_id, half + 1.0, 60.0)
     assert not other.duplicate
     assert "OVERFILL" in other.flags
+
+
+def test_a_report_in_other_types_or_of_another_client_is_a_repetition(fresh):
+    service = fresh()
+    service.manager.update_prices({"KO": 60.0})
+    where, token = f"http://127.0.0.1:{service.port}", service.secrets["operate"]
+    with (
+        RiskClient(where, token, deadline=PATIENT, patience=PATIENT) as client,
+        RiskClient(where, token, patience=PATIENT) as other,
+    ):
+        asked = client.request_trade(BOT, "KO", "buy", 101)
+        assert asked.approved
+        told = [
+            client.execute_trade(asked.request_id, asked.recommended_size, 60),
+            client.execute_trade(asked.request_id, np.float64(asked.recommended_size), 60.0),
+            other.execute_trade(asked.request_id, asked.recommended_size, np.int64(60), success=True),
+        ]
+    assert [done.duplicate for done in told] == [False, True, True]
+
+
+def test_a_question_bridges_a_restart_within_its_deadline():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    started: list[Broken] = []
+    later = threading.Timer(0.5, lambda: started.append(Broken(b"", b"", reply(APPROVED), port=port)))
+    later.start()
+    with RiskClient(f"http://127.0.0.1:{port}", "t" * 32, deadline=PATIENT) as client:
+        assert client.request_trade("b", "KO", "buy", 100, request_id="r").approved
+    later.join()
+    assert len(started[0].bodies) == 3  # who refused was no try
+    started[0].close()
+
+
+def test_without_a_server_it_refuses_at_the_deadline_and_says_how_long_it_waited():
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    with RiskClient(url, "t" * 32, deadline=0.3) as client:
+        answer = client.request_trade("b", "KO", "buy", 100)
+    assert answer.rejection_reasons == ("UNANSWERED",)
+    assert float(re.search(r"did not answer in ([\d.]+) s", answer.explanation)[1]) >= 0.3
 
 
 def test_only_a_true_yes_is_a_yes():
