@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from datetime import time
 from difflib import get_close_matches
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from risk_management.config.mistakes import in_words
-from risk_management.errors import ConfigurationError, InvalidRequest
+from risk_management.errors import ConfigurationError, InvalidRequest, shown
 from risk_management.model.instrument import checked_symbol
 
 __all__ = [
@@ -174,21 +174,34 @@ def readable_errors(
     return lines
 
 
+SHOWN: Final = frozenset(
+    {"literal_error", "enum", "bool_parsing", "float_parsing", "int_parsing", "float_type", "int_type"}
+)
+"""Mistakes in what is no text, and so no secret: the value is told."""
+
+
 def _hint(error: Any) -> str:
     value, context = _number(error.get("input")), error.get("ctx") or {}
     if error["type"] == "extra_forbidden":
-        near = get_close_matches(str(error["loc"][-1]), _known_names(), n=1, cutoff=0.6)
-        return f"; did you mean {near[0]}?" if near else ""
+        near = _near(str(error["loc"][-1]), str(error["loc"][0]))
+        return f"; did you mean {near}?" if near else ""
     if value is None:
-        return ""
+        return f", got {shown(error['input'])}" if error["type"] in SHOWN else ""
     if 1.0 in (context.get("le"), context.get("lt")) and 1 < value <= 100:
         return f", got {value:g}: write {value / 100:g} for {value:g} %"
     return f", got {value:g}"
 
 
-def _known_names() -> set[str]:
-    """Names of all settings of all sections."""
-    return {name for kind in Settings.__subclasses__() for name in kind.model_fields}
+def _near(name: str, section: str) -> str:
+    """A setting that may have been meant: one of the same section first."""
+    kinds = Settings.__subclasses__()
+    own = [kind for kind in kinds if kind.__name__.casefold() == section.replace("_", "")]
+    for of in (own, kinds):
+        names = {field for kind in of for field in kind.model_fields}
+        near = get_close_matches(name, names, n=1, cutoff=0.6)
+        if near:
+            return near[0]
+    return ""
 
 
 def _number(value: Any) -> float | None:
