@@ -47,8 +47,10 @@ class Folded:
         """The text of one alone; of more how many they are, what they traded in sum, and the last."""
         if self.count == 1:
             return self.last
-        together = f", together {traded_text(self.traded)}" if self.traded else ""
-        return f"{self.count} more of this kind{together}, the last: {self.last}"
+        if not self.traded:
+            return f"{self.count} more of this kind, the last: {self.last}"
+        in_sum = traded_text(self.traded)
+        return f"{self.count} more of this kind, together {in_sum}, of which the last: {self.last}"
 
 
 @dataclass(slots=True)
