@@ -249,16 +249,17 @@ def _waits_too_long(config: RiskManagementConfig) -> bool:
 def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
     unknown = _unknown_channels(config.alert_config)
     limits, drawdown, emergency = config.portfolio_limits, config.drawdown_config, config.emergency_config
+    tail = config.var_config
     return [
         (
             limits.max_single_position > limits.max_gross_exposure,
-            "portfolio_limits.max_single_position is larger than max_gross_exposure; lower it, "
-            "or it can never bind",
+            f"portfolio_limits.max_single_position ({limits.max_single_position:g}) is larger than "
+            f"max_gross_exposure ({limits.max_gross_exposure:g}); lower it, or it can never bind",
         ),
         (
             limits.max_net_exposure > limits.max_gross_exposure,
-            "portfolio_limits.max_net_exposure is larger than max_gross_exposure; lower it, "
-            "or it can never bind",
+            f"portfolio_limits.max_net_exposure ({limits.max_net_exposure:g}) is larger than "
+            f"max_gross_exposure ({limits.max_gross_exposure:g}); lower it, or it can never bind",
         ),
         (
             bool(set(limits.allow_symbols) & set(limits.deny_symbols)),
@@ -266,20 +267,24 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
         ),
         (
             drawdown.max_portfolio_drawdown > emergency.liquidation_drawdown,
-            "drawdown_config.max_portfolio_drawdown is larger than emergency_config.liquidation_drawdown; "
+            f"drawdown_config.max_portfolio_drawdown ({drawdown.max_portfolio_drawdown:g}) is larger than "
+            f"emergency_config.liquidation_drawdown ({emergency.liquidation_drawdown:g}); "
             "entries must stop before the book is closed",
         ),
         (
             drawdown.weekly_loss_limit < drawdown.daily_loss_limit,
-            "drawdown_config.weekly_loss_limit is smaller than daily_loss_limit; raise it",
+            f"drawdown_config.weekly_loss_limit ({drawdown.weekly_loss_limit:g}) is smaller than "
+            f"daily_loss_limit ({drawdown.daily_loss_limit:g}); raise it",
         ),
         (
-            config.var_config.daily_es_limit < config.var_config.daily_var_limit,
-            "var_config.daily_es_limit is smaller than daily_var_limit; expected shortfall is the larger one",
+            tail.daily_es_limit < tail.daily_var_limit,
+            f"var_config.daily_es_limit ({tail.daily_es_limit:g}) is smaller than daily_var_limit "
+            f"({tail.daily_var_limit:g}); expected shortfall is the larger one",
         ),
         (
             emergency.var_release >= emergency.var_halt,
-            "emergency_config.var_release must be smaller than var_halt",
+            f"emergency_config.var_release ({emergency.var_release:g}) must be smaller than var_halt "
+            f"({emergency.var_halt:g})",
         ),
         (
             sum(config.budget_config.fixed_shares.values()) > 1.0 + 1e-9,
@@ -287,11 +292,13 @@ def _contradictions(config: RiskManagementConfig) -> list[tuple[bool, str]]:
         ),
         (
             config.heat_config.warning_heat > config.heat_config.critical_heat,
-            "heat_config.warning_heat is larger than critical_heat; lower it",
+            f"heat_config.warning_heat ({config.heat_config.warning_heat:g}) is larger than critical_heat "
+            f"({config.heat_config.critical_heat:g}); lower it",
         ),
         (
             config.bot_config.min_confidence > config.bot_config.full_confidence,
-            "bot_config.min_confidence is larger than full_confidence; lower it",
+            f"bot_config.min_confidence ({config.bot_config.min_confidence:g}) is larger than "
+            f"full_confidence ({config.bot_config.full_confidence:g}); lower it",
         ),
         (
             config.market_data_config.source == "files" and config.market_data_config.path is None,

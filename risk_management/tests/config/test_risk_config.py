@@ -158,8 +158,11 @@ def test_a_wrong_variable_is_named_with_its_source(monkeypatch, name, value, sai
         ("[portfolio_limits]\nmax_positions = 2.5", "max_positions"),
         ("[drawdown_config]\ntimezone = 'Mars/Base'", "Mars/Base"),
         ("[drawdown_config]\ntiers = [[0.5, 0.2], [0.4, 0.1]]", "rising"),
-        ("[portfolio_limits]\nmax_gross_exposure = 0.1", "can never bind"),
-        ("[emergency_config]\nvar_release = 0.99", "var_release"),
+        ("[portfolio_limits]\nmax_gross_exposure = 0.1", "(0.15) is larger than max_gross_exposure (0.1)"),
+        ("[emergency_config]\nvar_release = 0.99", "var_release (0.99) must be smaller than var_halt"),
+        ("risk_level = 'modrate'", "got 'modrate'"),
+        ("[portfolio_limits]\nmax_single_position = '10 %'", "must be a number, got '10 %'"),
+        ("[portfolio_limits]\nmax_sector = 0.3", "did you mean max_sector_exposure?"),
         ("= broken", "not valid TOML"),
     ],
 )

@@ -179,7 +179,6 @@ def test_a_close_in_the_words_of_the_last_is_told_also_after_a_restart(book):
         manager.add_position("AAPL", 880.0, 88.0, "trend", bot_name="a")
         manager.update_prices({"AAPL": 88.0})
         manager.alert_manager._raised.news.forget()  # as at a start, and after a write that was lost
-        manager.protocol._go_back()
         manager.assess_overall_risk()
     said = [text for _, text in said_of(told, "emergency:floor") if "sold 10 AAPL, 0 left" in text]
     assert not manager.state.positions
