@@ -92,6 +92,10 @@ def run(  # noqa: PLR0913, PLR0917 - one word a question
     if as_json:
         show_json({"file": str(file), "settings": tomllib.loads(text), "channels": chosen})
         return
+    closes = str(settings["market_data_config"].get("path", ""))
+    if closes and not Path(closes).exists():
+        said = f"{closes} is not there yet: put your closes there, or change the path in {file}"
+        screen().print(Text(said, style="yellow"))
     _say(file, chosen, is_on_server="://" in str(settings["store"]))
 
 

@@ -86,7 +86,8 @@ def clear_errors(place: Place | Path) -> Iterator[None]:
     except (DBAPIError, sqlite3.Error) as problem:
         said = getattr(problem, "orig", None) or problem  # SQL and its parameters stay out of the text
         if str(getattr(said, "sqlite_errorname", "")).startswith(NO_STORE):
-            raise StoreCorrupt(f"{place} can't be read: {said}; restore a backup") from None
+            remedy = "name the store where this is none, or restore a backup"
+            raise StoreCorrupt(f"{place} can't be read: {said}; {remedy}") from None
         raise StoreUnavailable(f"{place} can't be used: {first_line(said)}; {_advice(said)}") from None
     except OSError as problem:
         raise StoreUnavailable(f"{place} can't be reached: {problem.strerror}; check the folder") from None

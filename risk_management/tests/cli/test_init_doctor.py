@@ -49,6 +49,7 @@ def test_init_unasked_writes_settings_that_load(risk, tmp_path):
 
 def test_init_asks_and_asks_again_where_an_answer_means_nothing(risk, tmp_path):
     said = risk("init", "my.toml", typed="much\n5000\naggressive\nfiles\nmy.csv\n\nnone\nslack\n")
+    assert "my.csv is not there yet" in said.output
     assert said.exit_code == 0, said.output
     config = load_risk_config(tmp_path / "my.toml")
     assert (config.portfolio_value, config.risk_level) == (5000.0, "aggressive")
