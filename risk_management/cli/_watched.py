@@ -111,7 +111,11 @@ class ServiceWatched:
         try:
             answer = self._client.get(path)
             said = answer.json()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+            raise ConfigurationError(
+                f"RISK_URL is no address: {self._url}; write one such as http://127.0.0.1:8321"
+            ) from None
+        except (httpx.HTTPError, ValueError):
             raise Unanswered(
                 "UNANSWERED", f"{self._url} does not answer; is 'risk serve' there? See 'risk doctor'"
             ) from None

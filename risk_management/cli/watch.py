@@ -159,7 +159,7 @@ def _line(seen: Seen) -> Text:
     use = seen.metrics["limits"][0]
     return Text(
         f"{seen.metrics['as_of'][:19]} {status['mode']} equity {money(status['equity'])} score "
-        f"{status['score']:.0f} ({status['score_driver']}) drawdown {share(status['drawdown'])} "
+        f"{status['score']:.0f} by {status['score_driver']} drawdown {share(status['drawdown'])} "
         f"{use['name']} {use['use'] or 0.0:.0%} alerts {len(seen.alerts)}"
     )
 
@@ -170,7 +170,7 @@ def _head(seen: Seen) -> Text:
         (str(status["mode"]).upper(), "bold green" if status["mode"] == "active" else "bold red"),
         f"  equity {money(status['equity'])} {seen.metrics['currency']}  score ",
         (f"{status['score']:.0f}", COLOURS[status["level"]]),
-        f" ({status['score_driver']})\n",
+        f" by {status['score_driver']}\n",
         f"heat {status['portfolio_heat'] or 0.0:.0f}  drawdown {share(status['drawdown'])}  ",
         f"VaR used {share(status['var_utilization'], 0)}  sizes x {status['position_multiplier']:.2f}\n",
         (f"{seen.metrics['as_of'][:19]} UTC, {seen.metrics['environment']}, {seen.place}", "dim"),

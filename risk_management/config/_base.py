@@ -185,6 +185,8 @@ def _hint(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         near = _near(str(error["loc"][-1]), str(error["loc"][0]))
         return f"; did you mean {near}?" if near else ""
+    if error["type"].startswith("string_"):
+        return ""  # secrets are texts
     if value is None:
         return f", got {shown(error['input'])}" if error["type"] in SHOWN else ""
     if 1.0 in (context.get("le"), context.get("lt")) and 1 < value <= 100:

@@ -224,6 +224,8 @@ def _events(result: PeriodResult) -> RenderableType:
 def _stopped(result: PeriodResult) -> str:
     said = f"{result.closed_days} of {result.days} days ended with nothing new allowed"
     closed = f"{result.protective} positions were trimmed or closed by it"
+    if not result.protective:
+        closed = "no position had to be trimmed or closed by it"
     back = f"{result.cancelled} approvals were taken back"
     return f"{said}; {closed}; {back}."
 

@@ -44,7 +44,7 @@ MEASURES: Final = {
     "reduce_only": "only closing passes",
     "reduce_correlated": "the smaller one of the pair is closed, once a day",
     "reduce_cluster": "the largest cluster is cut",
-    "trim": "the largest contributors are cut to the target",
+    "trim": "what is above the target is cut, the largest contributors first",
     "halt": "all trading stops",
     "liquidate": "everything is closed, then all trading stops",
     "stopped": "opens nothing more, for its own losses",

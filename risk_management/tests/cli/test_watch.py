@@ -124,6 +124,19 @@ def test_the_service_and_its_store_show_the_same(risk, foundation, tmp_path, mon
     assert "does not answer" in gone.output
 
 
+def test_what_is_no_address_is_said_to_be_none(risk):
+    said = risk("--once", RISK_URL="foo", RISK_TOKEN="risk_" + "x" * 43)
+    assert said.exit_code == 1
+    assert "RISK_URL is no address: foo" in said.output
+    assert "does not answer" not in said.output
+
+
+def test_a_file_that_is_no_store_is_told_with_both_remedies(risk, tmp_path):
+    (tmp_path / "prices.csv").write_text("date,KO\n2024-01-02,60\n" * 100)
+    said = " ".join(risk("--once", "--store", tmp_path / "prices.csv").output.split())
+    assert "name the store where this is none, or restore a backup" in said
+
+
 def test_what_is_missing_is_said(risk, tmp_path):
     assert "RISK_TOKEN is missing" in risk("--once", RISK_URL="http://127.0.0.1:1").output
     none = risk("--once", "--store", tmp_path / "none.db")

@@ -174,6 +174,12 @@ def test_a_wrong_file_is_refused_with_the_key_and_the_remedy(tmp_path, text, sai
     assert said in str(caught.value)
 
 
+def test_a_secret_that_was_written_as_a_number_is_not_told():
+    with pytest.raises(ConfigurationError, match="must be text") as caught:
+        RiskManagementConfig().update(alert_config={"telegram_bot_token": 471100})
+    assert "4711" not in str(caught.value)
+
+
 def test_all_mistakes_are_told_at_once():
     with pytest.raises(ConfigurationError) as caught:
         load_risk_config(portfolio_value=-1.0, risk_level="bold", nonsense=1)
