@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from threading import Lock
+from threading import Condition, RLock
 from typing import Final, Self
+from weakref import WeakSet
 
 from risk_management.config.risk_config import RiskManagementConfig
-from risk_management.core.commit import GroupCommit, Journal, Transaction, Unit
+from risk_management.core.commit import GroupCommit, Journal, Transaction, Unit, is_mine
 from risk_management.core.initial_state import initial_state
 from risk_management.core.standing import Standing
 from risk_management.core.uncut import uncut
@@ -114,7 +116,10 @@ class Book:
         self._wait, self._piece = 0.0, PIECE
         self._backlog: list[Event] = []
         self._urgent: deque[Event] = deque()
-        self._latching = Lock()
+        self._latching = RLock()
+        self._latches = Condition(self._latching)
+        if journal is not None:
+            _BOOKS.add(self)
 
     @property
     def state(self) -> PortfolioState:
@@ -175,10 +180,13 @@ class Book:
                 raise StoreUnavailable(
                     f"too much happened while the store could not be written: {self._outage}"
                 )
-            after = self._head.after(event)
-            self._events.append(event)
-            self._head = after
-            return after.state
+            while True:
+                before = self._head
+                after = before.after(event)
+                if before is self._head:  # else a signal handler acted meanwhile, and this comes behind it
+                    self._head = after  # Ctrl-C comes before both or behind both: it waits for a call
+                    self._events.append(event)
+                    return after.state
 
     def urge(self, event: Event) -> None:
         """Have an event applied before anything that anyone else who waits for the lock may do.
@@ -227,9 +235,11 @@ class Book:
         Not to be called while holding `lock`.
         """
         commit = self._commit
-        if commit is None or not (self._outage or self._is_closed):
+        if self._is_closed:
+            return False
+        if commit is None or not self._outage:
             return True
-        if commit.is_mine:
+        if commit.is_mine or is_mine(self._latches):  # a signal handler: not in the midst of a write
             return False
         if self.lock.is_mine:
             return self._mend(commit)
@@ -272,16 +282,22 @@ class Book:
         second call changes nothing, nor does the first in a book without a store. Where the thread holds
         `lock`, as under a signal handler, it is done when that has been left.
         """
-        if self._commit is not None and not self.put_off(self.close):
+        if self._commit is not None and not (self._is_closed or self.put_off(self.close)):
             self.mend()
             uncut(partial(self._close, self._commit))
 
     def put_off(self, task: Callable[[], None]) -> bool:
         """Whether this thread is amid an act, under a signal handler: then the task is done behind it."""
-        is_amid = self._commit is not None and (self.lock.is_held or self._commit.is_mine)
+        commit = self._commit
+        is_amid = commit is not None and (self.lock.is_held or commit.is_mine or is_mine(self._latches))
         if is_amid:
             self.lock.put_off(task)
         return is_amid
+
+    def _is_of_a_parent(self) -> None:
+        """In a forked child it has ended: whoever held a lock at that moment is not there to give it back."""
+        self.lock = Transaction(self._enter, self._leave)
+        self._is_closed = True
 
     def _close(self, commit: GroupCommit) -> None:
         with commit.turn, self.lock.before_others():
@@ -362,15 +378,18 @@ class Book:
 
     def _hand_over(self) -> Callable[[], None] | None:
         """Hand over what this thread wrote; what it has to wait for before all that it saw is on disk."""
-        events, self._events = tuple(self._events), []
-        if self._commit is None or (events and self._outage):
+        if self._commit is None or (self._events and self._outage):
+            events, self._events = self._events, []
             self._durable = self._head
             self._backlog += events if self._outage else ()
             stops = self._outage and any(isinstance(event, HoldSet) for event in events)
             return self.latch if stops else None
-        if events:
-            self._newest = Unit(events, self._head)
-            self._commit.add(self._newest)
+        while self._events:
+            rest: list[Event] = []
+            unit, add = Unit(tuple(self._events), self._head), self._commit.queue.append
+            if unit.after is self._head:  # else a signal handler acted meanwhile; both below as in `apply`
+                self._events, self._newest = rest, unit
+                add(unit)
         newest = self._newest
         return None if newest is None or newest.is_settled else partial(self._commit.wait, newest)
 
@@ -378,20 +397,33 @@ class Book:
         """Note beside the store what must outlive this process although the store can't be written."""
         if self._commit is None:
             return
-        with self._latching:  # who writes last has looked last
-            if not self._outage:
-                return
-            holds = self._durable.state.holds
-            unkept = [event.hold for event in tuple(self._backlog) if isinstance(event, HoldSet)]
-            halts = [h for h in unkept if h.mode is TradingMode.HALTED and holds.get(h.key) == h]
-            stops = [h for h in halts if h.cause != STORE]  # that one ends with this process
-            said = "; ".join(f"{h.actor}: {h.cause}: {h.reason}" for h in stops)
-            self._commit.journal.latch(in_memory=self._outage[:LATCHED], stopped=said[:LATCHED])
+        try:
+            with self._latching:  # who writes last has looked last
+                self._latch(self._commit.journal)
+        finally:
+            self.lock.do_put_off()
+
+    def _latch(self, journal: Journal) -> None:
+        if self._is_closed or not self._outage:
+            return
+        holds = self._durable.state.holds
+        unkept = [event.hold for event in tuple(self._backlog) if isinstance(event, HoldSet)]
+        halts = [h for h in unkept if h.mode is TradingMode.HALTED and holds.get(h.key) == h]
+        stops = [h for h in halts if h.cause != STORE]  # that one ends with this process
+        said = "; ".join(f"{h.actor}: {h.cause}: {h.reason}" for h in stops)
+        journal.latch(in_memory=self._outage[:LATCHED], stopped=said[:LATCHED])
 
     def _kept(self, unit: Unit) -> None:
         self._durable = unit.after
 
     def _was_lost(self, problem: StoreUnavailable, batch: Sequence[Unit]) -> None:
+        going_back = partial(self._go_back, problem, batch)
+        if self.lock.is_held:
+            going_back()
+        else:
+            uncut(going_back)
+
+    def _go_back(self, problem: StoreUnavailable, batch: Sequence[Unit]) -> None:
         """Go back to what the disk holds. Stops that were set stay set: they need no disk."""
         with self.lock.quiet:
             queued = self._commit.drain() if self._commit is not None else []
@@ -438,6 +470,17 @@ class Book:
     def _in_memory(self, event: Event) -> None:
         self._head = self._durable = self._head.after(event)
         self._backlog.append(event)
+
+
+_BOOKS: Final[WeakSet[Book]] = WeakSet()
+
+
+def _in_a_child() -> None:
+    for book in _BOOKS:
+        book._is_of_a_parent()
+
+
+os.register_at_fork(after_in_child=_in_a_child)
 
 
 def _most_in_memory(event: Event) -> float:

@@ -16,7 +16,7 @@ from risk_management.core.standing import Standing
 from risk_management.errors import StoreUnavailable
 from risk_management.model.events import Event, Filled, TradeDecided
 
-__all__ = ["GroupCommit", "Journal", "Transaction", "Unit"]
+__all__ = ["GroupCommit", "Journal", "Transaction", "Unit", "is_mine"]
 
 MOST_UNITS: Final = 256
 LONGEST: Final = 10.0
@@ -165,21 +165,18 @@ class GroupCommit:
         self._turn = Condition(self.turn)
         self._is_late = False
         self._kept, self._lost = kept, lost
-        self._queue: deque[Unit] = deque()
+        self.queue: deque[Unit] = deque()
+        """Filled under the Book's lock, so that the order is that of the state."""
 
     @property
     def is_mine(self) -> bool:
         """Whether the calling thread has the turn: it writes, and what asks is a signal handler on top."""
-        return _is_mine(self._turn)
-
-    def add(self, unit: Unit) -> None:
-        """Queue a unit; called under the Book's lock, so that the order is that of the state."""
-        self._queue.append(unit)
+        return is_mine(self._turn)
 
     def drain(self) -> list[Unit]:
         """All that is queued, taken out."""
-        units = list(self._queue)
-        self._queue.clear()
+        units = list(self.queue)
+        self.queue.clear()
         return units
 
     def wait(self, unit: Unit) -> None:
@@ -205,23 +202,23 @@ class GroupCommit:
             raise StoreUnavailable(str(unit.problem)) from unit.problem
 
     def _write_until(self, unit: Unit) -> None:
-        while self._queue and not unit.is_settled:
+        while self.queue and not unit.is_settled:
             self._write()
         if not (unit.is_settled or self._is_kept(unit)):  # who wrote for it was interrupted
             unit.problem = unit.problem or StoreUnavailable(UNEXPECTED)
 
     def finish(self) -> None:
         """Write all that is queued; to be called with the `turn`."""
-        while self._queue:
+        while self.queue:
             self._write()
 
     def _write(self) -> None:
         units: list[Unit] = []
         problem: StoreUnavailable | None = StoreUnavailable(UNEXPECTED)
         try:  # a person's Ctrl-C may come between any two steps
-            units += islice(self._queue, MOST_UNITS)
+            units += islice(self.queue, MOST_UNITS)
             for _ in units:
-                self._queue.popleft()
+                self.queue.popleft()
             events = [event for unit in units for event in unit.events]
             self.journal.write(events, units[-1].after)
             problem = None
@@ -257,7 +254,7 @@ class Transaction:
         self._is_open = Signal()
         self._is_open.set()
         self._patience = LONGEST
-        self._put_off: Callable[[], None] | None = None
+        self._put_off: deque[Callable[[], None]] = deque()
         self._enter, self._leave = enter, leave
         self._owner = self._first = 0
         self._depth = 0
@@ -270,11 +267,11 @@ class Transaction:
     @property
     def is_held(self) -> bool:
         """As `is_mine`, and right between any two steps of coming in and going out: for signal handlers."""
-        return _is_mine(self._whose)
+        return is_mine(self._whose)
 
     def put_off(self, task: Callable[[], None]) -> None:
         """Do something when whoever is inside has left and waited for the disk."""
-        self._put_off = task
+        self._put_off.append(task)
 
     @property
     def quiet(self) -> RLock:
@@ -322,21 +319,17 @@ class Transaction:
             is_in = True
         finally:
             if got and not is_in:
-                self._go(depth)
-                self._do_put_off()
+                if depth >= 0:
+                    self._depth = depth
+                if not self._depth:
+                    self._owner = 0
+                self._lock.release()
+                self.do_put_off()
 
-    def _go(self, depth: int) -> None:
-        """Give the lock back once; the thread is `depth` deep in it then, below 0: as deep as before."""
-        if depth >= 0:
-            self._depth = depth
-        if not self._depth:
-            self._owner = 0
-        self._lock.release()
-
-    def _do_put_off(self) -> None:
-        task, self._put_off = self._put_off, None
-        if task is not None:
-            task()
+    def do_put_off(self) -> None:
+        """Do what a signal handler put off; for who left what it came on top of."""
+        for _ in range(0 if self.is_held else len(self._put_off)):  # what is put off again waits again
+            self._put_off.popleft()()
 
     def __exit__(
         self,
@@ -349,16 +342,20 @@ class Transaction:
             try:
                 if not depth:
                     afterwards = self._leave()
-            finally:
-                self._go(depth)
+            finally:  # no call in between: nothing keeps the lock from being given back
+                self._depth = depth
+                if not depth:
+                    self._owner = 0
+                self._lock.release()
             if afterwards is not None:
                 afterwards()
         finally:
-            if not depth and self._put_off is not None:
-                self._do_put_off()
+            if not depth and self._put_off:
+                self.do_put_off()
 
 
-def _is_mine(lock: Condition) -> bool:
+def is_mine(lock: Condition) -> bool:
+    """Whether the calling thread holds the lock of a condition."""
     try:
         lock.notify(0)
     except RuntimeError:

@@ -213,11 +213,14 @@ class EmergencyProtocol:
         now = self._clock.now()
         hold = Hold(Scope.PORTFOLIO, "", cause, TradingMode.HALTED, actor, reason, now, latched=True)
         cancelled: tuple[Reservation, ...] = ()
+        is_kept = False
         self._book.urge(HoldSet(at=now, actor=actor, hold=hold))
-        with suppress(StoreUnavailable), self._book.lock:  # both at once: a slow disk is waited for once
-            cancelled = self._desk.cancel_all(reason, openings_only=True, actor=actor)
+        with suppress(StoreUnavailable):
+            with self._book.lock:  # both at once: a slow disk is waited for once
+                cancelled = self._desk.cancel_all(reason, openings_only=True, actor=actor)
+            is_kept = True
         self._book.latch()  # whoever applied it may not have come to that
-        return Stopped(not self._book.outage, cancelled)
+        return Stopped(is_kept and not self._book.outage, cancelled)
 
     def release(self, actor: str, reason: str) -> tuple[str, ...]:
         """End every latched stop of the portfolio; returns what was released, in words.

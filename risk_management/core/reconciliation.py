@@ -61,6 +61,8 @@ UNRECONCILED: Final = "unreconciled"
 """Cause of the hold of a book that nobody compared with its broker yet."""
 SAME_UNITS: Final = to_ledger(1e-6)
 SAME_MONEY: Final = to_ledger(0.01)
+ROUNDED: Final = 1e-5
+"""Share of a position by which its units may be rounded at the broker."""
 SLACK: Final = 0.005
 """An order may fill this much more than was approved without being a difference."""
 BELIEVED: Final = 0.10
@@ -200,7 +202,7 @@ class _Comparison:
         for symbol in sorted({*held, *self.report.positions, *waiting}):
             ours, theirs = held.get(symbol, 0), to_ledger(self.report.positions.get(symbol, 0.0))
             left = self._explained(symbol, theirs - ours)
-            if abs(left) > SAME_UNITS and (self.settle or not self._is_dust(symbol, left)):
+            if abs(left) > SAME_UNITS and (self.settle or not self._is_dust(symbol, ours, left)):
                 self._differs(symbol, ours, theirs, left)
         for name, units in self.report.odd:
             self.breaks.append(self._break("name", shown(name), 0, to_ledger(units)))
@@ -304,10 +306,13 @@ class _Comparison:
             difference -= units
         return difference
 
-    def _is_dust(self, symbol: str, units: int) -> bool:
-        """Whether units are worth no more than cash may differ: a broker rounds them otherwise."""
+    def _is_dust(self, symbol: str, ours: int, left: int) -> bool:
+        """Whether a broker may have rounded what we hold: a trace of it, worth no more than cash may differ.
+
+        Of what we hold alone, so that no price, however wrong, hides a position.
+        """
         price = self._price(symbol)
-        return price is not None and abs(units) * price <= SAME_MONEY
+        return price is not None and abs(left) <= ROUNDED * abs(ours) and abs(left) * price <= SAME_MONEY
 
     def _differs(self, symbol: str, ours: int, theirs: int, left: int) -> None:
         found = self._break("position", symbol, ours, theirs)

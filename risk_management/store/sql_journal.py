@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from glob import escape
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError
@@ -92,7 +92,7 @@ class SqlJournal:
     def __init__(self, store: str) -> None:
         self.place = place_of(store)
         self._store = str(self.place) if self.place.is_file else store  # wherever the process stands later
-        self._turn, self._latching = Lock(), Lock()
+        self._turn, self._latching = Lock(), RLock()
         self.outbox = SqlOutbox(self._store, self._turn if self.place.is_file else None)
         """What is still to be sent of what was told."""
         self._lock = StoreLock(self.place, tries=6)
@@ -145,9 +145,11 @@ class SqlJournal:
         batch, before, is_written = _Batch(), self._tail, False
         left_by = "" if self._lease is None else self._lease.left_by
         rows, models, connection = batch.rows, batch.models, self._connection
+        unanswered: Unanswered | None = None
         try:
             self._check_place()
             self._fill(batch, events)
+            unanswered = self._if_unanswered(rows[-1])
             with self._turn, connection.begin():
                 if self._lease is not None:
                     self._lease.fence(connection, self._tail.hash)
@@ -172,10 +174,13 @@ class SqlJournal:
             raise StoreUnavailable(self._broken) from problem
         finally:  # also where a person's Ctrl-C came between: whoever waits is told that it did not happen
             if not is_written:
+                is_signed, self._tail = self._tail != before, before
                 self._broken = self._broken or "a write was interrupted"
                 if self._lease is not None:
                     self._lease.left_by = left_by
-                uncut(partial(self._note_unanswered, before, rows))  # people press it twice
+                if unanswered is not None:  # people press it twice: it is known before anything is called
+                    self._unanswered = unanswered
+                    uncut(partial(self._note_unanswered, unanswered, is_signed=is_signed))
 
     @property
     def ends_at(self) -> int:
@@ -258,16 +263,17 @@ class SqlJournal:
             raise StoreCorrupt(f"{self._broken}, which was the last one written")
         self._is_passed_over = False  # whoever brought the lock back, nobody wrote meanwhile
 
-    def _note_unanswered(self, before: Tail, rows: Sequence[dict[str, Any]]) -> None:
-        """Whoever waits for them is told that they did not happen; a server may have them all the same."""
-        is_signed, self._tail = self._tail != before, before
-        if not rows or before == BEGINNING:
-            return
+    def _if_unanswered(self, last: dict[str, Any]) -> Unanswered | None:
+        """What is to be taken out again where nobody comes to hear of it."""
+        if self._tail == BEGINNING:
+            return None
         turn, left_by = (0, "") if self._lease is None else (self._lease.turn, self._lease.left_by)
-        end = Tail(rows[-1]["seq"], rows[-1]["hash"])
-        self._unanswered = Unanswered(self._tail, end, turn, left_by)
+        return Unanswered(self._tail, Tail(last["seq"], last["hash"]), turn, left_by)
+
+    def _note_unanswered(self, unanswered: Unanswered, *, is_signed: bool) -> None:
+        """Whoever waits for them is told that they did not happen; a server may have them all the same."""
         try:
-            self._note(self._unanswered)
+            self._note(unanswered)
         except (OSError, ValueError) as problem:
             logger.critical("what was not answered can't be noted: %s", problem)
         if is_signed:

@@ -121,7 +121,7 @@ def same(manager: AdvancedRiskManager, journal: Paper) -> bool:
 
 
 def waiting(manager: AdvancedRiskManager) -> int:
-    return len(manager.book._commit._queue)
+    return len(manager.book._commit.queue)
 
 
 # -- together -------------------------------------------------------------------------------------------

@@ -50,6 +50,16 @@ def test_units_worth_less_than_a_cent_are_the_same(held):
     assert units(manager) == 9.99999
 
 
+def test_no_price_however_wrong_makes_a_position_dust(make_manager):
+    """Of a million units at a price of nearly nothing all but a ten-thousandth was sold: its entry is 0."""
+    manager, _ = make_manager(environment="paper")
+    manager.add_position("SHIB", 10.0, 1e-5)
+    manager.record_fill("SHIB", "sell", 999_999.9999, 1e-5, execution_id="e1")
+    found = manager.reconcile({"SHIB": 5e9}, prices={"SHIB": 1e-5})
+    assert [one.subject for one in found.adopted] == ["SHIB"]
+    assert not manager.reconcile({"SHIB": -5e9}, prices={"SHIB": 1e-5}).is_clean
+
+
 def test_another_spelling_at_the_broker_is_no_symbol_here(held):
     manager, _ = held
     found = manager.reconcile({"ko": 10.0, "KO": 10.0})

@@ -106,7 +106,7 @@ def _too_early(when: int) -> None:
 
     def wait(commit: GroupCommit, _unit: Unit) -> None:
         deadly()
-        if len(commit._queue) > 10:
+        if len(commit.queue) > 10:
             with commit.turn:
                 commit._write()
 

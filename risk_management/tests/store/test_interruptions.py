@@ -6,7 +6,9 @@ import _thread
 import os
 import signal
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Event, Thread
 
 import pytest
@@ -14,13 +16,14 @@ import pytest
 from risk_management.config.risk_config import RiskManagementConfig
 from risk_management.core import uncut as uncut_module
 from risk_management.core.commit import Transaction
+from risk_management.core.standing import Standing
 from risk_management.core.uncut import uncut
 from risk_management.errors import EngineEnded
 from risk_management.integration.trading_integration import TradingSystemIntegration
 from risk_management.model.portfolio import TradingMode
 from risk_management.store import sql_journal
 from risk_management.store.sql_journal import SqlJournal
-from risk_management.store.unanswered import Unanswered
+from risk_management.tests.store.test_end_of_an_engine import lose
 from risk_management.tests.store.test_kills import wait_until
 from risk_management.tests.store.test_lost_server import asked, holding
 from risk_management.tests.store.test_postgres import opened
@@ -57,12 +60,14 @@ def test_who_presses_ctrl_c_twice_is_told_the_truth_too(tmp_path, monkeypatch):
         def first(_):
             raise KeyboardInterrupt
 
-        def second(*said):
+        def second(journal, unanswered):
             signal.raise_signal(signal.SIGINT)
-            return Unanswered(*said)
+            note(journal, unanswered)
+
+        note = SqlJournal._note
 
         patch.setattr(SqlJournal, "_sign", first)
-        patch.setattr(sql_journal, "Unanswered", second)
+        patch.setattr(SqlJournal, "_note", second)
         with pytest.raises(KeyboardInterrupt):
             asked(manager, "sell", "cut")
     assert "cut" not in manager.state.reservations
@@ -111,6 +116,72 @@ def test_a_signal_handler_may_end_the_engine(tmp_path, in_a_write):
         asked(manager, "sell", "late")
     second = opened(place)
     assert "last" in second.state.reservations
+    second.close()
+
+
+def test_what_a_handler_did_in_the_midst_of_an_act_is_not_overwritten_by_it(tmp_path, monkeypatch):
+    """It must not; where it does all the same, memory and store hold both."""
+    place = str(tmp_path / "book.db")
+    manager = holding(place)
+    after = Standing.after
+
+    def signalled(standing, event):
+        monkeypatch.setattr(Standing, "after", after)
+        made = after(standing, event)
+        signal.raise_signal(signal.SIGUSR1)
+        return made
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: manager.emergency_stop("signal", actor="anna"))
+    monkeypatch.setattr(Standing, "after", signalled)
+    try:
+        assert asked(manager, "sell", "cut").durable
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert manager.state.mode is TradingMode.HALTED
+    assert "cut" in manager.state.reservations
+    manager.close()
+    second = opened(place)
+    assert second.state.mode is TradingMode.HALTED
+    assert set(second.state.reservations) == {"cut"}
+    second.close()
+
+
+@pytest.mark.parametrize("at", ["latch", "apply"])
+def test_an_act_that_was_cut_off_is_whole_or_not_there(tmp_path, monkeypatch, at):
+    """Ctrl-C comes where an event is put behind the others, or where a stop is noted in an outage."""
+    place = str(tmp_path / "book.db")
+    manager = holding(place)
+    if at == "latch":
+        latch = SqlJournal.latch
+
+        def noted(journal, **said):
+            monkeypatch.setattr(SqlJournal, "latch", latch)
+            signal.raise_signal(signal.SIGUSR1)
+            latch(journal, **said)
+
+        with monkeypatch.context() as patch:
+            lose(manager, patch)
+            monkeypatch.setattr(SqlJournal, "latch", noted)
+            before = signal.signal(signal.SIGUSR1, lambda *_: manager.close())
+            try:
+                with suppress(EngineEnded):  # what comes behind the stop finds the engine ended
+                    manager.emergency_stop("fire", actor="anna")
+            finally:
+                signal.signal(signal.SIGUSR1, before)
+        assert manager.book.has_ended
+    else:
+
+        class Cut(deque):
+            def append(self, unit):
+                super().append(unit)
+                raise KeyboardInterrupt
+
+        manager.book._commit.queue = Cut()
+        with pytest.raises(KeyboardInterrupt):
+            manager.emergency_stop("fire", actor="anna")
+        manager.close()
+    second = opened(place)
+    assert second.state.mode is TradingMode.HALTED
     second.close()
 
 
@@ -190,18 +261,32 @@ def _in_a_fork(act) -> str:
 
 
 def test_a_forked_child_is_no_second_engine(tmp_path):
+    """Nor does it wait for a lock whose holder it does not have."""
     place = str(tmp_path / "book.db")
     manager = holding(place)
 
     def sell_and_end() -> str:
-        decision = asked(manager, "sell", "child")
-        outage, mode = manager.book.outage, manager.state.mode.value
+        with pytest.raises(EngineEnded):
+            asked(manager, "sell", "child")
+        with pytest.raises(EngineEnded):
+            manager.emergency_stop("child", actor="anna")
+        assert not manager.mend_store()
         manager.close()
-        return f"{decision.approved} {mode} {outage}"
+        return "it has ended"
 
-    said = _in_a_fork(sell_and_end)
-    assert said.startswith("False halted this process was forked from the one that serves")
-    assert not manager.book.outage
+    is_held, may_go = Event(), Event()
+
+    def hold() -> None:
+        with manager.book._commit.turn, manager.book.lock.quiet:
+            is_held.set()
+            assert may_go.wait(60)
+
+    holder = Thread(target=hold)
+    holder.start()
+    assert is_held.wait(30)
+    assert _in_a_fork(sell_and_end) == "it has ended"
+    may_go.set()
+    holder.join()
     assert asked(manager, "sell", "parent").durable
     manager.close()
     second = opened(place)
