@@ -254,7 +254,7 @@ class Transaction:
         self._is_open = Signal()
         self._is_open.set()
         self._patience = LONGEST
-        self._put_off: deque[Callable[[], None]] = deque()
+        self._put_off: deque[tuple[int, Callable[[], None]]] = deque()
         self._enter, self._leave = enter, leave
         self._owner = self._first = 0
         self._depth = 0
@@ -271,7 +271,7 @@ class Transaction:
 
     def put_off(self, task: Callable[[], None]) -> None:
         """Do something when whoever is inside has left and waited for the disk."""
-        self._put_off.append(task)
+        self._put_off.append((get_ident(), task))
 
     @property
     def quiet(self) -> RLock:
@@ -329,7 +329,11 @@ class Transaction:
     def do_put_off(self) -> None:
         """Do what a signal handler put off; for who left what it came on top of."""
         for _ in range(0 if self.is_held else len(self._put_off)):  # what is put off again waits again
-            self._put_off.popleft()()
+            who, task = self._put_off.popleft()
+            if who == get_ident():
+                task()
+            else:  # whom the handler came upon may be waited for here
+                self._put_off.append((who, task))
 
     def __exit__(
         self,
