@@ -14,7 +14,7 @@ from weakref import WeakSet
 from risk_management.errors import StoreInUse, StoreUnavailable
 from risk_management.store.place import Place
 
-__all__ = ["StoreLock", "holder"]
+__all__ = ["StoreLock", "holder", "identity"]
 
 APART: Final = 0.05
 
@@ -40,7 +40,7 @@ class StoreLock:
     def __init__(self, place: Place, *, tries: int = 1) -> None:
         self._path = place.with_end(".lock")
         self._file = _opened(self._path)
-        self._folder = _identity(self._path.parent)
+        self._folder = identity(self._path.parent)
         self._process = os.getpid()
         while not self._take():
             tries -= 1
@@ -75,7 +75,7 @@ class StoreLock:
         """
         mine = os.fstat(self._file.fileno())
         try:
-            return _identity(self._path) != (mine.st_dev, mine.st_ino)
+            return identity(self._path) != (mine.st_dev, mine.st_ino)
         except FileNotFoundError:
             return self._folder == _of_what_is_there(self._path.parent)
         except OSError:
@@ -119,14 +119,15 @@ def holder(place: Place) -> str | None:
     return None
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def identity(path: Path) -> tuple[int, int]:
+    """What a file is told from another one by under the same name."""
     known = path.lstat()
     return known.st_dev, known.st_ino
 
 
 def _of_what_is_there(path: Path) -> tuple[int, int] | None:
     try:
-        return _identity(path)
+        return identity(path)
     except OSError:
         return None
 

@@ -41,7 +41,7 @@ from risk_management.store.database import (
 from risk_management.store.head import SignedHead, hold_against
 from risk_management.store.known_ids import KnownIds
 from risk_management.store.lease import RESTORE, Lease, name_of_latch
-from risk_management.store.lock import StoreLock
+from risk_management.store.lock import StoreLock, identity
 from risk_management.store.model_codec import model_bytes
 from risk_management.store.outbox import PUT, SqlOutbox, alert_rows
 from risk_management.store.place import Place, place_of
@@ -496,8 +496,7 @@ def _identity(place: Place) -> tuple[int, int]:
     """What a file is told from another one by under the same name; a server's name is its own."""
     if not place.is_file:
         return 0, 0
-    known = place.beside.lstat()
-    return known.st_dev, known.st_ino
+    return identity(place.beside)
 
 
 def _has_one_name(file: Path) -> None:
